@@ -1,0 +1,54 @@
+"""The pytest plugin: a `durable` fixture that runs scenarios, on the engine that is chosen."""
+
+from __future__ import annotations
+
+import pytest
+
+import dacapo
+from dacapo.recording import Recording
+from dacapo.runner import DEFAULT_SEED
+from dacapo.scenario import Scenario
+
+ENGINES = ("sim", "sdk")
+
+
+class Durable:
+    """Runs scenarios in a test.
+
+    Parameters:
+        engine: `sim`, the simulated service in virtual time, or `sdk`, AWS's own local runner.
+    """
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+
+    def run(self, scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
+        """Run a scenario; the test is skipped if the engine can't do what it needs.
+
+        Parameters:
+            seed: on `sim`, one seed gives one history; `sdk` has no seed.
+        """
+        if self.engine == "sim":
+            return dacapo.run(scenario, seed=seed)
+        from dacapo import official, official_api  # noqa: PLC0415 - the testing SDK is needed for this only
+
+        try:
+            return official.run(scenario)
+        except official_api.CannotRun as error:
+            pytest.skip(f"the official runner can't run this scenario: {error}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--engine`."""
+    parser.getgroup("dacapo").addoption(
+        "--engine",
+        choices=ENGINES,
+        default="sim",
+        help="what runs the scenarios: the simulated service (sim) or AWS's local runner (sdk)",
+    )
+
+
+@pytest.fixture
+def durable(request: pytest.FixtureRequest) -> Durable:
+    """Runs scenarios: `durable.run(scenario)` gives a `Recording`."""
+    return Durable(request.config.getoption("--engine"))

@@ -1,0 +1,1 @@
+"""Recordings for people to look at."""

@@ -1,0 +1,37 @@
+"""Lengths of time in words and on an axis."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
+_STEPS = (
+    *(timedelta(seconds=n) for n in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(minutes=n) for n in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=n) for n in (1, 2, 3, 6, 12)),
+    *(timedelta(days=n) for n in (1, 2, 5, 10, 30, 60, 90, 180, 366)),
+)
+
+
+def spell(length: timedelta) -> str:
+    """A length of time in its two largest units: `6h 02m`, `3d 00h`, `45s`."""
+    seconds = round(length.total_seconds())
+    for size, unit, smaller_size, smaller_unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size}{unit} {seconds % size // smaller_size:02}{smaller_unit}"
+    return f"{seconds}s"
+
+
+def spell_short(length: timedelta) -> str:
+    """A round length of time in one unit where it can be: `6h`, `90s`."""
+    return spell(length).removesuffix(" 00h").removesuffix(" 00m").removesuffix(" 00s")
+
+
+def ticks(length: timedelta, most: int) -> list[timedelta]:
+    """Round moments from 0 to `length` for an axis.
+
+    Parameters:
+        most: how many there may be, at least 2.
+    """
+    step = next((s for s in _STEPS if length / s <= most - 1), _STEPS[-1])
+    return [step * n for n in range(int(length / step) + 1)][:most]

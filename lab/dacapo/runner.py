@@ -1,0 +1,201 @@
+"""Runs a scenario on the simulated service, in virtual time, and tells what happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import (
+    ErrorObject,
+    Operation,
+    OperationType,
+)
+
+from dacapo.answers import Send, answer_for
+from dacapo.recorded import callback_name, recorded_operations
+from dacapo.recording import Recording
+from dacapo.scenario import Happening, Scenario
+from dacapo.service.errors import ServiceError
+from dacapo.service.execution import Execution
+from dacapo.service.functions import Function
+from dacapo.service.public_api import status_of
+from dacapo.simulation import Simulation
+
+ENGINE = "sim"
+DEFAULT_SEED = 0
+MOST_INVOCATIONS = 10_000
+"""Invocations after which a run is taken for one that never ends; an execution can't have more
+than 3,000 that each do something."""
+
+
+class ScenarioError(Exception):
+    """The scenario can't be run as it stands: says what is wrong and what to do."""
+
+
+def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
+    """Run a scenario from its start until nothing is left to happen.
+
+    Parameters:
+        seed: the same seed gives the same history, ids and payloads; 0 or more.
+
+    Returns:
+        The recording of the execution, whether it succeeded or not.
+
+    Raises:
+        ScenarioError: the scenario contradicts itself: a callback that nobody answers and no
+            timeout bounds, an answer to a callback that never came.
+        NetworkRefused: something in the run tried to leave this machine.
+    """
+    return _Run(scenario, seed).record()
+
+
+class _Run:
+    """One run of a scenario: its simulation, with the answers and happenings played in."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.simulation = Simulation(seed, scenario.start)
+        self.created: dict[str, int] = {}
+        self.service = self.simulation.service
+        self.service.callbacks.on_created = self.callback_created
+
+    def record(self) -> Recording:
+        scenario, simulation = self.scenario, self.simulation
+        function = simulation.add_function(
+            scenario.function, scenario.handler, execution_timeout=scenario.execution_timeout
+        )
+        for name, handler in scenario.functions.items():
+            simulation.add_function(name, handler)
+        with simulation.running(), scenario.world() as world:
+            for happening in scenario.happenings:
+                act = partial(self.happen, happening, world)
+                simulation.clock.schedule(happening.after, act, happening.name)
+            execution = self.start(function)
+            self.play(execution)
+            return self.recording(execution, world)
+
+    def start(self, function: Function) -> Execution:
+        if not function.is_durable:
+            raise ScenarioError(
+                f"{function.name} is no durable function: decorate its handler with "
+                "@durable_execution, or make it one of the scenario's functions"
+            )
+        try:
+            payload = json.dumps(self.scenario.event)
+        except (TypeError, ValueError) as error:
+            raise ScenarioError(f"the scenario's event is not JSON: {error}") from error
+        return self.service.start(function, payload, self.scenario.execution_name)
+
+    def happen(self, happening: Happening, world: Any) -> None:
+        try:
+            with self.service.actors.acting(happening.name):
+                happening.action(world)
+        except Exception as error:
+            raise ScenarioError(
+                f"the happening {happening.name!r} failed: {type(error).__name__}: {error}"
+            ) from error
+
+    def play(self, execution: Execution) -> None:
+        simulation = self.simulation
+        while not simulation.clock.is_idle():
+            simulation.clock.run_next()
+            if simulation.invocations.made > MOST_INVOCATIONS:
+                raise ScenarioError(
+                    f"the run made more than {MOST_INVOCATIONS} invocations and did not end"
+                )
+        if execution.is_running:
+            raise ScenarioError(self.why_stuck())
+        self.check_answers()
+
+    def callback_created(self, execution: Execution, operation: Operation) -> None:
+        name = callback_name(execution.operations, operation)
+        number = self.created.get(name, 0)
+        self.created[name] = number + 1
+        answer = answer_for(self.scenario.answers.get(name), number, operation)
+        for send in answer.sends:
+            self.simulation.clock.schedule(
+                send.after, partial(self.deliver, operation, send), f"answer to {name}"
+            )
+
+    def deliver(self, operation: Operation, send: Send) -> None:
+        callbacks = self.service.callbacks
+        callback_id = operation.callback_details.callback_id if operation.callback_details else ""
+        try:
+            with self.service.actors.acting("answer"):
+                match send.kind:
+                    case "success":
+                        callbacks.succeed(callback_id, send.result)
+                    case "failure":
+                        callbacks.fail(callback_id, ErrorObject.from_dict(dict(send.error or {})))
+                    case "heartbeat":
+                        callbacks.heartbeat(callback_id)
+        except ServiceError:
+            pass  # Late or doubled: an outside party that is refused. The delivery is on record.
+
+    def check_answers(self) -> None:
+        for name, answers in self.scenario.answers.items():
+            created = self.created.get(name, 0)
+            wanted = len(answers) if isinstance(answers, Sequence) else 1
+            if created < wanted:
+                known = ", ".join(map(repr, self.created)) or "none"
+                raise ScenarioError(
+                    f"the scenario has {wanted} answer(s) to callback {name!r}, but {created} "
+                    f"callback(s) of that name came: correct the name or leave the answer out "
+                    f"(callbacks that came: {known})"
+                )
+
+    def why_stuck(self) -> str:
+        waiting = [
+            callback_name(execution.operations, operation)
+            for execution in self.service.executions.values()
+            for operation in execution.open_operations()
+            if operation.operation_type is OperationType.CALLBACK
+        ]
+        if not waiting:
+            return "the execution waits for something that never comes"
+        names = ", ".join(map(repr, waiting))
+        return (
+            f"nobody answers callback {names} and no timeout bounds it, so the execution would "
+            "wait for ever: give the scenario an answer (--answer NAME=JSON on the command line), "
+            "or the callback a timeout"
+        )
+
+    def recording(self, execution: Execution, world: Any) -> Recording:
+        others = [
+            self._record(other)
+            for other in self.service.executions.values()
+            if other is not execution
+        ]
+        return self._record(execution, others=others, world=world)
+
+    def _record(self, execution: Execution, **extra: Any) -> Recording:
+        return Recording(
+            scenario=self.scenario.name,
+            engine=ENGINE,
+            seed=self.seed,
+            arn=execution.arn,
+            function=execution.function.name,
+            status=status_of(execution),
+            payload=execution.payload,
+            output=execution.result,
+            error=execution.error,
+            started=execution.started,
+            ended=execution.ended,
+            events=execution.log.events,
+            operations=recorded_operations(execution.operations),
+            invocations=execution.invocations,
+            deliveries=[
+                delivery
+                for delivery in self.service.callbacks.deliveries
+                if delivery.execution_arn in (execution.arn, "")
+            ],
+            calls=self.service.calls.made,
+            dead_letters=self.service.calls.dead_letters,
+            charged_operations=execution.charged_operations,
+            bytes_written=execution.bytes_written,
+            updates=execution.updates,
+            **extra,
+        )

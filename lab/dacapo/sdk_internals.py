@@ -1,0 +1,185 @@
+"""The only module that touches private names of the SDK: each with its reason.
+
+The SDK runs unchanged in a run but for three things, all of them about *when* it does something,
+none about what:
+
+- It ends an invocation by letting a background thread notice, up to 100 ms later, and waits 1 ms
+  for more work at each synchronous checkpoint. Virtual time makes both of them the whole cost of
+  a run, so the thread is woken instead.
+- What is still queued when an invocation ends is sent or not sent as threads have it. Here it is
+  always sent.
+- Branches of `map` and `parallel` run in threads. Here they run one at a time, in an order that
+  the run's seed chooses; with threads, the same handler gives another history in every run.
+
+`check` turns a change of these names in the SDK into a plain error; tests/lab/test_sdk_internals.py
+says of each when it can go.
+"""
+
+from __future__ import annotations
+
+import inspect
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from aws_durable_execution_sdk_python import __version__, execution, state
+from aws_durable_execution_sdk_python.concurrency import executor
+from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
+
+Branch = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class SdkChangedError(RuntimeError):
+    """The installed SDK lacks something that `dacapo` relies on."""
+
+
+def is_durable(handler: Callable[..., object] | None) -> bool:
+    """Whether `durable_execution` made this handler, or one that it wraps.
+
+    The SDK's wrapper carries the name and module of what it wraps; only its globals give it away.
+    """
+    while handler is not None:
+        if getattr(handler, "__globals__", None) is vars(execution):
+            return True
+        handler = getattr(handler, "__wrapped__", None)
+    return False
+
+
+def runs_user_code(thread: threading.Thread) -> bool:
+    """Whether this is one of the threads in which the SDK calls a handler."""
+    return thread.name.startswith("dex-handler")
+
+
+def official_clock(runner: Any) -> Callable[[], datetime]:
+    """The virtual clock of an official local runner, which skips waits; the runner hides it.
+
+    Raises:
+        SdkChangedError: the testing SDK is not as this module knows it.
+    """
+    clock: Any = getattr(runner, "_clock", None)
+    _require(hasattr(clock, "now"), "DurableFunctionTestRunner._clock.now")
+    now: Callable[[], datetime] = clock.now
+    return now
+
+
+@cache
+def check() -> None:
+    """Make sure that the SDK is as this module knows it.
+
+    Raises:
+        SdkChangedError: it is not; says what is missing.
+    """
+    for module, name in (
+        (execution, "ExecutionState"),
+        (state, "_BLOCKED_CALLER_WAIT_SECONDS"),
+        (state, "_Signal"),
+        (executor, "ThreadPoolExecutor"),
+        (executor, "queue"),
+    ):
+        _require(hasattr(module, name), f"{module.__name__}.{name}")
+    parameters = list(inspect.signature(state.ExecutionState.create_checkpoint).parameters)
+    _require(
+        parameters == ["self", "operation_update", "is_sync"],
+        "state.ExecutionState.create_checkpoint(operation_update, is_sync)",
+    )
+    source = inspect.getsource(state.ExecutionState.__init__)
+    for attribute in ("_checkpoint_queue", "_checkpointing_stopped", "_service_client"):
+        _require(f"self.{attribute}" in source, f"state.ExecutionState.{attribute}")
+
+
+def _require(is_there: bool, what: str) -> None:
+    if not is_there:
+        raise SdkChangedError(
+            f"dacapo needs {what}, which SDK {__version__} does not have: "
+            "install the SDK version that constraints.txt names, or a newer dacapo."
+        )
+
+
+class PromptState(state.ExecutionState):
+    """The SDK's state of one invocation, without idle waits, and ended in a defined way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_behind = False
+        client: Any = self._service_client
+        if hasattr(client, "flush"):
+            client.flush = self.flush
+
+    def create_checkpoint(
+        self, operation_update: OperationUpdate | None = None, is_sync: bool = True
+    ) -> None:
+        """As the SDK does it; remembers whether something is under way in the background."""
+        super().create_checkpoint(operation_update, is_sync)
+        self._is_behind = not is_sync
+
+    def flush(self) -> None:
+        """Wait until everything that was checkpointed so far has been stored."""
+        if self._is_behind and not self._checkpointing_stopped.is_set():
+            self.create_checkpoint()
+
+    def stop_checkpointing(self) -> None:
+        """Send what is still queued, then end the background thread at once."""
+        with suppress(BaseException):  # the invocation is over: nobody is left to tell
+            self.flush()
+        super().stop_checkpointing()
+        self._checkpoint_queue.put(state._Signal.REFRESH_WAKE)  # noqa: SLF001
+
+
+class _SerialQueue(queue.Queue[Any]):
+    """The queue of a coordinator: asked for an event, it first runs a branch that is waiting."""
+
+    latest = threading.local()
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self.waiting: list[Branch] = []
+        self._chance = chance
+        self.latest.queue = self
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
+        while self.empty() and self.waiting:
+            run, arguments = self.waiting.pop(self._chance.randrange(len(self.waiting)))
+            with suppress(BaseException):  # it is on the queue as an event; a pool drops it too
+                run(*arguments)
+        return super().get(block=False)
+
+
+class _SerialPool:
+    """The pool of a coordinator, which makes its queue just before it."""
+
+    def __init__(self, max_workers: int) -> None:  # noqa: ARG002 - one at a time, however many
+        self._waiting = _SerialQueue.latest.queue.waiting
+
+    def submit(self, run: Callable[..., object], *arguments: Any) -> None:
+        self._waiting.append((run, arguments))
+
+    def shutdown(self, **_: bool) -> None:
+        self._waiting.clear()
+
+
+@contextmanager
+def in_simulation(seed: int) -> Iterator[None]:
+    """While this lasts, the SDK does not idle, and its branches run in the order of `seed`.
+
+    Raises:
+        SdkChangedError: the installed SDK is not as this module knows it.
+    """
+    check()
+    chance = random.Random(f"branches {seed}")  # noqa: S311 - to be the same again
+    serial = SimpleNamespace(Queue=lambda: _SerialQueue(chance), Empty=queue.Empty)
+    with ExitStack() as stack:
+        for module, name, value in (
+            (execution, "ExecutionState", PromptState),
+            (state, "_BLOCKED_CALLER_WAIT_SECONDS", 0),
+            (executor, "ThreadPoolExecutor", _SerialPool),
+            (executor, "queue", serial),
+        ):
+            stack.enter_context(patch.object(module, name, value))
+        yield

@@ -1,0 +1,166 @@
+"""The SDK's two calls: store a batch of updates, read the state that a replay needs."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Sequence
+
+from aws_durable_execution_sdk_python.lambda_service import (
+    CheckpointOutput,
+    CheckpointUpdatedExecutionState,
+    ErrorObject,
+    Operation,
+    OperationAction,
+    OperationStatus,
+    OperationType,
+    OperationUpdate,
+    StateOutput,
+)
+
+from dacapo import chance
+from dacapo.service import legality, quotas, transitions
+from dacapo.service.callbacks import Callbacks
+from dacapo.service.chained import ChainedInvokes
+from dacapo.service.errors import invalid
+from dacapo.service.execution import Execution
+from dacapo.service.executions import Executions
+
+
+class Checkpoints:
+    """Takes what handlers checkpoint, all of a batch or nothing of it."""
+
+    def __init__(
+        self, executions: Executions, callbacks: Callbacks, invokes: ChainedInvokes
+    ) -> None:
+        self._executions = executions
+        self._callbacks = callbacks
+        self._invokes = invokes
+
+    def store(self, arn: str, token: str, updates: Sequence[OperationUpdate]) -> CheckpointOutput:
+        """Store a batch of updates, all of them or none.
+
+        Returns:
+            The next token, with every operation that changed since the handler was last told;
+            no token if the execution has reached its end by this.
+
+        Raises:
+            ServiceError: the token is stale, or an update is not legal.
+        """
+        execution = self._executions.find(arn)
+        self._check_token(execution, token)
+        plan, ending = self._plan(execution, updates)
+        for update, operation in plan:
+            self._commit(execution, update, operation)
+        if ending is not None:
+            self._end_by(execution, ending)
+        self._enforce_quotas(execution)
+        if not execution.is_running:
+            return CheckpointOutput(None, CheckpointUpdatedExecutionState([]))
+        told = dict.fromkeys([*execution.changed, *(u.operation_id for u in updates)])
+        execution.changed.clear()
+        operations = [execution.operations[key] for key in told]
+        return CheckpointOutput(
+            execution.renew_token(), CheckpointUpdatedExecutionState(operations)
+        )
+
+    def read(self, arn: str, token: str, marker: str, max_items: int) -> StateOutput:
+        """A page of the operations that a replay needs, in the order in which they were started.
+
+        Parameters:
+            marker: where the page before ended, or "" for the first page.
+            max_items: the page's length, at most 1,000.
+
+        Raises:
+            ServiceError: the token is stale.
+        """
+        execution = self._executions.find(arn)
+        self._check_token(execution, token)
+        operations = list(execution.replayable.values())
+        start = int(marker or 0)
+        end = start + min(max_items or quotas.PAGE_ITEMS, quotas.PAGE_ITEMS)
+        following = str(end) if end < len(operations) else ""
+        return StateOutput(operations[start:end], following)
+
+    def _check_token(self, execution: Execution, token: str) -> None:
+        if not execution.is_running:
+            raise invalid(f"The execution is {execution.status.value}.")
+        if token != execution.token:
+            raise invalid("Invalid checkpoint token: it was used before, or is of an earlier call.")
+
+    def _plan(
+        self, execution: Execution, updates: Sequence[OperationUpdate]
+    ) -> tuple[list[tuple[OperationUpdate, Operation]], OperationUpdate | None]:
+        # Worked out before anything is stored: a batch is stored whole or not at all.
+        ends = bool(updates) and updates[-1].operation_type is OperationType.EXECUTION
+        ending = updates[-1] if ends else None
+        if ending is not None:
+            legality.check_ending(ending, is_child=execution.parent is not None)
+        operations = ChainMap[str, Operation]({}, execution.operations)
+        plan = []
+        for update in updates[:-1] if ends else updates:
+            if update.operation_type is OperationType.EXECUTION:
+                raise invalid("EXECUTION checkpoint must be the last update, and the only one.")
+            legality.check_parent(operations, update)
+            callback_id = chance.identifier("callback", execution.arn, update.operation_id)
+            current = operations.get(update.operation_id)
+            operation = transitions.updated(
+                current, update, self._executions.clock.now, callback_id
+            )
+            operations[update.operation_id] = operation
+            plan.append((update, operation))
+        return plan, ending
+
+    def _commit(self, execution: Execution, update: OperationUpdate, operation: Operation) -> None:
+        execution.account(update)
+        execution.put(operation)
+        event = execution.log.operation_updated(operation, update, self._executions.clock.now)
+        match update.operation_type, update.action:
+            case OperationType.STEP, OperationAction.RETRY:
+                self._arm_retry(execution, operation)
+            case OperationType.WAIT, OperationAction.START:
+                self._arm_wait(execution, operation)
+            case OperationType.WAIT, OperationAction.CANCEL:
+                self._executions.cancel_timers(execution, operation.operation_id)
+            case OperationType.CALLBACK, OperationAction.START:
+                self._callbacks.created(execution, operation, update.callback_options)
+            case OperationType.CHAINED_INVOKE, OperationAction.START:
+                self._invokes.started(execution, operation, update, event)
+
+    def _arm_retry(self, execution: Execution, operation: Operation) -> None:
+        if operation.step_details and operation.step_details.next_attempt_timestamp:
+            self._executions.set_timer(
+                execution,
+                operation.operation_id,
+                operation.step_details.next_attempt_timestamp - self._executions.clock.now,
+                lambda: self._executions.change(execution, transitions.retry_due(operation)),
+                f"next attempt of {operation.name}",
+            )
+
+    def _arm_wait(self, execution: Execution, operation: Operation) -> None:
+        if operation.wait_details and operation.wait_details.scheduled_end_timestamp:
+            end = operation.wait_details.scheduled_end_timestamp
+            self._executions.set_timer(
+                execution,
+                operation.operation_id,
+                end - self._executions.clock.now,
+                lambda: self._executions.change(
+                    execution, transitions.wait_elapsed(operation, end)
+                ),
+                f"end of wait {operation.name}",
+            )
+
+    def _end_by(self, execution: Execution, update: OperationUpdate) -> None:
+        execution.count_update()
+        succeeded = update.action is OperationAction.SUCCEED
+        status = OperationStatus.SUCCEEDED if succeeded else OperationStatus.FAILED
+        self._executions.end(execution, status, result=update.payload, error=update.error)
+
+    def _enforce_quotas(self, execution: Execution) -> None:
+        for what, used, limit in (
+            ("operations", execution.charged_operations, quotas.OPERATIONS),
+            ("bytes written", execution.bytes_written, quotas.BYTES_WRITTEN),
+        ):
+            if used > limit:
+                message = f"The execution exceeded its quota of {limit} {what}."
+                error = ErrorObject(message, "QuotaExceeded", None, None)
+                self._executions.end(execution, OperationStatus.FAILED, error=error)

@@ -1,0 +1,156 @@
+"""What may become of an operation: type by type, which update is legal and what it makes.
+
+Everything here is pure. An update that the service would refuse raises `ServiceError` and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from aws_durable_execution_sdk_python.lambda_service import (
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    ErrorObject,
+    Operation,
+    OperationAction,
+    OperationStatus,
+    OperationType,
+    OperationUpdate,
+    StepDetails,
+    WaitDetails,
+)
+
+from dacapo.service import legality
+
+TERMINAL = frozenset(
+    {
+        OperationStatus.SUCCEEDED,
+        OperationStatus.FAILED,
+        OperationStatus.CANCELLED,
+        OperationStatus.TIMED_OUT,
+        OperationStatus.STOPPED,
+    }
+)
+
+_STATUS_AFTER = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.RETRY: OperationStatus.PENDING,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
+}
+
+
+def is_terminal(operation: Operation) -> bool:
+    """Whether nothing can become of this operation any more."""
+    return operation.status in TERMINAL
+
+
+def updated(
+    current: Operation | None, update: OperationUpdate, now: datetime, callback_id: str
+) -> Operation:
+    """The operation after `update`.
+
+    Parameters:
+        current: the operation as it stands; None if it does not exist yet.
+        now: the virtual time.
+        callback_id: the id that a callback gets if this update creates one.
+
+    Raises:
+        ServiceError: the update is not legal here.
+    """
+    legality.check(current, update)
+    status = _STATUS_AFTER[update.action]
+    operation = current or Operation(
+        operation_id=update.operation_id,
+        operation_type=update.operation_type,
+        status=status,
+        parent_id=update.parent_id,
+        name=update.name,
+        start_timestamp=now,
+        sub_type=update.sub_type,
+    )
+    operation = replace(operation, status=status, end_timestamp=now if status in TERMINAL else None)
+    match update.operation_type:
+        case OperationType.STEP:
+            return replace(operation, step_details=_step_details(current, update, now))
+        case OperationType.WAIT if update.action is OperationAction.START:
+            return replace(operation, wait_details=_wait_details(update, now))
+        case OperationType.CONTEXT if status in TERMINAL:
+            return replace(operation, context_details=_context_details(update))
+        case OperationType.CALLBACK:
+            return replace(operation, callback_details=CallbackDetails(callback_id))
+        case OperationType.CHAINED_INVOKE:
+            return replace(operation, chained_invoke_details=ChainedInvokeDetails())
+        case _:
+            return operation
+
+
+def wait_elapsed(operation: Operation, now: datetime) -> Operation:
+    """The wait, over."""
+    return replace(operation, status=OperationStatus.SUCCEEDED, end_timestamp=now)
+
+
+def retry_due(operation: Operation) -> Operation:
+    """The step (or poll) that was pending, ready for its next attempt."""
+    details = operation.step_details or StepDetails()
+    return replace(
+        operation,
+        status=OperationStatus.READY,
+        step_details=replace(details, next_attempt_timestamp=None),
+    )
+
+
+def callback_ended(
+    operation: Operation,
+    status: OperationStatus,
+    now: datetime,
+    *,
+    result: str | None = None,
+    error: ErrorObject | None = None,
+) -> Operation:
+    """The callback, answered or timed out."""
+    if operation.callback_details is None:
+        raise ValueError(f"{operation.operation_id} is no callback")
+    details = replace(operation.callback_details, result=result, error=error)
+    return replace(operation, status=status, end_timestamp=now, callback_details=details)
+
+
+def invoke_ended(
+    operation: Operation,
+    status: OperationStatus,
+    now: datetime,
+    *,
+    result: str | None = None,
+    error: ErrorObject | None = None,
+) -> Operation:
+    """The chained invoke, with what the invoked function gave."""
+    details = ChainedInvokeDetails(result=result, error=error)
+    return replace(operation, status=status, end_timestamp=now, chained_invoke_details=details)
+
+
+def _step_details(current: Operation | None, update: OperationUpdate, now: datetime) -> StepDetails:
+    before = (current and current.step_details) or StepDetails()
+    if update.action is OperationAction.START:
+        # The state of a poll stays with the operation: the SDK hands it to the next attempt.
+        return replace(before, next_attempt_timestamp=None, error=None)
+    due = now + _retry_delay(update) if update.action is OperationAction.RETRY else None
+    return StepDetails(before.attempt + 1, due, update.payload, update.error)
+
+
+def _retry_delay(update: OperationUpdate) -> timedelta:
+    options = update.step_options
+    return timedelta(seconds=options.next_attempt_delay_seconds if options else 0)
+
+
+def _wait_details(update: OperationUpdate, now: datetime) -> WaitDetails:
+    options = update.wait_options
+    return WaitDetails(now + timedelta(seconds=options.wait_seconds if options else 0))
+
+
+def _context_details(update: OperationUpdate) -> ContextDetails:
+    replays = bool(update.context_options and update.context_options.replay_children)
+    return ContextDetails(replays, update.payload, update.error)

@@ -1,0 +1,1 @@
+"""The worlds of the scenarios: AWS around a handler, made afresh for every run."""

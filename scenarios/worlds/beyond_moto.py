@@ -1,0 +1,147 @@
+"""What moto cannot simulate of DMS, and so is simulated here; each with the reason.
+
+- A task's end. moto's task stays `running` until somebody stops it: it never fails, and has no
+  stop reason, no failure message, and always the same statistics.
+- A start that is refused. moto starts a task that is running already; DMS answers
+  InvalidResourceStateFault.
+- The statistics of a first run. moto reports a full load before the task has run at all.
+- Throttling. moto answers every call.
+- Events. moto's EventBridge delivers nothing to Lambda, and its DMS sends no event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from moto.core.exceptions import JsonRESTError
+from moto.dms.exceptions import InvalidResourceStateFault
+from moto.dms.models import FakeReplicationTask, dms_backends
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+EVENT_IDS = {
+    "REPLICATION_TASK_STARTED": "DMS-EVENT-0069",
+    "REPLICATION_TASK_DELETED": "DMS-EVENT-0073",
+    "REPLICATION_TASK_FAILED": "DMS-EVENT-0078",
+    "REPLICATION_TASK_STOPPED": "DMS-EVENT-0079",
+}
+"""AWS DMS user guide, "Working with Amazon EventBridge events"."""
+
+
+class ScriptedTask(FakeReplicationTask):
+    """moto's task, with an end that a story can choose.
+
+    `starts` counts the starts that DMS accepted: the side effect that must happen once.
+    `after_look` happens once, right after the next look at the task.
+    """
+
+    starts = 0
+    stop_reason: str | None = None
+    failure: str | None = None
+    tables_loaded = 0
+    tables_errored = 0
+    percent = 0
+    throttled_looks = 0
+    is_refusing = False
+    after_look: Callable[[], object] | None = None
+
+    def start(self) -> FakeReplicationTask:
+        """Begin a run, unless one is under way."""
+        if self.is_refusing or self.status in ("starting", "running"):
+            raise InvalidResourceStateFault("Replication task is running")
+        self.starts += 1
+        self.stop_reason = self.failure = None
+        self.tables_loaded = self.tables_errored = self.percent = 0
+        return super().start()
+
+    def end(self, status: str, **outcome: Any) -> None:
+        """End the run with this status, and whatever else DMS would say of it."""
+        self.status = status
+        self.stop_date = datetime.now(UTC).replace(tzinfo=None)
+        for name, value in outcome.items():
+            setattr(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task, as DescribeReplicationTasks gives it.
+
+        Raises:
+            JsonRESTError: DMS throttles.
+        """
+        if self.throttled_looks:
+            self.throttled_looks -= 1
+            raise JsonRESTError("ThrottlingException", "Rate exceeded")
+        described = self._described()
+        after, self.after_look = self.after_look, None
+        if after is not None:
+            after()
+        return described
+
+    def _described(self) -> dict[str, Any]:
+        described = super().to_dict()
+        described["ReplicationTaskStats"] |= {
+            "FullLoadProgressPercent": self.percent,
+            "TablesLoaded": self.tables_loaded,
+            "TablesErrored": self.tables_errored,
+        }
+        for member, value in (
+            ("StopReason", self.stop_reason),
+            ("LastFailureMessage", self.failure),
+        ):
+            if value is not None:
+                described[member] = value
+        return described
+
+
+def script(task_arn: str) -> ScriptedTask:
+    """Let the story choose the end of a task that was made with CreateReplicationTask."""
+    tasks = dms_backends[ACCOUNT][REGION].replication_tasks
+    scripted: ScriptedTask = object.__new__(ScriptedTask)
+    vars(scripted).update(vars(tasks[task_arn]))
+    scripted.ready()
+    tasks[task_arn] = scripted
+    return scripted
+
+
+def forget(task_arn: str) -> None:
+    """Delete a task for good; moto wants it stopped first, DMS does not."""
+    del dms_backends[ACCOUNT][REGION].replication_tasks[task_arn]
+
+
+def task_event(task_arn: str, event_type: str, at: datetime) -> dict[str, Any]:
+    """A "DMS Replication Task State Change" event, in its documented shape."""
+    return {
+        "version": "0",
+        "id": "11a11b11-222b-333a-44d4-01234a5b6789",
+        "detail-type": "DMS Replication Task State Change",
+        "source": "aws.dms",
+        "account": ACCOUNT,
+        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [task_arn],
+        "detail": {
+            "type": "ReplicationTask",
+            "category": "StateChange",
+            "eventType": event_type,
+            "eventId": EVENT_IDS[event_type],
+            "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={REGION}",
+            "detailMessage": event_type.replace("_", " ").capitalize(),
+        },
+    }
+
+
+def deliver(function: str, event: dict[str, Any], *, at_once: bool = False) -> None:
+    """Hand an event to a function as an EventBridge rule does: an asynchronous invoke.
+
+    Parameters:
+        at_once: run the function before anything else happens.
+    """
+    boto3.client("lambda").invoke(
+        FunctionName=function,
+        InvocationType="RequestResponse" if at_once else "Event",
+        Payload=json.dumps(event).encode(),
+    )

@@ -1,0 +1,1 @@
+"""Durable functions that wait well: one folder per way of waiting, to be copied and kept."""

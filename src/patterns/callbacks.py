@@ -1,0 +1,195 @@
+"""The callback registry: a callback id is stored, found again, answered once, and never lost.
+
+The durable service is the arbiter of "once": it takes one answer per callback. What it can't do is
+remember an answer for a sender that dies between hearing of it and sending it. The registry does.
+It has one row per callback (`callback_rows`), and five moves:
+
+1. *put*, by the submitter, before the job starts: the row is OPEN.
+2. *intend*, by whoever brings an answer: the row says INTENT, and the answer's digest.
+3. *send* the answer to the durable service.
+4. *mark* the row DONE; or CLOSED if the callback was closed before the answer came.
+5. *close*, by the handler, in a step of its own, once it is through with the wait.
+
+A crash between any two of them is harmless: whoever brought the answer brings it again, finds its
+own digest, and sends again. The same answer twice is fine; another one is refused. An answer that
+can't be sent now raises `NotSentYet`, so that its sender delivers it again.
+
+Neither a reference nor a callback id is ever logged, or part of an error: who knows one can answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from patterns import callback_rows
+from patterns.callback_rows import Row, State
+from patterns.transient import TransientError
+
+SEND_TIMEOUT_SECONDS = 5
+
+logger = logging.getLogger(__name__)
+
+# One attempt: a retry inside the client would hide that an earlier attempt had landed, and the
+# protocol has to know.
+lambda_client = boto3.client(
+    "lambda",
+    config=Config(
+        connect_timeout=SEND_TIMEOUT_SECONDS,
+        read_timeout=SEND_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1},
+    ),
+)
+
+
+class Outcome(StrEnum):
+    """What became of an answer."""
+
+    SENT = "sent"
+    ALREADY_SENT = "sent before"
+    OTHER_ANSWER = "refused: another answer was given"
+    CLOSED = "too late: the callback is closed"
+    EXPIRED = "too late: the callback has expired"
+    STALE = "ignored: older than the wait"
+    UNKNOWN = "ignored: nobody waits"
+
+
+class NotSentYet(TransientError):  # noqa: N818 - no fault: the sender is asked to come again
+    """The answer is recorded but could not be sent; deliver it again."""
+
+
+class ReferenceTaken(Exception):  # noqa: N818
+    """Another execution waits under this reference."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a callback is answered with: a result, or the API's `Error` structure, as JSON text."""
+
+    kind: Literal["success", "failure"]
+    body: str
+
+    @property
+    def digest(self) -> str:
+        """Tells this answer from any other."""
+        return hashlib.sha256(f"{self.kind} {self.body}".encode()).hexdigest()
+
+
+def success(value: Any) -> Answer:
+    """An answer that the handler gets as the result of its wait, as JSON text."""
+    return Answer("success", json.dumps(value, sort_keys=True))
+
+
+def failure(message: str, error_type: str) -> Answer:
+    """An answer that ends the handler's wait with a `CallbackExternalError`."""
+    error = {"ErrorMessage": message, "ErrorType": error_type}
+    return Answer("failure", json.dumps(error, sort_keys=True))
+
+
+def put(
+    reference: str, callback_id: str, *, owner: str, deadline: float, not_before: float
+) -> None:
+    """Open a row for a callback; the same callback twice is fine.
+
+    Parameters:
+        reference: what an answer will name.
+        owner: the ARN of the execution that waits.
+        deadline: when the callback times out at the latest, epoch seconds.
+        not_before: an answer about anything earlier is stale, epoch seconds.
+
+    Raises:
+        ReferenceTaken: another execution waits under this reference.
+    """
+    row = Row(State.OPEN, callback_id, owner, deadline, not_before)
+    in_the_way = callback_rows.open_row(reference, row, time.time())
+    if in_the_way is not None and in_the_way.callback_id != callback_id:
+        raise ReferenceTaken("another execution waits for this answer already")
+
+
+def answer(reference: str, given: Answer, *, about: float | None = None) -> Outcome:
+    """Answer the callback under a reference: intend, send, mark.
+
+    Parameters:
+        about: when that happened which the answer is about, epoch seconds; None for just now.
+
+    Raises:
+        NotSentYet: the service can't take the answer now; deliver it again.
+    """
+    now = time.time()
+    about = now if about is None else about
+    may_send, row = callback_rows.record_intent(reference, given.digest, now=now, about=about)
+    if row is None:
+        return Outcome.UNKNOWN
+    if not may_send:
+        return _why_refused(row, given, about)
+    is_taken = _send(given, row.callback_id) or _was_taken_before(reference, given, row)
+    callback_rows.mark(reference, row.callback_id, State.DONE if is_taken else State.CLOSED)
+    if not is_taken:
+        logger.error("an answer came to a callback that is closed")
+    return Outcome.SENT if is_taken else Outcome.CLOSED
+
+
+def close(reference: str, *, owner: str) -> None:
+    """Close the row of a wait that is over; a row that is gone, or another's, is left alone."""
+    callback_rows.close_row(reference, owner, time.time())
+
+
+def _why_refused(row: Row, given: Answer, about: float) -> Outcome:
+    if about < row.not_before:
+        return Outcome.STALE
+    if row.state is State.OPEN:
+        return Outcome.EXPIRED
+    # Nothing but the answer that was recorded ends a wait before its deadline.
+    has_ended_in_time = 0 < row.closed_at < row.deadline
+    if row.state is State.CLOSED and not (row.digest and has_ended_in_time):
+        return Outcome.CLOSED
+    return Outcome.ALREADY_SENT if row.digest == given.digest else Outcome.OTHER_ANSWER
+
+
+def _send(given: Answer, callback_id: str) -> bool:
+    try:
+        _call_service(given, callback_id)
+    except (
+        lambda_client.exceptions.CallbackTimeoutException,
+        lambda_client.exceptions.ResourceNotFoundException,
+        lambda_client.exceptions.InvalidParameterValueException,
+    ):
+        return False
+    except ClientError as error:
+        raise NotSentYet(f"the service refused: {error.response['Error']['Code']}") from None
+    except BotoCoreError as error:
+        raise NotSentYet(f"the service can't be reached: {type(error).__name__}") from None
+    return True
+
+
+def _was_taken_before(reference: str, given: Answer, row: Row) -> bool:
+    # The service tells "expired" and "answered before" by one name. If this very answer was
+    # recorded by another delivery as well, and there was time left, then that one landed.
+    latest = callback_rows.read(reference)
+    return (
+        latest is not None
+        and latest.callback_id == row.callback_id
+        and latest.digest == given.digest
+        and latest.deliveries > 1
+        and time.time() < row.deadline
+    )
+
+
+def _call_service(given: Answer, callback_id: str) -> None:
+    if given.kind == "success":
+        lambda_client.send_durable_execution_callback_success(
+            CallbackId=callback_id, Result=given.body
+        )
+    else:
+        lambda_client.send_durable_execution_callback_failure(
+            CallbackId=callback_id, Error=json.loads(given.body)
+        )

@@ -1,0 +1,144 @@
+"""One seed, one history: the same events, ids, payloads and virtual times, every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import subprocess
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from dacapo import Recording, Scenario, run, succeed
+from tests.lab import handlers
+from tests.lab.validity import assert_valid
+
+SCENARIOS = {
+    "waiting map": Scenario(handler=handlers.mapped_waits, event=[5, 1, 3, 1]),
+    "flat waiting map": Scenario(handler=handlers.mapped_waits_flat, event=[5, 1, 3, 1]),
+    "any two": Scenario(handler=handlers.any_two, event=6),
+    "race": Scenario(
+        handler=handlers.race, answers={"answer": succeed(1, after=timedelta(minutes=1))}
+    ),
+    "nested maps": Scenario(handler=handlers.nested_maps, event=4),
+    "big map": Scenario(handler=handlers.big_map, event=4),
+    "big child": Scenario(handler=handlers.big_child),
+    "failures": Scenario(handler=handlers.mapped_with_failures, event=9),
+    "a thousand operations": Scenario(handler=handlers.mapped, event=500),
+}
+
+
+def as_text(recording: Recording) -> str:
+    return json.dumps(recording.to_json(), sort_keys=True)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_one_seed_gives_one_history(name: str) -> None:
+    first, *others = [run(SCENARIOS[name], seed=7) for _ in range(5)]
+    assert_valid(first)
+    assert {as_text(other) for other in others} == {as_text(first)}
+
+
+def test_twenty_seeds_give_twenty_valid_histories_of_one_map() -> None:
+    recordings = [run(SCENARIOS["waiting map"], seed=seed) for seed in range(20)]
+    for recording in recordings:
+        assert_valid(recording)
+        assert recording.result == [5, 1, 3, 1]
+    orders = {tuple(e["Name"] for e in r.events if e.get("Name")) for r in recordings}
+    assert len(orders) > 10, "the seed does not choose the order of the branches"
+    assert len({recording.arn for recording in recordings}) == 20
+
+
+def test_which_branches_win_is_the_seeds_choice() -> None:
+    winners = {tuple(run(SCENARIOS["any two"], seed=seed).result) for seed in range(20)}
+    assert len(winners) > 5
+
+
+def test_two_processes_with_other_hash_seeds_write_the_same_histories() -> None:
+    script = (
+        "import hashlib, logging; logging.disable(50)\n"
+        "from tests.lab.test_determinism import SCENARIOS, as_text, run\n"
+        "from scenarios import event_callback, polling\n"
+        "from dacapo import Scenario\n"
+        "stories = [s for m in (polling, event_callback) for s in vars(m).values()\n"
+        "           if isinstance(s, Scenario)]\n"
+        "assert len(stories) > 20\n"
+        "for scenario in [*SCENARIOS.values(), *stories]:\n"
+        "    print(hashlib.sha256(as_text(run(scenario, seed=3)).encode()).hexdigest())\n"
+    )
+    outputs = []
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {
+            "PYTHONHASHSEED": hash_seed,
+            "PYTHONPATH": "src:.",
+            "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        }
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, check=True, timeout=100
+        )
+        outputs.append(done.stdout.decode().split())
+    assert outputs[0] == outputs[1]
+    assert len(set(outputs[0])) == len(outputs[0])
+
+
+@durable_execution
+def looks_around(event: Any, context: DurableContext) -> Any:
+    """Reads every clock and every source of chance, in a step."""
+
+    def look(_: object) -> list[str]:
+        return [
+            str(value)
+            for value in (
+                time.time(),
+                datetime.now(UTC),
+                random.random(),
+                uuid.uuid4(),
+                uuid.uuid1(),
+                secrets.token_hex(),
+                os.urandom(4).hex(),
+            )
+        ]
+
+    return context.step(look, name="look around")
+
+
+def test_clock_and_chance_come_from_the_run() -> None:
+    scenario = Scenario(handler=looks_around)
+    first, second = run(scenario), run(scenario)
+    assert first.result == second.result
+    assert first.result[1] == "2026-01-01 00:00:00+00:00"
+    others = run(scenario, seed=1).result
+    assert all(a != b for a, b in zip(first.result[2:], others[2:], strict=True))
+
+
+def test_clock_and_chance_are_given_back_after_a_run() -> None:
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    before, urandom, sleep = time.time(), os.urandom, time.sleep
+    run(Scenario(handler=looks_around))
+    assert random.random() == expected
+    assert 0 <= time.time() - before < 60
+    assert (os.urandom, time.sleep) == (urandom, sleep)
+
+
+@durable_execution
+def sleeps(event: Any, context: DurableContext) -> str:
+    context.step(lambda _: time.sleep(event), name="slow step")
+    return datetime.now(UTC).isoformat()
+
+
+def test_a_handler_that_sleeps_lets_virtual_time_pass() -> None:
+    began = time.monotonic()
+    recording = run(Scenario(handler=sleeps, event=3600))
+    assert recording.result == "2026-01-01T01:00:00+00:00"
+    assert recording.operation("slow step").length == timedelta(hours=1)
+    assert time.monotonic() - began < 60

@@ -1,0 +1,1 @@
+"""The two patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""

@@ -22,11 +22,11 @@ class RecordedOperation:
 
     Parameters:
         stored: what the service stored.
-        path: the names of the contexts around it and its own, joined by "/".
+        around: the labels of the contexts around it, outermost first.
     """
 
     stored: Operation
-    path: str
+    around: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -37,6 +37,16 @@ class RecordedOperation:
     def name(self) -> str:
         """The operation's name; "" if it has none."""
         return self.stored.name or ""
+
+    @property
+    def label(self) -> str:
+        """Its name, or what it is if it has none."""
+        return label_of(self.stored)
+
+    @property
+    def path(self) -> str:
+        """The labels of the contexts around it and its own, joined by "/"."""
+        return "/".join((*self.around, self.label))
 
     @property
     def kind(self) -> str:
@@ -93,16 +103,20 @@ class RecordedOperation:
 
 
 def recorded_operations(operations: Mapping[str, Operation]) -> list[RecordedOperation]:
-    """The operations of an execution with their paths; the EXECUTION operation is left out."""
-    paths: dict[str, str] = {}
+    """The operations of an execution as they stand; the EXECUTION operation is left out."""
+    inside: dict[str, tuple[str, ...]] = {}
     recorded = []
     for key, operation in operations.items():
         if operation.operation_type is not OperationType.EXECUTION:
-            name = operation.name or operation.sub_type or operation.operation_type.value
-            around = paths.get(operation.parent_id or "")
-            paths[key] = f"{around}/{name}" if around else name
-            recorded.append(RecordedOperation(operation, paths[key]))
+            around = inside.get(operation.parent_id or "", ())
+            inside[key] = (*around, label_of(operation))
+            recorded.append(RecordedOperation(operation, around))
     return recorded
+
+
+def label_of(operation: Operation) -> str:
+    """An operation's name, or what it is if it has none."""
+    return operation.name or operation.sub_type or operation.operation_type.value
 
 
 def callback_name(operations: Mapping[str, Operation], operation: Operation) -> str:

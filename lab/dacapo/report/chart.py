@@ -1,0 +1,134 @@
+"""The operations of an execution over virtual time: time runs across, operations go down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dacapo.recorded import RecordedOperation
+from dacapo.recording import Recording
+from dacapo.report.durations import spell_short, ticks
+
+MOST_ROWS = 40
+"""Operations that are drawn; the rest is counted."""
+GOOD_STATUSES = {"SUCCEEDED", "STARTED", "PENDING", "READY", "RUNNING"}
+_LONGEST_NAME, _LONGEST_OUTCOME = 32, 24
+_TICK_WIDTH = 10
+_MOMENT, _ATTEMPT, _BAD, _CALLED = "●", "○", "✗", "▼"
+_LASTS, _WAITS = "─", "┄"
+
+
+class _Axis:
+    """Virtual time, spread over a number of columns."""
+
+    def __init__(self, recording: Recording, columns: int) -> None:
+        self.start = recording.started
+        self.end = recording.ended or recording.started
+        self.columns = columns
+
+    def column(self, at: datetime) -> int:
+        length = self.end - self.start
+        share = (at - self.start) / length if length else 0.0
+        return min(self.columns - 1, round(share * (self.columns - 1)))
+
+    def labels(self) -> Text:
+        text = [" "] * self.columns
+        for tick in ticks(self.end - self.start, max(2, self.columns // _TICK_WIDTH)):
+            label = spell_short(tick)
+            column = min(self.column(self.start + tick), self.columns - len(label))
+            text[column : column + len(label)] = label
+        return Text("".join(text), "dim")
+
+    def draw(self, marks: Iterable[tuple[datetime, str]], line: str = " ") -> str:
+        text = [" "] * self.columns
+        placed = [(self.column(at), mark) for at, mark in marks]
+        if placed:
+            first, last = placed[0][0], placed[-1][0]
+            text[first : last + 1] = line * (last + 1 - first)
+        for column, mark in placed:
+            text[column] = mark
+        return "".join(text)
+
+
+def chart(recording: Recording, width: int) -> RenderableType:
+    """Draw operations, a line each with a mark for everything that became of it.
+
+    Parameters:
+        width: columns of the terminal.
+    """
+    shown = recording.operations[:MOST_ROWS]
+    names = [label(operation) for operation in shown]
+    outcomes = [_outcome(operation, recording) for operation in shown]
+    name_width = _width_of([*names, "invocations"], _LONGEST_NAME)
+    outcome_width = _width_of(outcomes, _LONGEST_OUTCOME)
+    axis = _Axis(recording, width - name_width - outcome_width - 2)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=axis.columns, no_wrap=True)
+    table.add_column(width=outcome_width, no_wrap=True, overflow="ellipsis")
+    table.add_row("", axis.labels(), "")
+    calls = axis.draw((invocation.started, _CALLED) for invocation in recording.invocations)
+    table.add_row(Text("invocations", "dim"), Text(calls, "cyan"), "")
+    for operation, name, outcome in zip(shown, names, outcomes, strict=True):
+        is_good = operation.status in GOOD_STATUSES
+        drawn = axis.draw(_marks(operation, recording), _line(operation))
+        style = "green" if is_good else "red"
+        table.add_row(Text(name), Text(drawn, style), Text(outcome, "dim" if is_good else style))
+    hidden = len(recording.operations) - MOST_ROWS
+    return Group(table, Text(f"… and {hidden} more", "dim")) if hidden > 0 else table
+
+
+def _width_of(texts: list[str], longest: int) -> int:
+    return min(longest, max((len(text) for text in texts), default=0))
+
+
+def label(operation: RecordedOperation) -> str:
+    """The operation's name, indented by the contexts around it."""
+    around = operation.around
+    # `wait_for_callback` names the operations inside it after itself.
+    short = operation.label.removeprefix(f"{around[-1]} ") if around else operation.label
+    return "  " * len(around) + short
+
+
+def _line(operation: RecordedOperation) -> str:
+    return _WAITS if operation.kind in ("Wait", "Callback", "ChainedInvoke") else _LASTS
+
+
+def _marks(operation: RecordedOperation, recording: Recording) -> Iterator[tuple[datetime, str]]:
+    events = [event for event in recording.events if event.get("Id") == operation.id]
+    for number, event in enumerate(events):
+        is_last = number == len(events) - 1
+        if event["EventType"].endswith(("Failed", "TimedOut", "Stopped")) and is_last:
+            yield event["EventTimestamp"], _BAD
+        elif is_last or number == 0:
+            yield event["EventTimestamp"], _MOMENT
+        elif not event["EventType"].endswith("Started"):
+            yield event["EventTimestamp"], _ATTEMPT
+
+
+def _outcome(operation: RecordedOperation, recording: Recording) -> str:
+    match operation.kind:
+        case "WaitForCondition":
+            return f"{operation.attempts} polls"
+        case "Callback":
+            return _callback_outcome(operation, recording)
+        case "Wait" if operation.status == "SUCCEEDED":
+            return spell_short(operation.length)
+    attempts = f"{operation.attempts} attempts" if operation.attempts > 1 else ""
+    status = "" if operation.status == "SUCCEEDED" else operation.status.lower()
+    return ", ".join(part for part in (status, attempts) if part)
+
+
+def _callback_outcome(operation: RecordedOperation, recording: Recording) -> str:
+    if operation.status == "TIMED_OUT":
+        return "timed out"
+    for delivery in recording.deliveries:
+        is_answer = delivery.kind != "heartbeat" and delivery.refused is None
+        if delivery.operation_id == operation.id and is_answer:
+            verb = "answered" if delivery.kind == "success" else "failed"
+            return f"{verb} by {delivery.by}"
+    return "not answered"

@@ -20,7 +20,7 @@ demo: $(VENV)/run.done
 
 test: $(VENV)/dev.done
 	$(BIN)/pytest --numprocesses 2 --quiet
-	$(BIN)/pytest --numprocesses 2 --quiet --engine sdk tests/scenarios
+	$(BIN)/pytest --numprocesses 6 --quiet --engine sdk tests/scenarios
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -1,0 +1,108 @@
+"""`make bench`: prints the tables of docs/performance.md, measured here and now."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+
+from bench import handlers, sides
+from bench.measuring import Measured, peak_memory_mb, seconds_of, side_by_side
+from dacapo.service import quotas
+from dacapo.service.functions import Handler
+
+EXECUTIONS = 20
+SIZES = (10, 100, 1_000)
+OFTEN, SELDOM, ONCE = 7, 3, 1
+
+
+def main() -> None:
+    """Measure everything; the table's lines come as they are ready."""
+    sides.quietly()
+    _say(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}; "
+        f"SDK {version('aws-durable-execution-sdk-python')}, "
+        f"testing SDK {version('aws-durable-execution-sdk-python-testing')}"
+    )
+    _table(("what", "dacapo", "the other side", "ratio", "wanted"), _targets())
+    _table(("what", *(f"{n:,}" for n in SIZES), "official runner, the same"), _growth())
+
+
+def _targets() -> Iterator[tuple[str, ...]]:
+    many = side_by_side(*_both(handlers.waits, 10), rounds=OFTEN)
+    yield _times("10 sequential waits", many, "official runner", "at least 25×")
+    five = side_by_side(*_both(handlers.steps, handlers.FIVE, EXECUTIONS), rounds=SELDOM)
+    yield (
+        "executions of 5 steps",
+        f"{EXECUTIONS / five.ours:,.0f} a second",
+        f"{EXECUTIONS / five.theirs:,.0f} a second (official runner)",
+        f"{five.speed:.0f}× as many",
+        "at least 20×",
+    )
+    mapped = side_by_side(*_both(handlers.mapped, 1_000), rounds=OFTEN)
+    yield _times("map of 1,000 items", mapped, "official runner", "no slower")
+    recording = sides.simulated(handlers.waits, 1_000)
+    bare = side_by_side(
+        partial(sides.simulated, handlers.waits, 1_000),
+        sides.BareReplays(handlers.waits, recording),
+        rounds=SELDOM,
+    )
+    yield (
+        "1,000 sequential waits",
+        _spell(bare.ours),
+        f"{_spell(bare.theirs)} (bare SDK, the same replays)",
+        f"{bare.ours / bare.theirs:.2f} times its time",
+        "at most 1.15 times",
+    )
+    peak = peak_memory_mb("bench.memory")
+    yield f"{quotas.OPERATIONS:,} operations", f"{peak:.0f} MB at the peak", "", "", "under 150 MB"
+
+
+def _growth() -> Iterator[tuple[str, ...]]:
+    for what, handler in (
+        ("sequential steps", handlers.steps),
+        ("sequential waits", handlers.waits),
+        ("map, a step an item", handlers.mapped),
+    ):
+        ours = [seconds_of(partial(sides.simulated, handler, number)) for number in SIZES]
+        theirs = [seconds_of(partial(sides.official, handler, number)) for number in SIZES]
+        yield what, *map(_spell, ours), ", ".join(map(_spell, theirs))
+
+
+def _both(handler: Handler, number: int, times: int = ONCE) -> tuple[partial[None], partial[None]]:
+    return (
+        partial(_repeat, sides.simulated, handler, number, times),
+        partial(_repeat, sides.official, handler, number, times),
+    )
+
+
+def _repeat(run: sides.Side, handler: Handler, number: int, times: int) -> None:
+    for _ in range(times):
+        run(handler, number)
+
+
+def _times(what: str, measured: Measured, other: str, wanted: str) -> tuple[str, ...]:
+    theirs = f"{_spell(measured.theirs)} ({other})"
+    return what, _spell(measured.ours), theirs, f"{measured.speed:.1f}× as fast", wanted
+
+
+def _spell(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+
+
+def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
+    _say("")
+    for row in (header, ("---",) * len(header)):
+        _say(f"| {' | '.join(row)} |")
+    for row in rows:
+        _say(f"| {' | '.join(row)} |")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The sides that are compared: each runs a handler once and says that it did all of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from aws_durable_execution_sdk_python.execution import (
+    DurableExecutionInvocationInputWithClient,
+    InitialExecutionState,
+)
+from aws_durable_execution_sdk_python.lambda_service import (
+    CheckpointOutput,
+    CheckpointUpdatedExecutionState,
+    ExecutionDetails,
+    Operation,
+    OperationStatus,
+    OperationType,
+    OperationUpdate,
+    StateOutput,
+)
+from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+
+import dacapo
+from dacapo import Recording, Scenario, sdk_internals
+from dacapo.service import quotas
+from dacapo.service.functions import Handler, LambdaContext
+
+Side = Callable[[Handler, int], object]
+
+ONE_YEAR_SECONDS = 366 * 24 * 3600
+PATIENCE_SECONDS = 900
+
+
+def simulated(handler: Handler, number: int) -> Recording:
+    """On the simulated service."""
+    recording = dacapo.run(Scenario(handler=handler, event=number))
+    _require(recording.result == number, recording.error)
+    return recording
+
+
+def official(handler: Handler, number: int) -> None:
+    """On AWS's own local runner, which skips the time of waits."""
+    with DurableFunctionTestRunner(handler, skip_time=True) as runner:
+        result = runner.run(
+            json.dumps(number), timeout=PATIENCE_SECONDS, execution_timeout=ONE_YEAR_SECONDS
+        )
+    _require(result.result == str(number), result.error)
+
+
+class BareReplays:
+    """The invocations of a recorded execution, each made again with nothing but the SDK.
+
+    The state that each of them was given is prepared before; the service is a table of answers.
+    The SDK gets the same help against idling as in a run, so that what is compared is the lab's
+    own share.
+
+    Parameters:
+        handler: makes operations one after the other, each of which suspends it.
+        recording: a run of it.
+    """
+
+    def __init__(self, handler: Handler, recording: Recording) -> None:
+        self.handler = handler
+        self.context: Any = LambdaContext("request", recording.function)
+        self.arn = recording.arn
+        self.start = Operation(
+            recording.arn.rpartition("/")[2],
+            OperationType.EXECUTION,
+            OperationStatus.STARTED,
+            execution_details=ExecutionDetails(recording.payload),
+        )
+        self.operations = [operation.stored for operation in recording.operations]
+
+    def __call__(self) -> None:
+        """Make all of them."""
+        with sdk_internals.in_simulation(0):
+            for done in range(len(self.operations) + 1):
+                output = self.handler(self._input(done), self.context)
+                is_last = done == len(self.operations)
+                _require(output["Status"] == ("SUCCEEDED" if is_last else "PENDING"), output)
+
+    def _input(self, done: int) -> DurableExecutionInvocationInputWithClient:
+        state = [self.start, *self.operations[:done]]
+        pages = _Pages(state)
+        return DurableExecutionInvocationInputWithClient(
+            self.arn,
+            "token",
+            InitialExecutionState(state[: quotas.PAGE_ITEMS], pages.after(0)),
+            service_client=pages,
+        )
+
+
+class _Pages:
+    """Answers the SDK: what it checkpoints has started, and further pages of the state."""
+
+    def __init__(self, state: list[Operation]) -> None:
+        self.state = state
+
+    def after(self, start: int) -> str:
+        end = start + quotas.PAGE_ITEMS
+        return str(end) if end < len(self.state) else ""
+
+    def checkpoint(
+        self,
+        durable_execution_arn: str,  # noqa: ARG002
+        checkpoint_token: str,
+        updates: list[OperationUpdate],
+        client_token: str | None,  # noqa: ARG002
+    ) -> CheckpointOutput:
+        started = [
+            Operation(
+                update.operation_id,
+                update.operation_type,
+                OperationStatus.STARTED,
+                name=update.name,
+                sub_type=update.sub_type,
+            )
+            for update in updates
+        ]
+        return CheckpointOutput(checkpoint_token, CheckpointUpdatedExecutionState(started))
+
+    def get_execution_state(
+        self,
+        durable_execution_arn: str,  # noqa: ARG002
+        checkpoint_token: str,  # noqa: ARG002
+        next_marker: str,
+        max_items: int = quotas.PAGE_ITEMS,
+    ) -> StateOutput:
+        start = int(next_marker)
+        return StateOutput(self.state[start : start + max_items], self.after(start))
+
+
+def quietly() -> None:
+    """Keep the SDK's log out of what is measured, on all sides alike."""
+    logging.disable(logging.CRITICAL)
+
+
+def _require(is_so: bool, otherwise: object) -> None:
+    if not is_so:
+        raise RuntimeError(f"a run did not do what is measured: {otherwise}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 import dacapo
@@ -10,6 +12,7 @@ from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
 
 ENGINES = ("sim", "sdk")
+_TESTING_SDK = "aws_durable_execution_sdk_python_testing"
 
 
 class Durable:
@@ -46,6 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sim",
         help="what runs the scenarios: the simulated service (sim) or AWS's local runner (sdk)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse an engine that is not installed before any test runs."""
+    if config.getoption("--engine") == "sdk" and find_spec(_TESTING_SDK) is None:
+        package = _TESTING_SDK.replace("_", "-")
+        raise pytest.UsageError(f"--engine sdk is AWS's own runner: pip install {package}")
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ class _Run:
         callbacks = self.service.callbacks
         callback_id = operation.callback_details.callback_id if operation.callback_details else ""
         try:
-            with self.service.actors.acting("answer"):
+            with self.service.actors.acting("the scenario"):
                 match send.kind:
                     case "success":
                         callbacks.succeed(callback_id, send.result)

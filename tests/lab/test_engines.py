@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from dacapo import Happening, Scenario, fail_next_calls, official, succeed
+from dacapo import Happening, Scenario, fail_next_calls, official, pytest_plugin, succeed
 from dacapo.official_api import CannotRun
 from dacapo.pytest_plugin import Durable
 from tests.lab import handlers
@@ -53,6 +53,16 @@ def test_an_engine_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> 
     pytester.makepyfile(TEST_FILE)
     result = pytester.runpytest_subprocess("--engine", "moon")
     result.stderr.fnmatch_lines(["*--engine*invalid choice*moon*"])
+
+
+def test_an_engine_that_is_not_installed_is_refused_before_any_test(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytest_plugin, "find_spec", lambda _: None)
+    with pytest.raises(
+        pytest.UsageError, match="pip install aws-durable-execution-sdk-python-testing"
+    ):
+        pytester.parseconfigure("--engine", "sdk")
 
 
 def test_one_seed_gives_one_recording() -> None:

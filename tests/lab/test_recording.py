@@ -121,6 +121,6 @@ def test_operations_inside_a_finished_context_are_not_read_back() -> None:
 def test_deliveries_say_who_answered() -> None:
     recording = run(SCENARIOS["a failed callback"])
     assert [(d.kind, d.by, d.refused) for d in recording.deliveries] == [
-        ("failure", "answer", None),
-        ("success", "answer", "CallbackTimeoutException"),
+        ("failure", "the scenario", None),
+        ("success", "the scenario", "CallbackTimeoutException"),
     ]

@@ -1,0 +1,123 @@
+"""The README does what it says: its files are made, its commands run, its output compared."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(
+    r"(?:<!-- (?P<directive>\w+): (?P<argument>.*?) -->\n)?"
+    r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+COLUMNS = 80
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code, and what the comment above it says about it."""
+
+    language: str
+    text: str
+    directive: str | None
+    argument: str | None
+
+    @property
+    def exchanges(self) -> list[tuple[str, str]]:
+        """The commands of a console block, each with what is expected to be printed."""
+        parts = re.split(r"^\$ (.*)\n", self.text, flags=re.MULTILINE)[1:]
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+BLOCKS = [
+    Block(match["language"], match["text"], match["directive"], match["argument"])
+    for match in BLOCK.finditer(README)
+]
+
+
+def run(command: str, directory: Path) -> str:
+    """What a command prints, in a terminal of 80 columns, with this environment's programs."""
+    programs = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": str(COLUMNS),
+        "DACAPO": str(ROOT),
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    }
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=directory,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+
+
+def assert_prints(expected: str, actual: str) -> None:
+    """As in doctest, `...` stands for anything."""
+    if not doctest.OutputChecker().check_output(expected, actual, doctest.ELLIPSIS):
+        pytest.fail(f"README says\n{expected}\nbut this is printed\n{actual}", pytrace=False)
+
+
+def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:
+    commands = 0
+    for block in BLOCKS:
+        if block.directive == "file":
+            (tmp_path / str(block.argument)).write_text(block.text)
+        elif block.directive == "runs":
+            [(_, expected)] = block.exchanges
+            program = shlex.quote(sys.executable)
+            command = str(block.argument).replace("python", program, 1)
+            assert_prints(expected, run(command, ROOT))
+            commands += 1
+        elif block.language == "console":
+            for command, expected in block.exchanges:
+                assert_prints(expected, run(command, tmp_path))
+                commands += 1
+    assert commands == len(re.findall(r"^\$ ", README, re.MULTILINE))
+
+
+def test_code_that_is_quoted_is_in_its_file() -> None:
+    quoted = [block for block in BLOCKS if block.directive == "from"]
+    assert quoted
+    for block in quoted:
+        assert block.text in (ROOT / str(block.argument)).read_text()
+
+
+def test_python_is_either_executed_or_quoted() -> None:
+    for block in BLOCKS:
+        if block.language == "python":
+            assert block.directive in {"file", "from"}, block.text
+
+
+def test_the_demo_is_run_by_make_as_the_page_runs_it() -> None:
+    [demo] = [block for block in BLOCKS if block.directive == "runs"]
+    [(command, _)] = demo.exchanges
+    target = re.escape(command.removeprefix("make "))
+    recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    assert recipe is not None
+    assert str(demo.argument) in recipe[1]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *(
+    str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))
+)])  # fmt: skip
+def test_links_lead_to_files_that_exist(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / page).read_text()):
+        assert (ROOT / page).parent.joinpath(target).exists(), target

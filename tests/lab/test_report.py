@@ -78,7 +78,7 @@ def test_an_invocation_shows_what_it_read_back_and_what_it_did_anew() -> None:
     ("answer", "outcome"),
     [
         (succeed(1, after=MINUTE), "answered by the scenario"),
-        (fail("no", after=MINUTE), "failed by answer"),
+        (fail("no", after=MINUTE), "failed by the scenario"),
         (heartbeats(every=MINUTE, times=1), "timed out"),
     ],
 )

@@ -170,9 +170,13 @@ class _Run:
     def times_out_before(self, after: timedelta, arn: str, waiting: list[Operation]) -> bool:
         keys = {operation.operation_id for operation in waiting}
         timeouts = [
-            update.callback_options.timeout_seconds
+            seconds
             for update in self.store.load(arn).updates
             if update.operation_id in keys and update.callback_options
+            for seconds in (
+                update.callback_options.timeout_seconds,
+                update.callback_options.heartbeat_timeout_seconds,
+            )
         ]
         return any(0 < seconds < after.total_seconds() for seconds in timeouts)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
-from moto.moto_api._internal import mock_random
 
 from patterns import callback_rows, callbacks
 from scenarios.worlds import beyond_moto
+from scenarios.worlds.registry import registry
 
 TASK_ARN = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:task:orders"
 ANOTHER_TASK_ARN = TASK_ARN.replace(":orders", ":invoices")
-TABLE = "callbacks"
 RESOLVER = "resolver"
 TABLES = 12
 """How many tables the task loads."""
@@ -141,9 +138,7 @@ def migration_world(*, ran_before: bool = False) -> Iterator[MigrationWorld]:
     Parameters:
         ran_before: whether the task has run before, and so remembers that run's end.
     """
-    mock_random.seed(0)
-    with mock_aws(), patch.dict(os.environ, {callback_rows.TABLE_VARIABLE: TABLE}):
-        _create_table()
+    with mock_aws(), registry():
         world = MigrationWorld(_create_task())
         if ran_before:
             world.run_before()
@@ -151,15 +146,6 @@ def migration_world(*, ran_before: bool = False) -> Iterator[MigrationWorld]:
             yield world
         finally:
             world.row = callback_rows.read(TASK_ARN)
-
-
-def _create_table() -> None:
-    boto3.client("dynamodb").create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "callback_reference", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "callback_reference", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 def _create_task() -> beyond_moto.ScriptedTask:

@@ -1,6 +1,6 @@
 """The rows of the callback registry in DynamoDB: primary key only, every write conditional.
 
-`callback_reference` is the table's partition key, `expires_at` its TTL attribute.
+`expires_at` is the table's TTL attribute.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 TABLE_VARIABLE = "CALLBACKS_TABLE"
+KEY = "callback_reference"
+"""The table's partition key."""
 KEPT_AFTER_DEADLINE_SECONDS = 7 * 24 * 3600
 """How long a row outlives its callback, for whoever has to find out what happened."""
 
@@ -65,7 +67,7 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
         callback's: an attempt that comes again must not reopen what was answered meanwhile.
     """
     item = {
-        "callback_reference": {"S": reference},
+        KEY: {"S": reference},
         "state": {"S": State.OPEN.value},
         "callback_id": {"S": row.callback_id},
         "owner": {"S": row.owner},
@@ -108,8 +110,11 @@ def record_intent(
     try:
         answer = dynamodb.update_item(
             TableName=_table(),
-            Key={"callback_reference": {"S": reference}},
-            UpdateExpression="SET #state = :intent, digest = :digest ADD deliveries :one",
+            Key={KEY: {"S": reference}},
+            UpdateExpression=(
+                "SET #state = :intent, digest = :digest, "
+                "intended_at = if_not_exists(intended_at, :now) ADD deliveries :one"
+            ),
             ConditionExpression=(
                 "(#state = :open AND deadline > :now AND not_before <= :about) "
                 "OR (#state = :intent AND digest = :digest)"
@@ -133,10 +138,23 @@ def record_intent(
 
 def read(reference: str) -> Row | None:
     """The row under a reference, as the last write left it; None if there is none."""
-    answer = dynamodb.get_item(
-        TableName=_table(), Key={"callback_reference": {"S": reference}}, ConsistentRead=True
-    )
+    answer = dynamodb.get_item(TableName=_table(), Key={KEY: {"S": reference}}, ConsistentRead=True)
     return row_of(answer["Item"]) if "Item" in answer else None
+
+
+def count_intents(*, before: float) -> int:
+    """How many rows have been in INTENT since before a moment, epoch seconds."""
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=_table(),
+        Select="COUNT",
+        FilterExpression="#state = :intent AND intended_at < :before",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={
+            ":intent": {"S": State.INTENT.value},
+            ":before": {"N": str(before)},
+        },
+    )
+    return sum(page["Count"] for page in pages)
 
 
 def mark(reference: str, callback_id: str, state: State) -> None:
@@ -179,7 +197,7 @@ def _update(
     try:
         dynamodb.update_item(
             TableName=_table(),
-            Key={"callback_reference": {"S": reference}},
+            Key={KEY: {"S": reference}},
             UpdateExpression=update,
             ConditionExpression=condition,
             ExpressionAttributeNames=names,

@@ -23,8 +23,10 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal
 
 import boto3
@@ -131,11 +133,32 @@ def answer(reference: str, given: Answer, *, about: float | None = None) -> Outc
         return Outcome.UNKNOWN
     if not may_send:
         return _why_refused(row, given, about)
-    is_taken = _send(given, row.callback_id) or _was_taken_before(reference, given, row)
+    is_taken = _is_taken(_sending(given, row.callback_id)) or _was_taken_before(
+        reference, given, row
+    )
     callback_rows.mark(reference, row.callback_id, State.DONE if is_taken else State.CLOSED)
     if not is_taken:
         logger.error("an answer came to a callback that is closed")
     return Outcome.SENT if is_taken else Outcome.CLOSED
+
+
+def heartbeat(reference: str) -> Outcome:
+    """Say that the answer is on its way, so that the wait's heartbeat timeout starts anew.
+
+    Raises:
+        NotSentYet: the service can't take it now; send it again.
+    """
+    row = callback_rows.read(reference)
+    if row is None:
+        return Outcome.UNKNOWN
+    if row.state in (State.DONE, State.CLOSED):
+        return Outcome.CLOSED
+    if row.deadline <= time.time():
+        return Outcome.EXPIRED
+    call = partial(
+        lambda_client.send_durable_execution_callback_heartbeat, CallbackId=row.callback_id
+    )
+    return Outcome.SENT if _is_taken(call) else Outcome.CLOSED
 
 
 def close(reference: str, *, owner: str) -> None:
@@ -155,9 +178,9 @@ def _why_refused(row: Row, given: Answer, about: float) -> Outcome:
     return Outcome.ALREADY_SENT if row.digest == given.digest else Outcome.OTHER_ANSWER
 
 
-def _send(given: Answer, callback_id: str) -> bool:
+def _is_taken(call: Callable[[], object]) -> bool:
     try:
-        _call_service(given, callback_id)
+        call()
     except (
         lambda_client.exceptions.CallbackTimeoutException,
         lambda_client.exceptions.ResourceNotFoundException,
@@ -184,12 +207,15 @@ def _was_taken_before(reference: str, given: Answer, row: Row) -> bool:
     )
 
 
-def _call_service(given: Answer, callback_id: str) -> None:
+def _sending(given: Answer, callback_id: str) -> Callable[[], object]:
     if given.kind == "success":
-        lambda_client.send_durable_execution_callback_success(
-            CallbackId=callback_id, Result=given.body
+        return partial(
+            lambda_client.send_durable_execution_callback_success,
+            CallbackId=callback_id,
+            Result=given.body,
         )
-    else:
-        lambda_client.send_durable_execution_callback_failure(
-            CallbackId=callback_id, Error=json.loads(given.body)
-        )
+    return partial(
+        lambda_client.send_durable_execution_callback_failure,
+        CallbackId=callback_id,
+        Error=json.loads(given.body),
+    )

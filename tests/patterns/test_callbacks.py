@@ -5,76 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from aws_durable_execution_sdk_python.lambda_service import Operation
 from botocore.exceptions import ReadTimeoutError
 
 from dacapo import fail_next_calls
 from dacapo.scenario import START
-from dacapo.service.execution import Execution
 from dacapo.simulation import Simulation
 from patterns import callback_rows, callbacks
 from patterns.callback_rows import State
 from patterns.callbacks import Answer, NotSentYet, Outcome, ReferenceTaken
 from scenarios.worlds.migration import migration_world
 from tests.interference import TurnTaking, dying_at, moments, orders, watching
-from tests.lab import handlers
+from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "the reference"
 CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
-DAY_SECONDS = 24 * 3600
 YES, NO = callbacks.success("yes"), callbacks.failure("no", "Rejected")
 CALLS_TO_ANSWER = ["UpdateItem", "SendDurableExecutionCallbackSuccess", "UpdateItem"]
-
-
-class Wait:
-    """An execution that waits for a callback, whose row is open."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.simulation = simulation
-        function = simulation.add_function("waits", handlers.called_back)
-        self.execution: Execution = simulation.service.start(function, "null")
-        simulation.clock.run_next()
-        self.put()
-
-    @property
-    def callback(self) -> Operation:
-        return next(o for o in self.execution.operations.values() if o.callback_details)
-
-    @property
-    def callback_id(self) -> str:
-        assert self.callback.callback_details is not None
-        return self.callback.callback_details.callback_id
-
-    def put(self, **changes: Any) -> None:
-        parameters: dict[str, Any] = {
-            "owner": self.execution.arn,
-            "deadline": START.timestamp() + DAY_SECONDS,
-            "not_before": START.timestamp(),
-        }
-        callbacks.put(REFERENCE, self.callback_id, **(parameters | changes))
-
-    def row(self) -> callback_rows.Row:
-        row = callback_rows.read(REFERENCE)
-        assert row is not None
-        return row
-
-    def accepted(self) -> list[str]:
-        """The answers that the durable service took."""
-        deliveries = self.simulation.service.callbacks.deliveries
-        return [delivery.kind for delivery in deliveries if delivery.refused is None]
-
-    def pass_time(self, seconds: float) -> None:
-        self.simulation.clock.sleep(seconds)
 
 
 @pytest.fixture
 def wait() -> Iterator[Wait]:
     simulation = Simulation(0, START)
     with simulation.running(), migration_world():
-        yield Wait(simulation)
+        yield Wait(simulation, REFERENCE)
 
 
 def test_an_answer_is_intended_then_sent_then_marked(wait: Wait) -> None:
@@ -255,6 +210,49 @@ def test_the_client_makes_one_attempt_so_that_every_attempt_is_known(wait: Wait)
     assert callbacks.answer(REFERENCE, YES) is Outcome.SENT
 
 
+# -- signs of life --------------------------------------------------------------------------------
+
+
+def test_a_sign_of_life_reaches_the_service_and_leaves_the_row_open(wait: Wait) -> None:
+    assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
+    assert wait.accepted() == ["heartbeat"]
+    assert wait.row().state is State.OPEN
+
+
+def test_a_sign_of_life_counts_while_an_answer_is_on_its_way(wait: Wait) -> None:
+    with dying_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
+        callbacks.answer(REFERENCE, YES)
+    assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [("nothing", Outcome.UNKNOWN), ("answered", Outcome.CLOSED), ("expired", Outcome.EXPIRED)],
+)
+def test_a_sign_of_life_for_what_is_over_is_told_so(
+    wait: Wait, before: str, outcome: Outcome
+) -> None:
+    if before == "answered":
+        callbacks.answer(REFERENCE, YES)
+    elif before == "expired":
+        wait.pass_time(DAY_SECONDS)
+    reference = "another reference" if before == "nothing" else REFERENCE
+    assert callbacks.heartbeat(reference) is outcome
+    assert "heartbeat" not in wait.accepted()
+
+
+def test_a_sign_of_life_to_a_callback_that_somebody_else_closed_is_too_late(wait: Wait) -> None:
+    wait.simulation.service.callbacks.succeed(wait.callback_id, b'"by hand"')
+    assert callbacks.heartbeat(REFERENCE) is Outcome.CLOSED
+
+
+def test_a_sign_of_life_that_the_service_can_not_take_now_is_asked_for_again(wait: Wait) -> None:
+    fail_next_calls("SendDurableExecutionCallbackHeartbeat", "TooManyRequestsException")
+    with pytest.raises(NotSentYet, match="TooManyRequestsException"):
+        callbacks.heartbeat(REFERENCE)
+    assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
+
+
 # -- who races ------------------------------------------------------------------------------------
 
 
@@ -284,8 +282,7 @@ def test_of_two_different_answers_one_is_given_and_one_refused_in_any_order_of_t
     )
     assert sorted(results.values()) == sorted([Outcome.SENT, Outcome.OTHER_ANSWER])
     winner = next(name for name, result in results.items() if result is Outcome.SENT)
-    assert wait.callback.callback_details is not None
-    assert wait.callback.callback_details.result == answers[winner].body
+    assert wait.result == answers[winner].body
     assert wait.accepted() == ["success"]
 
 

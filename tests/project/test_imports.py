@@ -17,7 +17,7 @@ LAB = sorted(path for path in (ROOT / "lab").rglob("*.py") if path.read_text().c
 TABLE = re.findall(
     r"^\| `([a-z_.]+)` \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE
 )
-DEPLOYED = {SDK, "boto3", "botocore", "aws_lambda_powertools", "pydantic", "patterns"}
+DEPLOYED = {SDK, "boto3", "botocore", "aws_lambda_powertools", "pydantic", "urllib3", "patterns"}
 
 
 def module_of(path: Path) -> str:

@@ -1,0 +1,160 @@
+"""HTTP on loopback: a small server for who speaks it, and an HTTP API of API Gateway on it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import urllib3
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came; header names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The target without its query, decoded."""
+        return unquote(urlsplit(self.target).path)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered."""
+
+    status: int
+    body: str = ""
+    content_type: str = "application/json"
+
+
+@contextmanager
+def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
+    """Serve on a free port of 127.0.0.1 while this lasts; gives the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_any(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(length)
+            reply = answer(Request(self.command, self.path, headers, body))
+            content = reply.body.encode()
+            self.send_response(reply.status)
+            self.send_header("content-type", reply.content_type)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_any  # noqa: N815 - http.server looks for these
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing: the path holds a reference."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def send(
+    method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Send a request, and wait for its reply."""
+    with urllib3.PoolManager(retries=False, timeout=30) as http:
+        answer = http.request(method, url, body=body, headers=headers, redirect=False)
+    kind = answer.headers.get("content-type", "")
+    return Reply(answer.status, answer.data.decode(), kind)
+
+
+@contextmanager
+def http_api(routes: Mapping[str, str]) -> Iterator[str]:
+    """An HTTP API of API Gateway while this lasts; gives its URL.
+
+    moto knows the API's configuration, but serves no requests.
+
+    Parameters:
+        routes: from a route key, `POST /callbacks/{reference}` for example, to a function's name.
+    """
+    # Made here, because making clients is no matter for several threads.
+    client = boto3.client("lambda")
+    patterns = {
+        key: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(key))) for key in routes
+    }
+
+    def answer(request: Request) -> Reply:
+        for key, pattern in patterns.items():
+            match = pattern.fullmatch(f"{request.method} {request.path}")
+            if match:
+                event = event_of(request, key, match.groupdict())
+                return _reply(client, routes[key], event)
+        return Reply(404, '{"message":"Not Found"}')
+
+    with serving(answer) as url:
+        yield url
+
+
+def event_of(request: Request, route: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The event that a function gets of a request (API Gateway, payload format 2.0)."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": request.path,
+        "rawQueryString": urlsplit(request.target).query,
+        "headers": dict(request.headers),
+        "pathParameters": dict(parameters),
+        "requestContext": {
+            "http": {
+                "method": request.method,
+                "path": request.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": request.headers.get("user-agent", ""),
+            },
+            "requestId": "request",
+            "routeKey": route,
+            "stage": "$default",
+        },
+        "isBase64Encoded": False,
+    }
+    if request.body:
+        text = _text_of(request)
+        event["isBase64Encoded"] = text is None
+        event["body"] = base64.b64encode(request.body).decode() if text is None else text
+    return event
+
+
+def _text_of(request: Request) -> str | None:
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith(("text/", "application/json", "application/x-www-form-urlencoded")):
+        return None
+    try:
+        return request.body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _reply(client: Any, function: str, event: Mapping[str, Any]) -> Reply:
+    answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    if "FunctionError" in answer:
+        return Reply(500, '{"message":"Internal Server Error"}')
+    given = json.loads(answer["Payload"].read())
+    headers = {k.lower(): v for k, v in given.get("headers", {}).items()}
+    headers |= {k.lower(): v[0] for k, v in given.get("multiValueHeaders", {}).items()}
+    return Reply(given["statusCode"], given.get("body", ""), headers.get("content-type", ""))

@@ -1,0 +1,39 @@
+"""The registry's table, and the key that references are derived with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import boto3
+from moto.moto_api._internal import mock_random
+
+from patterns import callback_rows, reference
+
+TABLE = "callbacks"
+
+
+@contextmanager
+def registry() -> Iterator[None]:
+    """An empty registry; moto has to be on."""
+    mock_random.seed(0)
+    create_table(TABLE, callback_rows.KEY)
+    key = boto3.client("kms").create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
+    variables = {
+        callback_rows.TABLE_VARIABLE: TABLE,
+        reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"],
+    }
+    with patch.dict(os.environ, variables):
+        yield
+
+
+def create_table(name: str, key: str) -> None:
+    """A table with a partition key that is text."""
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )

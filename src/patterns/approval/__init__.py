@@ -1,0 +1,1 @@
+"""Wait for a person: accepted, rejected, or nobody answered."""

@@ -1,0 +1,112 @@
+"""The page behind the link in the restaurant's mail: GET shows two buttons, POST decides.
+
+A GET never decides, because mail scanners and previews fetch every link. It looks nothing up
+either, so it tells nobody whether a link is good. The link is the credential: it is good for one
+question, for five minutes, and the page sees to it that the browser passes it on to nobody.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from patterns import callbacks
+from patterns.approval.logic import DECISION, Decision
+from patterns.callbacks import NotSentYet, Outcome
+from patterns.reference import Purpose, is_well_formed, row_name
+
+LARGEST_BODY_BYTES = 1_000
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_QUESTION = """\
+<form method="post">
+<p>Can you prepare this order?</p>
+<button name="decision" value="accepted">Yes, we can</button>
+<button name="decision" value="rejected">No, we can't</button>
+</form>"""
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex">
+<title>Order</title>
+{content}
+</html>
+"""
+_ANSWERS = {
+    Outcome.SENT: (HTTPStatus.OK, "Thank you, that is noted."),
+    Outcome.ALREADY_SENT: (HTTPStatus.OK, "Thank you, that was noted before."),
+    Outcome.OTHER_ANSWER: (HTTPStatus.CONFLICT, "This order was decided otherwise before."),
+    Outcome.CLOSED: (HTTPStatus.GONE, "This order is no longer open."),
+    Outcome.EXPIRED: (HTTPStatus.GONE, "This order is no longer open."),
+    Outcome.STALE: (HTTPStatus.GONE, "This order is no longer open."),
+    Outcome.UNKNOWN: (HTTPStatus.NOT_FOUND, "This link leads to no order."),
+}
+
+logger = Logger(service="approval")
+app = APIGatewayHttpResolver()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of the HTTP API (payload format 2.0)."""
+    return app.resolve(event, context)
+
+
+@app.get("/approvals/<reference>")
+def ask(reference: str) -> Response[str]:  # noqa: ARG001 - deliberately not looked up
+    """Show the two buttons."""
+    return _page(HTTPStatus.OK, _QUESTION)
+
+
+@app.post("/approvals/<reference>")
+def decide(reference: str) -> Response[str]:
+    """Take the decision."""
+    decision = _decision(app.current_event.raw_event)
+    if decision is None:
+        return _page(HTTPStatus.BAD_REQUEST, "<p>Please press one of the two buttons.</p>")
+    if not is_well_formed(reference):
+        outcome = Outcome.UNKNOWN
+    else:
+        try:
+            answer = callbacks.success({DECISION: decision})
+            outcome = callbacks.answer(row_name(Purpose.APPROVAL, reference), answer)
+        except (NotSentYet, ClientError, BotoCoreError) as error:
+            logger.warning("not passed on yet", reason=type(error).__name__)
+            text = "<p>That did not work. Please try again in a moment.</p>"
+            return _page(HTTPStatus.SERVICE_UNAVAILABLE, text)
+    logger.info("decision handled", decision=decision, outcome=outcome)
+    status, text = _ANSWERS[outcome]
+    return _page(status, f"<p>{text}</p>")
+
+
+def _decision(event: dict[str, Any]) -> Decision | None:
+    body = str(event.get("body") or "")
+    try:
+        if event.get("isBase64Encoded"):
+            body = base64.b64decode(body, validate=True).decode()
+        given = parse_qs(body[:LARGEST_BODY_BYTES], max_num_fields=2).get(DECISION, [])
+        return Decision(given[0]) if len(given) == 1 else None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _page(status: HTTPStatus, content: str) -> Response[str]:
+    return Response(
+        status, content_types.TEXT_HTML, _PAGE.format(content=content), headers={**_HEADERS}
+    )

@@ -1,0 +1,40 @@
+"""References that leave the house: the same again for the same wait, and for no other."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from moto import mock_aws
+
+from patterns.reference import Purpose, derive, is_well_formed, row_name
+from scenarios.worlds.registry import registry
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"
+
+
+def test_the_same_wait_has_the_same_reference_and_every_other_another() -> None:
+    with mock_aws(), registry():
+        waits = [
+            (Purpose.WEBHOOK, ARN, "transcript"),
+            (Purpose.APPROVAL, ARN, "transcript"),
+            (Purpose.WEBHOOK, f"{ARN}c", "transcript"),
+            (Purpose.WEBHOOK, ARN, "another"),
+        ]
+        references = [derive(*wait) for wait in waits]
+        assert references == [derive(*wait) for wait in waits]
+        for one, other in combinations(references, 2):
+            assert one != other
+
+
+def test_a_reference_fits_a_url_as_it_is() -> None:
+    with mock_aws(), registry():
+        assert is_well_formed(derive(Purpose.WEBHOOK, ARN, "transcript"))
+    for malformed in ("", "x" * 42, "x" * 44, "x" * 42 + "/", "é" * 43, "x" * 43 + "\n"):
+        assert not is_well_formed(malformed)
+
+
+def test_what_is_stored_does_not_hold_the_reference_and_differs_by_purpose() -> None:
+    reference = "r" * 43
+    names = {row_name(purpose, reference) for purpose in Purpose}
+    assert len(names) == len(Purpose)
+    assert not any(reference in name for name in names)

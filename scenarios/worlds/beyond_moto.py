@@ -21,6 +21,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.dms.exceptions import InvalidResourceStateFault
 from moto.dms.models import FakeReplicationTask, dms_backends
 
+lambda_client = boto3.client("lambda")
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
@@ -140,7 +142,7 @@ def deliver(function: str, event: dict[str, Any], *, at_once: bool = False) -> N
     Parameters:
         at_once: run the function before anything else happens.
     """
-    boto3.client("lambda").invoke(
+    lambda_client.invoke(
         FunctionName=function,
         InvocationType="RequestResponse" if at_once else "Event",
         Payload=json.dumps(event).encode(),

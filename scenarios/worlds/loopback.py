@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 import boto3
 import urllib3
 
+lambda_client = boto3.client("lambda")
+
 
 @dataclass(frozen=True)
 class Request:
@@ -92,8 +94,6 @@ def http_api(routes: Mapping[str, str]) -> Iterator[str]:
     Parameters:
         routes: from a route key, `POST /callbacks/{reference}` for example, to a function's name.
     """
-    # Made here, because making clients is no matter for several threads.
-    client = boto3.client("lambda")
     patterns = {
         key: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(key))) for key in routes
     }
@@ -103,7 +103,7 @@ def http_api(routes: Mapping[str, str]) -> Iterator[str]:
             match = pattern.fullmatch(f"{request.method} {request.path}")
             if match:
                 event = event_of(request, key, match.groupdict())
-                return _reply(client, routes[key], event)
+                return _reply(routes[key], event)
         return Reply(404, '{"message":"Not Found"}')
 
     with serving(answer) as url:
@@ -150,8 +150,8 @@ def _text_of(request: Request) -> str | None:
         return None
 
 
-def _reply(client: Any, function: str, event: Mapping[str, Any]) -> Reply:
-    answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+def _reply(function: str, event: Mapping[str, Any]) -> Reply:
+    answer = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
     if "FunctionError" in answer:
         return Reply(500, '{"message":"Internal Server Error"}')
     given = json.loads(answer["Payload"].read())

@@ -14,6 +14,8 @@ from patterns import callback_rows, callbacks
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.registry import registry
 
+dms = boto3.client("dms")
+
 TASK_ARN = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:task:orders"
 ANOTHER_TASK_ARN = TASK_ARN.replace(":orders", ":invoices")
 RESOLVER = "resolver"
@@ -150,7 +152,7 @@ def migration_world(*, ran_before: bool = False) -> Iterator[MigrationWorld]:
 
 def _create_task() -> beyond_moto.ScriptedTask:
     endpoint = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:endpoint"
-    task = boto3.client("dms").create_replication_task(
+    task = dms.create_replication_task(
         ReplicationTaskIdentifier="orders",
         SourceEndpointArn=f"{endpoint}:source",
         TargetEndpointArn=f"{endpoint}:target",

@@ -14,13 +14,16 @@ from patterns import callback_rows, reference
 
 TABLE = "callbacks"
 
+# The worlds make their calls with clients of their own, so that tests can count the handlers'.
+dynamodb, kms = boto3.client("dynamodb"), boto3.client("kms")
+
 
 @contextmanager
 def registry() -> Iterator[None]:
     """An empty registry; moto has to be on."""
     mock_random.seed(0)
     create_table(TABLE, callback_rows.KEY)
-    key = boto3.client("kms").create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
+    key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
     variables = {
         callback_rows.TABLE_VARIABLE: TABLE,
         reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"],
@@ -31,7 +34,7 @@ def registry() -> Iterator[None]:
 
 def create_table(name: str, key: str) -> None:
     """A table with a partition key that is text."""
-    boto3.client("dynamodb").create_table(
+    dynamodb.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],

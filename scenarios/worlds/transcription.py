@@ -21,6 +21,8 @@ from scenarios.worlds import loopback
 from scenarios.worlds.loopback import Reply, Request
 from scenarios.worlds.registry import registry
 
+secrets_manager = boto3.client("secretsmanager")
+
 ENDPOINT = "webhook"
 SECRET = "signing-key"  # noqa: S105 - its name
 FIRST_KEY = "the first key, which is as long as a key must be"
@@ -143,9 +145,7 @@ def transcription_world(agency: Agency | None = None) -> Iterator[Agency]:
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         stack.enter_context(registry())
-        boto3.client("secretsmanager").create_secret(
-            Name=SECRET, SecretString=json.dumps({"current": FIRST_KEY})
-        )
+        secrets_manager.create_secret(Name=SECRET, SecretString=json.dumps({"current": FIRST_KEY}))
         keys.forget()
         ours = stack.enter_context(loopback.http_api({"POST /callbacks/{reference}": ENDPOINT}))
         theirs = stack.enter_context(loopback.serving(agency.answer))

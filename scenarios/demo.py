@@ -1,4 +1,4 @@
-"""`make demo`: one six-hour migration, waited for in two ways, and what each of them took."""
+"""`make demo`: a migration waited for in two ways, and a job whose end is told over HTTP."""
 
 from __future__ import annotations
 
@@ -14,18 +14,28 @@ import dacapo
 from dacapo import Recording, Scenario
 from dacapo.report import terminal
 from dacapo.report.durations import spell
-from scenarios import event_callback, polling
+from scenarios import event_callback, polling, webhook_callback
 
 INTRODUCTION = (
     "A database migration takes six hours, and a durable function has to wait for it. Here it "
-    "waits in two ways: on this machine, without AWS, in virtual time. Each timeline shows the "
-    "operations that the handler checkpointed, its invocations, and what this would cost on AWS."
+    "waits in two ways: on this machine, without AWS, in virtual time. Then another function waits "
+    "for a third party that calls a URL. Each timeline shows the operations that the handler "
+    "checkpointed, its invocations, and what this would cost on AWS."
 )
-LEGEND = "▼ the handler is invoked   ● something is checkpointed   ○ a poll   ┄ a wait"
+LEGEND = (
+    "▼ the handler is invoked   ● something is checkpointed   ○ a poll   ┄ a wait\n◦ a sign of life"
+)
+CALLS = "What came to the URL, as real HTTP on this machine, and what was answered:"
+STATUSES = {
+    200: "taken",
+    400: "refused: the field is named",
+    401: "not signed",
+    409: "refused: another was taken",
+}
 WHAT_NEXT = """\
 a lost event   .venv/bin/dacapo run scenarios/event_callback.py:event_lost
-other endings  scenarios/polling.py, scenarios/event_callback.py
-the handlers   src/patterns/polling, src/patterns/event_callback
+other endings  scenarios/, one story a line
+the handlers   src/patterns/, one folder each
 the proof      make test"""
 
 
@@ -46,7 +56,20 @@ def main() -> None:
     terminal.show(ran["event"][0], console)
     _heading(console, "The two beside each other")
     console.print(_comparison(ran))
+    _heading(console, "3  Being called by a third party that knows only a URL")
+    _show_webhook(console)
     console.print(Text(f"\n{WHAT_NEXT}"), soft_wrap=True)
+
+
+def _show_webhook(console: Console) -> None:
+    story = replace(webhook_callback.answered_after_all, name="answered_after_all")
+    recording = dacapo.run(story)
+    terminal.show(recording, console)
+    console.print(Text(f"\n{CALLS}"))
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
+    for happening, status in zip(story.happenings, recording.world.replies, strict=True):
+        table.add_row(spell(happening.after), happening.name, str(status), STATUSES[status])
+    console.print(table)
 
 
 def _timed(story: Scenario) -> tuple[Recording, float]:

@@ -45,6 +45,15 @@ FINISH_LATER = Happening(TWO_HOURS, "the transcript is there", Agency.finish)
 
 answered = _story(*_signs_of_life(3), FINISH_LATER)
 answered_soon = _story(FINISH)
+answered_after_all = _story(
+    Happening(timedelta(minutes=40), "the agency gives a sign of life", Agency.give_sign_of_life),
+    Happening(timedelta(minutes=50), "a stranger says it is done", Agency.be_impersonated),
+    Happening(timedelta(minutes=80), "the agency gives a sign of life", Agency.give_sign_of_life),
+    Happening(timedelta(minutes=90), "the agency sends nonsense", Agency.stammer),
+    Happening(TWO_HOURS, "the agency says it is done", Agency.finish),
+    Happening(TWO_HOURS + timedelta(minutes=1), "it says so again", Agency.finish),
+    Happening(TWO_HOURS + timedelta(minutes=2), "it says something else", Agency.finish_otherwise),
+)
 answered_at_once = _story(
     agency=partial(Agency, answers_at_once={"kind": "success", "result": TRANSCRIPT})
 )
@@ -63,6 +72,11 @@ callbacks_throttled = _story(
     Happening(HALF_AN_HOUR, "the callback API throttles", _throttle),
     FINISH,
     Happening(A_MINUTE_LATER, "the agency comes again", Agency.finish),
+)
+answered_while_throttled_then_silent = _story(
+    Happening(HALF_AN_HOUR, "the callback API throttles", _throttle),
+    FINISH,
+    Happening(TWO_HOURS, "the agency comes again, much too late", Agency.finish),
 )
 fails = _story(Happening(HALF_AN_HOUR, "the recording is silent", Agency.fail))
 falls_silent = _story(*_signs_of_life(2))

@@ -2,13 +2,14 @@
 
 The durable service is the arbiter of "once": it takes one answer per callback. What it can't do is
 remember an answer for a sender that dies between hearing of it and sending it. The registry does.
-It has one row per callback (`callback_rows`), and five moves:
+It has one row per callback (`callback_rows`, `callback_writes`), and five moves:
 
 1. *put*, by the submitter, before the job starts: the row is OPEN.
 2. *intend*, by whoever brings an answer: the row says INTENT, and the answer's digest.
 3. *send* the answer to the durable service.
 4. *mark* the row DONE; or CLOSED if the callback was closed before the answer came.
-5. *close*, by the handler, in a step of its own, once it is through with the wait.
+5. *close*, by the handler, in a step of its own, once it is through with the wait. It writes down
+   which answer it got, for the service says only that a callback is closed, not what closed it.
 
 A crash between any two of them is harmless: whoever brought the answer brings it again, finds its
 own digest, and sends again. The same answer twice is fine; another one is refused. An answer that
@@ -30,10 +31,11 @@ from functools import partial
 from typing import Any, Literal
 
 import boto3
+from aws_durable_execution_sdk_python import CallbackError, CallbackExternalError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callback_rows
+from patterns import callback_rows, callback_writes
 from patterns.callback_rows import Row, State
 from patterns.transient import TransientError
 
@@ -97,6 +99,13 @@ def failure(message: str, error_type: str) -> Answer:
     return Answer("failure", json.dumps(error, sort_keys=True))
 
 
+def received(result: str | None = None, error: CallbackError | None = None) -> Answer | None:
+    """The answer that a handler got: what its wait returned or raised; None for a timeout."""
+    if isinstance(error, CallbackExternalError):
+        return failure(error.message or "", error.error_type or "")
+    return None if result is None else Answer("success", result)
+
+
 def put(
     reference: str, callback_id: str, *, owner: str, deadline: float, not_before: float
 ) -> None:
@@ -112,7 +121,7 @@ def put(
         ReferenceTaken: another execution waits under this reference.
     """
     row = Row(State.OPEN, callback_id, owner, deadline, not_before)
-    in_the_way = callback_rows.open_row(reference, row, time.time())
+    in_the_way = callback_writes.open_row(reference, row, time.time())
     if in_the_way is not None and in_the_way.callback_id != callback_id:
         raise ReferenceTaken("another execution waits for this answer already")
 
@@ -128,18 +137,20 @@ def answer(reference: str, given: Answer, *, about: float | None = None) -> Outc
     """
     now = time.time()
     about = now if about is None else about
-    may_send, row = callback_rows.record_intent(reference, given.digest, now=now, about=about)
+    may_send, row = callback_writes.record_intent(reference, given.digest, now=now, about=about)
     if row is None:
         return Outcome.UNKNOWN
     if not may_send:
         return _why_refused(row, given, about)
-    is_taken = _is_taken(_sending(given, row.callback_id)) or _was_taken_before(
-        reference, given, row
-    )
-    callback_rows.mark(reference, row.callback_id, State.DONE if is_taken else State.CLOSED)
-    if not is_taken:
+    outcome = _send(_sending(given, row.callback_id))
+    if outcome is Outcome.CLOSED:
+        outcome = _what_closed_it(reference, given, row)
+    if outcome is Outcome.SENT:
+        callback_writes.mark(reference, row.callback_id, State.DONE)
+    elif outcome is Outcome.CLOSED:
+        callback_writes.mark(reference, row.callback_id, State.CLOSED)
         logger.error("an answer came to a callback that is closed")
-    return Outcome.SENT if is_taken else Outcome.CLOSED
+    return outcome
 
 
 def heartbeat(reference: str) -> Outcome:
@@ -158,12 +169,16 @@ def heartbeat(reference: str) -> Outcome:
     call = partial(
         lambda_client.send_durable_execution_callback_heartbeat, CallbackId=row.callback_id
     )
-    return Outcome.SENT if _is_taken(call) else Outcome.CLOSED
+    return _send(call)
 
 
-def close(reference: str, *, owner: str) -> None:
-    """Close the row of a wait that is over; a row that is gone, or another's, is left alone."""
-    callback_rows.close_row(reference, owner, time.time())
+def close(reference: str, *, owner: str, got: Answer | None) -> None:
+    """Close the row of a wait that is over; a row that is gone, or another's, is left alone.
+
+    Parameters:
+        got: the answer that ended the wait; None if none did.
+    """
+    callback_writes.close_row(reference, owner, got.digest if got else "")
 
 
 def _why_refused(row: Row, given: Answer, about: float) -> Outcome:
@@ -171,14 +186,33 @@ def _why_refused(row: Row, given: Answer, about: float) -> Outcome:
         return Outcome.STALE
     if row.state is State.OPEN:
         return Outcome.EXPIRED
-    # Nothing but the answer that was recorded ends a wait before its deadline.
-    has_ended_in_time = 0 < row.closed_at < row.deadline
-    if row.state is State.CLOSED and not (row.digest and has_ended_in_time):
-        return Outcome.CLOSED
+    if row.state is State.CLOSED:
+        return _how_it_ended(row, given)
     return Outcome.ALREADY_SENT if row.digest == given.digest else Outcome.OTHER_ANSWER
 
 
-def _is_taken(call: Callable[[], object]) -> bool:
+def _how_it_ended(row: Row, given: Answer) -> Outcome:
+    if not row.ended_with:
+        return Outcome.CLOSED
+    return Outcome.ALREADY_SENT if row.ended_with == given.digest else Outcome.OTHER_ANSWER
+
+
+def _what_closed_it(reference: str, given: Answer, row: Row) -> Outcome:
+    latest = callback_rows.read(reference)
+    if latest is None or latest.callback_id != row.callback_id:
+        return Outcome.CLOSED
+    if latest.state is State.DONE:
+        return Outcome.ALREADY_SENT
+    if latest.state is State.CLOSED:
+        return _how_it_ended(latest, given)
+    # An earlier delivery of this answer may have closed the callback, or a timeout. The handler was
+    # woken by either, and is about to write down which.
+    if latest.deliveries > 1 and time.time() < latest.deadline:
+        raise NotSentYet("the callback is closed; what closed it will be known in a moment")
+    return Outcome.CLOSED
+
+
+def _send(call: Callable[[], object]) -> Outcome:
     try:
         call()
     except (
@@ -186,25 +220,12 @@ def _is_taken(call: Callable[[], object]) -> bool:
         lambda_client.exceptions.ResourceNotFoundException,
         lambda_client.exceptions.InvalidParameterValueException,
     ):
-        return False
+        return Outcome.CLOSED
     except ClientError as error:
         raise NotSentYet(f"the service refused: {error.response['Error']['Code']}") from None
     except BotoCoreError as error:
         raise NotSentYet(f"the service can't be reached: {type(error).__name__}") from None
-    return True
-
-
-def _was_taken_before(reference: str, given: Answer, row: Row) -> bool:
-    # The service tells "expired" and "answered before" by one name. If this very answer was
-    # recorded by another delivery as well, and there was time left, then that one landed.
-    latest = callback_rows.read(reference)
-    return (
-        latest is not None
-        and latest.callback_id == row.callback_id
-        and latest.digest == given.digest
-        and latest.deliveries > 1
-        and time.time() < row.deadline
-    )
+    return Outcome.SENT
 
 
 def _sending(given: Answer, callback_id: str) -> Callable[[], object]:

@@ -87,6 +87,12 @@ def test_a_callback_shows_who_answered_it(answer: Any, outcome: str) -> None:
     assert outcome in row(text, "create callback id")
 
 
+def test_a_callback_shows_its_signs_of_life() -> None:
+    answer = heartbeats(every=MINUTE, times=3) + succeed(1, after=4 * MINUTE)
+    text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": answer}))
+    assert row(text, "create callback id").count("◦") == 3
+
+
 def test_what_failed_has_a_cross() -> None:
     text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": fail("no")}))
     assert "✗" in row(text, "create callback id")

@@ -52,7 +52,7 @@ def test_nothing_else_is_overdue(wait: Wait, what: str) -> None:
     if what == "answered":
         callbacks.answer("the reference", YES)
     elif what == "closed":
-        callbacks.close("the reference", owner=wait.execution.arn)
+        callbacks.close("the reference", owner=wait.execution.arn, got=None)
     wait.pass_time(2 * overdue.LONGEST_INTENT_SECONDS)
     assert count() == 0
 

@@ -56,6 +56,15 @@ class Wait:
         }
         callbacks.put(self.reference, self.callback_id, **(parameters | changes))
 
+    def close(self) -> None:
+        """Do what the handler does once it is woken: write down which answer it got."""
+        details = self.callback.callback_details
+        assert details is not None
+        got = callbacks.received(details.result)
+        if details.error is not None:
+            got = callbacks.failure(details.error.message or "", details.error.type or "")
+        callbacks.close(self.reference, owner=self.execution.arn, got=got)
+
     def row(self) -> callback_rows.Row:
         row = callback_rows.read(self.reference)
         assert row is not None

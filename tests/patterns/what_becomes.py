@@ -64,6 +64,8 @@ class Stage:
             if not self.bring():
                 return
             time.sleep(60)
+            if self.wait.accepted():
+                self.wait.close()
 
     def attempt(self, **changes: Any) -> tuple[str, bool]:
         """What the sender is told, and whether that means that it has to come again."""

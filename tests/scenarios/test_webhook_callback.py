@@ -108,6 +108,14 @@ def test_an_answer_that_can_not_be_passed_on_is_asked_for_again_and_not_lost(
     assert recording.world.replies == [503, 200]
 
 
+def test_an_agency_that_comes_again_only_after_an_hour_is_not_told_that_all_is_well(
+    durable: Durable,
+) -> None:
+    recording = durable.run(stories.answered_while_throttled_then_silent)
+    assert "gave no sign of life" in reason(recording)
+    assert recording.world.replies == [503, 410]
+
+
 def test_a_job_that_fails_fails_the_execution_with_the_agencys_reason(durable: Durable) -> None:
     recording = durable.run(stories.fails)
     assert reason(recording) == "the agency says: the recording is silent"

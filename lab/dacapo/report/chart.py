@@ -18,7 +18,7 @@ MOST_ROWS = 40
 GOOD_STATUSES = {"SUCCEEDED", "STARTED", "PENDING", "READY", "RUNNING"}
 _LONGEST_NAME, _LONGEST_OUTCOME = 32, 24
 _TICK_WIDTH = 10
-_MOMENT, _ATTEMPT, _BAD, _CALLED = "●", "○", "✗", "▼"
+_MOMENT, _ATTEMPT, _BAD, _CALLED, _ALIVE = "●", "○", "✗", "▼", "◦"
 _LASTS, _WAITS = "─", "┄"
 
 
@@ -47,7 +47,8 @@ class _Axis:
         text = [" "] * self.columns
         placed = [(self.column(at), mark) for at, mark in marks]
         if placed:
-            first, last = placed[0][0], placed[-1][0]
+            columns = [column for column, _ in placed]
+            first, last = min(columns), max(columns)
             text[first : last + 1] = line * (last + 1 - first)
         for column, mark in placed:
             text[column] = mark
@@ -99,6 +100,7 @@ def _line(operation: RecordedOperation) -> str:
 
 
 def _marks(operation: RecordedOperation, recording: Recording) -> Iterator[tuple[datetime, str]]:
+    yield from _signs_of_life(operation, recording)
     events = [event for event in recording.events if event.get("Id") == operation.id]
     for number, event in enumerate(events):
         is_last = number == len(events) - 1
@@ -108,6 +110,14 @@ def _marks(operation: RecordedOperation, recording: Recording) -> Iterator[tuple
             yield event["EventTimestamp"], _MOMENT
         elif not event["EventType"].endswith("Started"):
             yield event["EventTimestamp"], _ATTEMPT
+
+
+def _signs_of_life(
+    operation: RecordedOperation, recording: Recording
+) -> Iterator[tuple[datetime, str]]:
+    for delivery in recording.deliveries:
+        if delivery.operation_id == operation.id and delivery.kind == "heartbeat":
+            yield delivery.at, _ALIVE
 
 
 def _outcome(operation: RecordedOperation, recording: Recording) -> str:

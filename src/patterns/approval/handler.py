@@ -77,7 +77,7 @@ def _ask(context: DurableContext, order: Order, execution: str) -> Ending:
     deadline = context.step(
         lambda _: time.time() + ANSWER_TIMEOUT.to_seconds(), name="note the deadline", config=_STEP
     )
-    ending = Ending.UNANSWERED
+    ending, got = Ending.UNANSWERED, None
     for number in range(1, MOST_ANSWERS + 1):
         left = ANSWER_TIMEOUT if number == 1 else _time_left(context, deadline, number)
         if not left.to_seconds():
@@ -87,14 +87,15 @@ def _ask(context: DurableContext, order: Order, execution: str) -> Ending:
         except CallbackError as error:
             # Nobody answered in time, or the question could not be asked: the same to the guest.
             context.logger.warning("no decision: %s", type(error).__name__)
+            got = callbacks.received(error=error)
             break
         decision = logic.decision_of(answer)
         if decision is not None:
-            ending = Ending(decision)
+            ending, got = Ending(decision), callbacks.received(answer)
             break
         context.logger.warning("an answer that is no decision was refused")
     context.step(
-        lambda _: callbacks.close(_row(_reference(execution)), owner=execution),
+        lambda _: callbacks.close(_row(_reference(execution)), owner=execution, got=got),
         name="close the callback",
         config=_STEP,
     )

@@ -90,6 +90,7 @@ def _note_earlier_run(context: DurableContext, task_arn: str) -> Run:
 
 def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) -> None:
     owner = context.execution_context.durable_execution_arn
+    hint: str | None = None
     failure: CallbackError | None = None
 
     def submit(callback_id: str, _: WaitForCallbackContext) -> None:
@@ -101,13 +102,14 @@ def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) 
             callbacks.answer(run["task_arn"], LOOK)
 
     try:
-        context.wait_for_callback(submit, name=f"event {number}", config=_WAIT)
+        hint = context.wait_for_callback(submit, name=f"event {number}", config=_WAIT)
     except CallbackTimeoutError:
         context.logger.warning("no event came in time; looking without one")
     except CallbackError as error:
         failure = error
+    got = callbacks.received(hint, failure)
     context.step(
-        lambda _: callbacks.close(run["task_arn"], owner=owner),
+        lambda _: callbacks.close(run["task_arn"], owner=owner, got=got),
         name=f"close event {number}",
         config=_STEP,
     )

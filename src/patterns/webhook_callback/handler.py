@@ -33,6 +33,7 @@ from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 from pydantic import ValidationError
 
 from patterns import callbacks
+from patterns.callbacks import Answer
 from patterns.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 from patterns.webhook_callback import partner
@@ -111,21 +112,22 @@ def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
         url = f"{os.environ[URL_VARIABLE]}/callbacks/{reference}"
         partner.submit(job["key"], job["recording"], url)
 
+    answer: str | None = None
     failure: CallbackError | None = None
-    answer = ""
     try:
-        answer = context.wait_for_callback(order, name=WAIT, config=_WAIT) or ""
+        answer = context.wait_for_callback(order, name=WAIT, config=_WAIT)
     except CallbackError as error:
         failure = error
-    context.step(lambda _: _close(owner), name="close the callback", config=_STEP)
+    got = callbacks.received(answer, failure)
+    context.step(lambda _: _close(owner, got), name="close the callback", config=_STEP)
     if failure is not None:
         raise NoTranscript(_reason(failure)) from failure
-    return answer
+    return answer or ""
 
 
-def _close(owner: str) -> None:
+def _close(owner: str, got: Answer | None) -> None:
     reference = derive(Purpose.WEBHOOK, owner, WAIT)
-    callbacks.close(row_name(Purpose.WEBHOOK, reference), owner=owner)
+    callbacks.close(row_name(Purpose.WEBHOOK, reference), owner=owner, got=got)
 
 
 def _reason(failure: CallbackError) -> str:

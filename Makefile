@@ -1,19 +1,31 @@
 # A small, fixed set of verbs. Each does its own set-up, in .venv; uv is used if it is there.
+# What needs the SAM CLI takes it from PATH, or sets it up in .venv-sam: it pins an older boto3.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := -c constraints.txt
 
+STACK ?= dacapo
+SAM_VENV := .venv-sam
+SAM_CLI := 1.170.0
+SAM := $(or $(shell command -v sam 2>/dev/null),$(SAM_VENV)/bin/sam)
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench build deploy logs destroy clean interpreter sam-cli
 
 help:
-	@echo "make demo   a six-hour migration, waited for by polling and by an event"
-	@echo "make test   everything that this repository claims, tested"
-	@echo "make check  lint, format, types, template"
-	@echo "make bench  how fast it is, against the official runner (some minutes)"
-	@echo "make clean  remove what the others made"
+	@echo "make demo     a six-hour migration, waited for by polling and by an event"
+	@echo "make test     everything that this repository claims, tested"
+	@echo "make check    lint, format, types, template"
+	@echo "make bench    how fast it is, against the official runner (some minutes)"
+	@echo "make build    what Lambda gets, with the versions that were tested"
+	@echo "make deploy   the patterns into an AWS account:"
+	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [ALARM_MAIL=…]"
+	@echo "make logs     what the deployed functions log, as they do: [STACK=$(STACK)]"
+	@echo "make destroy  all that deploy made, and what it holds, for ever: [STACK=$(STACK)]"
+	@echo "make clean    remove what the others made on this machine"
 
 demo: $(VENV)/run.done
 	@$(BIN)/python -m scenarios.demo
@@ -32,8 +44,31 @@ check: $(VENV)/dev.done
 bench: $(VENV)/bench.done
 	$(BIN)/python -m bench
 
+# The constraints reach pip inside sam build, so that Lambda gets no version that was not tested.
+build: interpreter sam-cli
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(SAM) build
+	@$(PYTHON) -m tools.deploying built
+
+# Deploying what is deployed already changes nothing and succeeds. What is left away stays as it was.
+deploy:
+	@test -n '$(PARTNER_URL)' || { \
+		echo "make deploy needs PARTNER_URL=https://…, where the API of the transcribing agency is"; \
+		exit 1; \
+	}
+	@$(MAKE) --no-print-directory build
+	$(SAM) deploy --stack-name '$(STACK)' --resolve-s3 --capabilities CAPABILITY_IAM \
+		--no-confirm-changeset --no-fail-on-empty-changeset \
+		--parameter-overrides 'PartnerUrl=$(PARTNER_URL)' \
+		$(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') $(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)')
+
+logs: sam-cli
+	$(SAM) logs --stack-name '$(STACK)' --tail
+
+destroy: sam-cli
+	$(SAM) delete --stack-name '$(STACK)' --no-prompts
+
 clean:
-	rm -rf $(VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The run set is what `dacapo run` and the scenarios need; dev and bench add to it.
@@ -50,16 +85,30 @@ $(VENV)/%.done: pyproject.toml constraints.txt src/requirements.txt | $(VENV)
 	fi
 	@touch $@
 
-$(VENV):
+interpreter:
+	@$(PYTHON) -m tools.deploying interpreter
+
+sam-cli: $(if $(filter $(SAM_VENV)/%,$(SAM)),$(SAM_VENV)/$(SAM_CLI).done)
+
+$(SAM_VENV)/%.done: | $(SAM_VENV)
+	@echo "installing aws-sam-cli $* into $(SAM_VENV) ..."
+	@if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(SAM_VENV)/bin/python aws-sam-cli==$*; \
+	else \
+		$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$*; \
+	fi
+	@touch $@
+
+$(VENV) $(SAM_VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is older than 3.11: install a newer Python, or name one: make PYTHON=python3.13"; \
 		exit 1; \
 	}
 	@if command -v uv >/dev/null; then \
-		uv venv --quiet --python $(PYTHON) $(VENV); \
+		uv venv --quiet --python $(PYTHON) $@; \
 	else \
-		$(PYTHON) -m venv $(VENV) || { \
-			rm -rf $(VENV); \
+		$(PYTHON) -m venv $@ || { \
+			rm -rf $@; \
 			echo "$(PYTHON) can't make virtual environments: on Debian, install python3-venv"; \
 			exit 1; \
 		}; \

@@ -13,6 +13,8 @@ from samtranslator.translator.transform import transform
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "us-east-1"
+EXAMPLES = {"PartnerUrl": "https://agency.example"}
+"""Values for the parameters that have no default."""
 
 
 class ManagedPolicies:
@@ -30,12 +32,13 @@ def read(path: Path = TEMPLATE) -> dict[str, Any]:
 
 
 def expand(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template with the SAM transform applied, all parameters at their defaults."""
+    """The template with the SAM transform applied, its parameters at their defaults or examples."""
     template = read(path)
     # As `sam package` leaves it: the transform takes code from S3 only.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     parameters = {
-        name: parameter["Default"] for name, parameter in template.get("Parameters", {}).items()
+        name: parameter.get("Default", EXAMPLES.get(name))
+        for name, parameter in template.get("Parameters", {}).items()
     }
     with patch.dict(os.environ, {"AWS_DEFAULT_REGION": REGION}):
         expanded: dict[str, Any] = transform(template, parameters, ManagedPolicies())

@@ -47,24 +47,22 @@ class Restaurant:
         replies: what the page answered, status by status.
         status: of the order, when the run ended; None if there is none.
         events: what the bus delivered, by name, in order.
+        mails: receiver and subject of each that was sent, in order.
         row: the registry's row of the question.
     """
 
     replies: list[int] = field(default_factory=list)
     status: str | None = None
     events: list[str] = field(default_factory=list)
+    mails: list[tuple[str, str]] = field(default_factory=list)
     row: callback_rows.Row | None = None
 
     @property
     def link(self) -> str:
         """The link in the mail that asks."""
-        (link,) = (match[0] for _, _, body in self.mails() if (match := _LINK.search(body)))
+        # A submitter that died after its mail asks again, with the same link.
+        (link,) = {match[0] for _, _, body in _sent() if (match := _LINK.search(body))}
         return link
-
-    def mails(self) -> list[tuple[str, str, str]]:
-        """Receiver, subject and text of every mail that was sent."""
-        sent = ses_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].sent_messages
-        return [(m.destinations["ToAddresses"][0], m.subject, m.body) for m in sent]
 
     def press(self, decision: str) -> Reply:
         """Press a button of the page."""
@@ -122,6 +120,11 @@ def restaurant_world(*, order_exists: bool = False) -> Iterator[Restaurant]:
             _look(world, queue)
 
 
+def _sent() -> list[tuple[str, str, str]]:
+    sent = ses_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].sent_messages
+    return [(m.destinations["ToAddresses"][0], m.subject, m.body) for m in sent]
+
+
 def _bus_with_queue() -> str:
     events, sqs = boto3.client("events"), boto3.client("sqs")
     url: str = sqs.create_queue(QueueName="heard")["QueueUrl"]
@@ -144,6 +147,7 @@ def _look(world: Restaurant, queue: str) -> None:
         TableName=ORDERS, Key={orders.KEY: {"S": ORDER["order_id"]}}
     )
     world.status = found["Item"]["status"]["S"] if "Item" in found else None
-    if any(_LINK.search(body) for _, _, body in world.mails()):
+    world.mails = [(to, subject) for to, subject, _ in _sent()]
+    if any(_LINK.search(body) for _, _, body in _sent()):
         given = world.link.rpartition("/")[2]
         world.row = callback_rows.read(row_name(Purpose.APPROVAL, given))

@@ -20,24 +20,21 @@ Neither a reference nor a callback id is ever logged, or part of an error: who k
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, Literal
 
 import boto3
-from aws_durable_execution_sdk_python import CallbackError, CallbackExternalError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patterns import callback_rows, callback_writes
+from patterns.callback_answers import Answer
 from patterns.callback_rows import Row, State
-from patterns.transient import TransientError
+from patterns.transient import TransientError, name_of
 
 SEND_TIMEOUT_SECONDS = 5
 
@@ -73,37 +70,6 @@ class NotSentYet(TransientError):  # noqa: N818 - no fault: the sender is asked 
 
 class ReferenceTaken(Exception):  # noqa: N818
     """Another execution waits under this reference."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a callback is answered with: a result, or the API's `Error` structure, as JSON text."""
-
-    kind: Literal["success", "failure"]
-    body: str
-
-    @property
-    def digest(self) -> str:
-        """Tells this answer from any other."""
-        return hashlib.sha256(f"{self.kind} {self.body}".encode()).hexdigest()
-
-
-def success(value: Any) -> Answer:
-    """An answer that the handler gets as the result of its wait, as JSON text."""
-    return Answer("success", json.dumps(value, sort_keys=True))
-
-
-def failure(message: str, error_type: str) -> Answer:
-    """An answer that ends the handler's wait with a `CallbackExternalError`."""
-    error = {"ErrorMessage": message, "ErrorType": error_type}
-    return Answer("failure", json.dumps(error, sort_keys=True))
-
-
-def received(result: str | None = None, error: CallbackError | None = None) -> Answer | None:
-    """The answer that a handler got: what its wait returned or raised; None for a timeout."""
-    if isinstance(error, CallbackExternalError):
-        return failure(error.message or "", error.error_type or "")
-    return None if result is None else Answer("success", result)
 
 
 def put(
@@ -221,10 +187,8 @@ def _send(call: Callable[[], object]) -> Outcome:
         lambda_client.exceptions.InvalidParameterValueException,
     ):
         return Outcome.CLOSED
-    except ClientError as error:
-        raise NotSentYet(f"the service refused: {error.response['Error']['Code']}") from None
-    except BotoCoreError as error:
-        raise NotSentYet(f"the service can't be reached: {type(error).__name__}") from None
+    except (ClientError, BotoCoreError) as error:
+        raise NotSentYet(f"the service did not take it: {name_of(error)}") from None
     return Outcome.SENT
 
 

@@ -29,12 +29,19 @@ class TransientError(Exception):
     """An error of our own that passes by itself."""
 
 
+def name_of(error: Exception) -> str:
+    """What AWS calls an error, or its class: fit for a log, because no value is part of it."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"]
+    return type(error).__name__
+
+
 def is_transient(error: Exception) -> bool:
     """Whether the same call may well succeed later: throttled, service down, no connection."""
     if isinstance(error, ClientError):
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        code = error.response["Error"]["Code"]
-        return status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(t in code for t in _THROTTLED)
+        name = name_of(error)
+        return status >= HTTPStatus.INTERNAL_SERVER_ERROR or any(t in name for t in _THROTTLED)
     return isinstance(error, ConnectionError | HTTPClientError | TransientError)
 
 

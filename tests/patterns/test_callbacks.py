@@ -13,16 +13,17 @@ from botocore.exceptions import ReadTimeoutError
 from dacapo import fail_next_calls
 from dacapo.scenario import START
 from dacapo.simulation import Simulation
-from patterns import callback_rows, callbacks
+from patterns import callback_answers, callback_rows, callbacks
+from patterns.callback_answers import Answer
 from patterns.callback_rows import State
-from patterns.callbacks import Answer, NotSentYet, Outcome, ReferenceTaken
+from patterns.callbacks import NotSentYet, Outcome, ReferenceTaken
 from scenarios.worlds.migration import migration_world
 from tests.interference import TurnTaking, dying_at, moments, orders, watching
 from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "the reference"
 CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
-YES, NO = callbacks.success("yes"), callbacks.failure("no", "Rejected")
+YES, NO = callback_answers.success("yes"), callback_answers.failure("no", "Rejected")
 CALLS_TO_ANSWER = ["UpdateItem", "SendDurableExecutionCallbackSuccess", "UpdateItem"]
 
 
@@ -332,7 +333,7 @@ def test_two_deliveries_of_the_same_answer_are_both_fine_in_any_order_of_their_c
 def test_of_two_different_answers_one_is_given_and_one_refused_in_any_order_of_their_calls(
     wait: Wait, order: str
 ) -> None:
-    answers: dict[str, Answer] = {"A": YES, "B": callbacks.success("something else")}
+    answers: dict[str, Answer] = {"A": YES, "B": callback_answers.success("something else")}
     results = TurnTaking(order).run(
         CLIENTS,
         A=lambda: callbacks.answer(REFERENCE, answers["A"]),

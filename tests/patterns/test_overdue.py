@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from patterns import callback_rows, callbacks, overdue
+from patterns import callback_answers, callback_rows, callbacks, overdue
 from tests.interference import dying_at
 from tests.patterns.waiting import Wait, waiting
 
 CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
-YES = callbacks.success("yes")
+YES = callback_answers.success("yes")
 
 
 @pytest.fixture

@@ -130,6 +130,20 @@ def test_a_version_that_does_not_follow_the_current_one_is_not_put_to_use(
         take("testSecret")
 
 
+def test_the_test_that_is_made_when_a_schedule_is_set_up_passes(
+    world: tuple[Wait, Agency],
+) -> None:
+    version = "t" * 32
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=SECRET,
+        ClientRequestToken=version,
+        SecretString=Keys(current=FIRST_KEY).model_dump_json(),
+        VersionStages=["AWSPENDING"],
+    )
+    take("testSecret", version)
+    assert_heard(world[1])
+
+
 def test_a_step_that_is_unknown_is_refused(world: tuple[Wait, Agency]) -> None:
     with pytest.raises(ValueError, match="no such step: eraseSecret"):
         take("eraseSecret")

@@ -11,7 +11,7 @@ from aws_durable_execution_sdk_python.lambda_service import Operation
 from dacapo.scenario import START
 from dacapo.service.execution import Execution
 from dacapo.simulation import Simulation
-from patterns import callback_rows, callbacks
+from patterns import callback_answers, callback_rows, callbacks
 from scenarios.worlds.transcription import Agency, transcription_world
 from tests.lab import handlers
 
@@ -60,9 +60,9 @@ class Wait:
         """Do what the handler does once it is woken: write down which answer it got."""
         details = self.callback.callback_details
         assert details is not None
-        got = callbacks.received(details.result)
+        got = callback_answers.received(details.result)
         if details.error is not None:
-            got = callbacks.failure(details.error.message or "", details.error.type or "")
+            got = callback_answers.failure(details.error.message or "", details.error.type or "")
         callbacks.close(self.reference, owner=self.execution.arn, got=got)
 
     def row(self) -> callback_rows.Row:

@@ -18,7 +18,7 @@ import boto3
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dacapo import fail_next_calls
-from patterns import callback_rows, callbacks
+from patterns import callback_answers, callback_rows, callbacks
 from patterns.event_callback import resolver
 from patterns.webhook_callback import keys
 from scenarios.worlds import beyond_moto
@@ -139,7 +139,7 @@ def _twice(stage: Stage) -> None:
 
 
 def _after_another(stage: Stage) -> None:
-    callbacks.answer(stage.wait.reference, callbacks.failure("no", "No"))
+    callbacks.answer(stage.wait.reference, callback_answers.failure("no", "No"))
     stage.bring()
 
 

@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
+import graphlib
 import importlib
-from collections.abc import Iterator
-from functools import cache
+import json
 from typing import Any
 
 import pytest
 
 from dacapo import sdk_internals
-from patterns import callback_rows, starter
+from patterns import callback_rows, overdue, reference, starter
+from patterns.approval import handler as approval
+from patterns.approval import orders, outbox
 from patterns.event_callback import handler as event_callback
 from patterns.event_callback import resolver
 from patterns.polling import handler as polling
+from patterns.webhook_callback import handler as webhook_callback
+from patterns.webhook_callback import keys, partner
 from scenarios.worlds.beyond_moto import EVENT_IDS
+from tests.project.template import (
+    ALIAS,
+    DURABLE,
+    dependencies,
+    expanded,
+    functions,
+    of_type,
+    resources,
+)
 from tools import lint_template, sam
 
-DURABLE = {
-    "PollingFunction": polling.handler,
-    "EventCallbackFunction": event_callback.handler,
-}
-SAM_ATTACHES = {
-    # With DurableConfig, SAM attaches the first; with Tracing: Active, the second.
-    "AWSLambdaBasicDurableExecutionRolePolicy",
-    "AWSXrayWriteOnlyAccess",
-    "AWSLambdaBasicExecutionRole",
-}
+
+def handler_of(function: dict[str, Any]) -> Any:
+    module, _, attribute = function["Handler"].rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
 
 
-@cache
-def resources() -> dict[str, Any]:
-    return dict(sam.expand()["Resources"])
-
-
-def of_type(kind: str) -> dict[str, Any]:
-    return {
-        name: resource["Properties"]
-        for name, resource in resources().items()
-        if resource["Type"] == kind
-    }
-
-
-def functions() -> dict[str, Any]:
-    return of_type("AWS::Lambda::Function")
-
-
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every policy that a role has of its own, with the role's name."""
-    for name, role in of_type("AWS::IAM::Role").items():
-        for policy in role.get("Policies", []):
-            yield from ((name, s) for s in policy["PolicyDocument"]["Statement"])
-    for name, policy in of_type("AWS::IAM::Policy").items():
-        yield from ((name, s) for s in policy["PolicyDocument"]["Statement"])
+def execution_timeout(function: str) -> int:
+    return int(functions()[function]["DurableConfig"]["ExecutionTimeout"])
 
 
 def test_both_forms_of_the_template_are_clean() -> None:
@@ -70,36 +55,61 @@ def test_the_lint_finds_what_is_wrong_in_the_expanded_form_only(
     assert "ExecutionTimeout" in found
 
 
+def test_nothing_has_to_be_made_before_itself() -> None:
+    graph = dependencies(expanded())
+    assert "WebhookEndpointFunctionAliaslive" in graph["HttpApi"]
+    assert "HttpApi" in graph["WebhookCallbackFunction"]
+    assert "RotationFromSecretsManager" in graph["SigningSecretRotation"]
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_the_endpoints_own_role_could_not_name_the_durable_function() -> None:
+    """Why `WebhookEndpointAnswers` is a policy of its own; and the test above would notice."""
+    template = sam.expand()
+    answers = template["Resources"].pop("WebhookEndpointAnswers")["Properties"]
+    role = template["Resources"]["WebhookEndpointFunctionRole"]["Properties"]
+    role["Policies"].append({"PolicyDocument": answers["PolicyDocument"]})
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(dependencies(template)).prepare()
+
+
 def test_every_handler_can_be_imported() -> None:
-    assert len(functions()) == 4
+    assert len(functions()) == 10
     for function in functions().values():
-        module, _, name = function["Handler"].rpartition(".")
-        assert callable(getattr(importlib.import_module(module), name))
+        assert callable(handler_of(function))
 
 
 def test_the_durable_handlers_are_durable_and_the_others_are_not() -> None:
     for name, function in functions().items():
-        module, _, attribute = function["Handler"].rpartition(".")
-        handler = getattr(importlib.import_module(module), attribute)
-        assert (
-            sdk_internals.is_durable(handler) == ("DurableConfig" in function) == (name in DURABLE)
-        )
+        is_durable = sdk_internals.is_durable(handler_of(function))
+        assert is_durable == ("DurableConfig" in function) == (name in DURABLE)
 
 
 def test_an_execution_may_last_longer_than_it_waits() -> None:
-    polls = polling.MOST_POLLS * polling.LONGEST_PAUSE.to_seconds()
-    assert execution_timeout("PollingFunction") > polls
-    waits = event_callback.MOST_WAITS * event_callback.EVENT_TIMEOUT.to_seconds()
-    assert execution_timeout("EventCallbackFunction") > waits
-
-
-def execution_timeout(function: str) -> int:
-    return int(functions()[function]["DurableConfig"]["ExecutionTimeout"])
+    waits = {
+        "PollingFunction": polling.MOST_POLLS * polling.LONGEST_PAUSE.to_seconds(),
+        "EventCallbackFunction": event_callback.MOST_WAITS
+        * event_callback.EVENT_TIMEOUT.to_seconds(),
+        "WebhookCallbackFunction": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
+        "ApprovalFunction": approval.ANSWER_TIMEOUT.to_seconds(),
+    }
+    assert waits.keys() == DURABLE
+    for name, seconds in waits.items():
+        assert execution_timeout(name) > seconds
 
 
 def test_every_callback_timeout_is_shorter_than_its_functions_execution_timeout() -> None:
-    timeout = event_callback._WAIT.timeout
-    assert 0 < timeout.to_seconds() < execution_timeout("EventCallbackFunction")
+    timeouts = {
+        "EventCallbackFunction": [event_callback._WAIT.timeout],
+        "WebhookCallbackFunction": [
+            webhook_callback._WAIT.timeout,
+            webhook_callback._WAIT.heartbeat_timeout,
+        ],
+        "ApprovalFunction": [approval.ANSWER_TIMEOUT],
+    }
+    for name, durations in timeouts.items():
+        for timeout in durations:
+            assert 0 < timeout.to_seconds() < execution_timeout(name)
 
 
 def test_every_function_is_published_as_a_version_under_an_alias_when_anything_changes() -> None:
@@ -107,7 +117,7 @@ def test_every_function_is_published_as_a_version_under_an_alias_when_anything_c
     assert template["Globals"]["Function"]["AutoPublishAlias"] == "live"
     for name in functions():
         assert template["Resources"][name]["Properties"]["AutoPublishAliasAllProperties"] is True
-        assert f"{name}Aliaslive" in resources()
+        assert f"{name}{ALIAS}" in resources()
 
 
 def test_no_function_has_a_name_of_its_own() -> None:
@@ -115,8 +125,20 @@ def test_no_function_has_a_name_of_its_own() -> None:
     assert all("FunctionName" not in function for function in functions().values())
 
 
+def test_nothing_has_a_name_that_a_second_stack_could_not_have() -> None:
+    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+    assert "Name" not in schedule
+    (bus,) = of_type("AWS::Events::EventBus").values()
+    assert bus["Name"] == {"Fn::Sub": "${AWS::StackName}-orders"}
+    for resource in resources().values():
+        own = {"TableName", "QueueName", "TopicName", "LogGroupName", "RoleName", "AlarmName"}
+        assert own.isdisjoint(resource.get("Properties", {}))
+
+
 def test_every_function_runs_on_arm64_is_traced_and_logs_json_to_a_group_with_an_end() -> None:
     groups = of_type("AWS::Logs::LogGroup")
+    own = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions().values()]
+    assert len(set(own)) == len(functions())
     for function in functions().values():
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -125,25 +147,30 @@ def test_every_function_runs_on_arm64_is_traced_and_logs_json_to_a_group_with_an
 
 
 def test_the_registry_expires_rows_can_be_restored_and_is_encrypted() -> None:
-    (table,) = of_type("AWS::DynamoDB::Table").values()
+    table = of_type("AWS::DynamoDB::Table")["CallbacksTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["KeySchema"] == [{"AttributeName": "callback_reference", "KeyType": "HASH"}]
+    assert table["KeySchema"][0]["AttributeName"] == callback_rows.KEY
 
 
-def test_the_rule_brings_the_events_that_the_resolver_knows_and_keeps_what_fails() -> None:
+def test_orders_are_kept_can_be_restored_and_are_encrypted() -> None:
+    table = of_type("AWS::DynamoDB::Table")["OrdersTable"]
+    assert "TimeToLiveSpecification" not in table
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["KeySchema"] == [{"AttributeName": orders.KEY, "KeyType": "HASH"}]
+
+
+def test_the_rule_brings_the_events_that_the_resolver_knows() -> None:
     (rule,) = of_type("AWS::Events::Rule").values()
     assert rule["EventPattern"]["source"] == ["aws.dms"]
     assert rule["EventPattern"]["detail-type"] == ["DMS Replication Task State Change"]
     assert set(rule["EventPattern"]["detail"]["eventType"]) == resolver.ENDINGS
     assert set(EVENT_IDS) >= resolver.ENDINGS
     (target,) = rule["Targets"]
-    assert target["Arn"] == {"Ref": "ResolverFunctionAliaslive"}
-    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-    assert target["DeadLetterConfig"]
-    (asynchronous,) = of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert asynchronous["DestinationConfig"]["OnFailure"]["Destination"]
+    assert target["Arn"] == {"Ref": f"ResolverFunction{ALIAS}"}
 
 
 def test_the_variables_that_the_code_reads_are_the_ones_that_are_set() -> None:
@@ -151,72 +178,76 @@ def test_the_variables_that_the_code_reads_are_the_ones_that_are_set() -> None:
         name: set(function.get("Environment", {}).get("Variables", {}))
         for name, function in functions().items()
     }
+    registry, key = callback_rows.TABLE_VARIABLE, reference.KEY_VARIABLE
+    secret, agency = keys.SECRET_VARIABLE, partner.URL_VARIABLE
     assert variables == {
         "PollingFunction": set(),
-        "EventCallbackFunction": {callback_rows.TABLE_VARIABLE},
-        "ResolverFunction": {callback_rows.TABLE_VARIABLE},
+        "EventCallbackFunction": {registry},
+        "ResolverFunction": {registry},
+        "WebhookCallbackFunction": {registry, key, secret, agency, webhook_callback.URL_VARIABLE},
+        "WebhookEndpointFunction": {registry, secret},
+        "RotationFunction": {secret, agency},
+        "ApprovalFunction": {
+            registry,
+            key,
+            orders.TABLE_VARIABLE,
+            outbox.BUS_VARIABLE,
+            outbox.SENDER_VARIABLE,
+            approval.URL_VARIABLE,
+        },
+        "ApprovalPageFunction": {registry},
+        "OverdueFunction": {registry},
         "StarterFunction": {starter.FUNCTION_VARIABLE},
     }
 
 
-def test_every_function_has_a_role_of_its_own() -> None:
-    roles = [function["Role"]["Fn::GetAtt"][0] for function in functions().values()]
-    assert len(set(roles)) == len(roles)
+def test_the_starter_is_given_a_function_with_its_alias() -> None:
+    variables = functions()["StarterFunction"]["Environment"]["Variables"]
+    assert variables[starter.FUNCTION_VARIABLE] == {"Ref": f"EventCallbackFunction{ALIAS}"}
 
 
-def test_no_policy_has_a_wildcard_action() -> None:
-    for name, statement in statements():
-        actions = statement["Action"]
-        for action in [actions] if isinstance(actions, str) else actions:
-            assert "*" not in action, name
-
-
-def test_no_policy_has_a_wildcard_resource_where_a_narrower_one_exists() -> None:
-    wide = {
-        (name, statement["Action"])
-        for name, statement in statements()
-        if statement["Resource"] == "*"
+def test_the_first_secret_is_one_that_the_code_can_read() -> None:
+    generated = of_type("AWS::SecretsManager::Secret")["SigningSecret"]["GenerateSecretString"]
+    # Letters and digits; punctuation would have to be escaped somewhere.
+    assert generated["ExcludePunctuation"] is True
+    secret = {
+        **json.loads(generated["SecretStringTemplate"]),
+        generated["GenerateStringKey"]: "x" * generated["PasswordLength"],
     }
-    # DescribeReplicationTasks knows no resources (service authorization reference).
-    assert {action for _, action in wide} == {"dms:DescribeReplicationTasks"}
+    assert keys.Keys.model_validate(secret).accepted(0) == [secret["current"]]
 
 
-def test_the_only_managed_policies_are_those_that_sam_attaches() -> None:
-    attached = {
-        str(arn).rsplit("/", 1)[-1].rstrip("'}]")
-        for role in of_type("AWS::IAM::Role").values()
-        for arn in role.get("ManagedPolicyArns", [])
-    }
-    assert attached <= SAM_ATTACHES
-    assert "AWSLambdaBasicDurableExecutionRolePolicy" in attached
+def test_the_secret_is_rotated_by_the_functions_alias_and_not_before_the_agency_has_it() -> None:
+    (rotation,) = of_type("AWS::SecretsManager::RotationSchedule").values()
+    assert rotation["RotationLambdaARN"] == {"Ref": f"RotationFunction{ALIAS}"}
+    assert rotation["RotateImmediatelyOnUpdate"] is False
+    assert rotation["RotationRules"] == {"AutomaticallyAfterDays": 30}
 
 
-def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
-    actions: dict[str, set[str]] = {}
-    for name, statement in statements():
-        allowed = statement["Action"]
-        actions.setdefault(name, set()).update([allowed] if isinstance(allowed, str) else allowed)
-    dms = {"dms:DescribeReplicationTasks", "dms:StartReplicationTask"}
-    assert actions == {
-        "PollingFunctionRole": dms,
-        "EventCallbackFunctionRole": dms
-        | {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
-        "EventCallbackAnswers": {"lambda:SendDurableExecutionCallbackSuccess"},
-        "ResolverFunctionRole": {
-            "dynamodb:GetItem",
-            "dynamodb:UpdateItem",
-            "lambda:SendDurableExecutionCallbackSuccess",
-            "sqs:SendMessage",
-        },
-        "StarterFunctionRole": {
-            "lambda:InvokeFunction",
-            "lambda:ListDurableExecutionsByFunction",
-            "lambda:GetDurableExecution",
-        },
-    }
+def test_the_key_of_the_references_makes_the_macs_that_the_code_asks_for() -> None:
+    (key,) = of_type("AWS::KMS::Key").values()
+    assert (key["KeySpec"], key["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
+
+
+def test_the_overdue_answers_are_counted_as_often_as_they_become_overdue() -> None:
+    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+    minutes = overdue.LONGEST_INTENT_SECONDS // 60
+    assert schedule["ScheduleExpression"] == f"rate({minutes} minutes)"
+    assert schedule["Target"]["Arn"] == {"Ref": f"OverdueFunction{ALIAS}"}
 
 
 def test_the_outputs_name_functions_with_their_aliases() -> None:
-    outputs = sam.expand()["Outputs"]
-    for name in ("PollingFunction", "EventCallbackFunction", "StarterFunction"):
-        assert outputs[name]["Value"] == {"Ref": f"{name}Aliaslive"}
+    outputs = expanded()["Outputs"]
+    for name in (*DURABLE, "StarterFunction"):
+        assert outputs[name]["Value"] == {"Ref": f"{name}{ALIAS}"}
+    assert outputs.keys() == {
+        *DURABLE,
+        "StarterFunction",
+        "HttpApiUrl",
+        "CallbacksTable",
+        "OrdersTable",
+        "ReferenceKey",
+        "SigningSecret",
+        "AlarmTopic",
+        *of_type("AWS::SQS::Queue"),
+    }

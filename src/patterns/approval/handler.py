@@ -20,7 +20,7 @@ from aws_durable_execution_sdk_python import CallbackError, DurableContext, dura
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
-from patterns import callbacks
+from patterns import callback_answers, callbacks
 from patterns.approval import logic, orders, outbox
 from patterns.approval.logic import Ending, Order
 from patterns.reference import Purpose, derive, row_name
@@ -87,11 +87,10 @@ def _ask(context: DurableContext, order: Order, execution: str) -> Ending:
         except CallbackError as error:
             # Nobody answered in time, or the question could not be asked: the same to the guest.
             context.logger.warning("no decision: %s", type(error).__name__)
-            got = callbacks.received(error=error)
             break
         decision = logic.decision_of(answer)
         if decision is not None:
-            ending, got = Ending(decision), callbacks.received(answer)
+            ending, got = Ending(decision), callback_answers.received(answer)
             break
         context.logger.warning("an answer that is no decision was refused")
     context.step(

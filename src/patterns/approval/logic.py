@@ -6,10 +6,12 @@ The rule: only one of two words is a decision. Anything else is no answer, and n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypedDict
 
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 DECISION = "decision"
 """The one field of an answer."""
 
@@ -42,17 +44,22 @@ class InvalidOrder(Exception):  # noqa: N818 - says what it is
     """The event is no order; the message names the field."""
 
 
-def order_of(event: Mapping[str, Any]) -> Order:
+def order_of(event: Any) -> Order:
     """The order that an event holds.
 
     Raises:
-        InvalidOrder: a field is missing or has the wrong type.
+        InvalidOrder: a field is missing, or is not what it should be.
     """
-    for field in ("order_id", "guest", "restaurant"):
-        if not isinstance(event.get(field), str) or not event[field]:
-            raise InvalidOrder(f"{field}: give some text")
+    if not isinstance(event, Mapping):
+        raise InvalidOrder("the event: give an object")
+    if not _is_text(event.get("order_id")):
+        raise InvalidOrder("order_id: give some text")
+    for field in ("guest", "restaurant"):
+        # Before anything is saved or announced: a mail that can't be sent is noticed too late.
+        if not _is_text(event.get(field)) or not _ADDRESS.fullmatch(event[field]):
+            raise InvalidOrder(f"{field}: give an address for mail")
     items = event.get("items")
-    if not isinstance(items, list) or not items or not all(isinstance(i, str) for i in items):
+    if not isinstance(items, list) or not items or not all(map(_is_text, items)):
         raise InvalidOrder("items: give a list of names")
     return Order(
         order_id=event["order_id"],
@@ -66,7 +73,13 @@ def decision_of(payload: str) -> Decision | None:
     """The decision that an answer holds; None if it holds none."""
     try:
         answer = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets in brackets in brackets …
         return None
-    given = answer.get(DECISION) if isinstance(answer, dict) else None
-    return Decision(given) if given in tuple(Decision) else None
+    for decision in Decision:
+        if answer == {DECISION: decision}:
+            return decision
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -18,12 +18,13 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callbacks
+from patterns import callback_answers, callbacks
 from patterns.approval.logic import DECISION, Decision
 from patterns.callbacks import NotSentYet, Outcome
 from patterns.reference import Purpose, is_well_formed, row_name
+from patterns.transient import name_of
 
-LARGEST_BODY_BYTES = 1_000
+LARGEST_BODY = 1_000
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -84,10 +85,10 @@ def decide(reference: str) -> Response[str]:
         outcome = Outcome.UNKNOWN
     else:
         try:
-            answer = callbacks.success({DECISION: decision})
+            answer = callback_answers.success({DECISION: decision})
             outcome = callbacks.answer(row_name(Purpose.APPROVAL, reference), answer)
         except (NotSentYet, ClientError, BotoCoreError) as error:
-            logger.warning("not passed on yet", reason=type(error).__name__)
+            logger.warning("not passed on yet", reason=name_of(error))
             text = "<p>That did not work. Please try again in a moment.</p>"
             return _page(HTTPStatus.SERVICE_UNAVAILABLE, text)
     logger.info("decision handled", decision=decision, outcome=outcome)
@@ -100,7 +101,9 @@ def _decision(event: dict[str, Any]) -> Decision | None:
     try:
         if event.get("isBase64Encoded"):
             body = base64.b64decode(body, validate=True).decode()
-        given = parse_qs(body[:LARGEST_BODY_BYTES], max_num_fields=2).get(DECISION, [])
+        if len(body) > LARGEST_BODY:
+            return None
+        given = parse_qs(body, keep_blank_values=True, max_num_fields=2).get(DECISION, [])
         return Decision(given[0]) if len(given) == 1 else None
     except (binascii.Error, ValueError):
         return None

@@ -30,7 +30,7 @@ from aws_durable_execution_sdk_python import (
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
-from patterns import callbacks
+from patterns import callback_answers, callbacks
 from patterns.event_callback.hint import LOOK
 from patterns.migration import logic, task
 from patterns.migration.logic import (
@@ -107,7 +107,7 @@ def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) 
         context.logger.warning("no event came in time; looking without one")
     except CallbackError as error:
         failure = error
-    got = callbacks.received(hint, failure)
+    got = callback_answers.received(hint, failure)
     context.step(
         lambda _: callbacks.close(run["task_arn"], owner=owner, got=got),
         name=f"close event {number}",

@@ -3,6 +3,6 @@
 As every event gives the same answer, two events, or one event twice, are the same answer twice.
 """
 
-from patterns import callbacks
+from patterns import callback_answers
 
-LOOK = callbacks.success("look")
+LOOK = callback_answers.success("look")

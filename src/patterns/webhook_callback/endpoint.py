@@ -40,9 +40,10 @@ from aws_lambda_powertools.event_handler.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callbacks
+from patterns import callback_answers, callbacks
 from patterns.callbacks import NotSentYet, Outcome
 from patterns.reference import Purpose, is_well_formed, row_name
+from patterns.transient import name_of
 from patterns.webhook_callback import keys, messages, signature
 
 LARGEST_BODY_BYTES = 128 * 1024
@@ -135,9 +136,11 @@ def _pass_on(
             case messages.Heartbeat():
                 return callbacks.heartbeat(name)
             case messages.Failure():
-                return callbacks.answer(name, callbacks.failure(message.message, messages.FAILED))
+                return callbacks.answer(
+                    name, callback_answers.failure(message.message, messages.FAILED)
+                )
             case messages.Success():
-                return callbacks.answer(name, callbacks.success(message.result.model_dump()))
+                return callbacks.answer(name, callback_answers.success(message.result.model_dump()))
     except (NotSentYet, ClientError, BotoCoreError) as error:
-        logger.warning("not passed on yet", reason=type(error).__name__)
+        logger.warning("not passed on yet", reason=name_of(error))
         raise ServiceUnavailableError("try again") from None

@@ -32,8 +32,8 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitFo
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 from pydantic import ValidationError
 
-from patterns import callbacks
-from patterns.callbacks import Answer
+from patterns import callback_answers, callbacks
+from patterns.callback_answers import Answer
 from patterns.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 from patterns.webhook_callback import partner
@@ -118,7 +118,7 @@ def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
         answer = context.wait_for_callback(order, name=WAIT, config=_WAIT)
     except CallbackError as error:
         failure = error
-    got = callbacks.received(answer, failure)
+    got = callback_answers.received(answer, failure)
     context.step(lambda _: _close(owner, got), name="close the callback", config=_STEP)
     if failure is not None:
         raise NoTranscript(_reason(failure)) from failure

@@ -54,9 +54,7 @@ def handler(event: RotationStep, _: LambdaContext) -> None:
             pending = _read(secret, PENDING, version)
             partner.announce_key(pending.current, pending.since)
         case "testSecret":
-            counting = _read(secret, CURRENT).accepted(time.time())
-            if _read(secret, PENDING, version).previous not in counting:
-                raise ValueError("the new version does not follow the current one")
+            _test(_read(secret, PENDING, version), _read(secret, CURRENT))
         case "finishSecret":
             _finish(secret, version)
         case _:
@@ -65,8 +63,14 @@ def handler(event: RotationStep, _: LambdaContext) -> None:
 
 
 def _create(secret: str, version: str) -> None:
-    if version in _versions(secret):
-        return
+    try:
+        _read(secret, PENDING, version)
+    except secrets_manager.exceptions.ResourceNotFoundException:
+        # Secrets Manager has registered the version already, but it has no value.
+        _put_new_key(secret, version)
+
+
+def _put_new_key(secret: str, version: str) -> None:
     now = time.time()
     pending = {
         "current": secrets.token_urlsafe(KEY_BYTES),
@@ -80,6 +84,12 @@ def _create(secret: str, version: str) -> None:
         SecretString=json.dumps(pending),
         VersionStages=[PENDING],
     )
+
+
+def _test(pending: Keys, current: Keys) -> None:
+    # When a schedule is made, Secrets Manager takes this step alone, with a copy of what is there.
+    if pending != current and pending.previous not in current.accepted(time.time()):
+        raise ValueError("the new version does not follow the current one")
 
 
 def _finish(secret: str, version: str) -> None:

@@ -1,0 +1,329 @@
+"""What an order is and what a decision, what is written down, and what the page makes of a link."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dacapo import fail_next_calls
+from dacapo.scenario import START
+from dacapo.simulation import Simulation
+from patterns import callback_rows, callbacks, reference
+from patterns.approval import logic, orders, outbox, page
+from patterns.approval.logic import Decision, Ending, InvalidOrder
+from patterns.approval.orders import OrderTaken
+from patterns.callback_rows import State
+from patterns.reference import Purpose, row_name
+from patterns.transient import TransientError, is_transient
+from scenarios.worlds import loopback
+from scenarios.worlds.restaurant import FORM, ORDER, ORDERS, restaurant_world
+from tests.interference import watching
+from tests.logs import Log, listening
+from tests.patterns.waiting import DAY_SECONDS, Wait
+
+REFERENCE = "r" * 43
+CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client, reference.kms]
+YES, NO = b"decision=accepted", b"decision=rejected"
+FEW = settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
+
+
+@pytest.fixture
+def wait() -> Iterator[Wait]:
+    """The shop, and an execution in it that waits for a decision."""
+    simulation = Simulation(0, START)
+    with simulation.running(), restaurant_world():
+        yield Wait(simulation, row_name(Purpose.APPROVAL, REFERENCE))
+
+
+# -- orders and decisions -------------------------------------------------------------------------
+
+
+def test_an_order_is_four_fields_and_no_more() -> None:
+    assert logic.order_of(ORDER | {"price": 0}) == ORDER
+
+
+@pytest.mark.parametrize("field", ["order_id", "guest", "restaurant", "items"])
+@pytest.mark.parametrize("bad", [None, "", 17, [], [17], ["soup", None], {}], ids=repr)
+def test_a_field_that_is_bad_or_missing_is_named(field: str, bad: Any) -> None:
+    rest = {name: value for name, value in ORDER.items() if name != field}
+    for event in (rest, rest | {field: bad}):
+        with pytest.raises(InvalidOrder, match=f"^{field}: "):
+            logic.order_of(event)
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_each_of_the_two_words_is_a_decision(decision: Decision) -> None:
+    assert logic.decision_of(json.dumps({"decision": decision})) is decision
+
+
+WORDS = st.sampled_from(["accepted", "rejected", "decision", "ACCEPTED", " accepted", "yes", ""])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS,
+    lambda values: st.lists(values) | st.dictionaries(WORDS | st.text(), values),
+    max_leaves=8,
+)
+
+
+@given(st.text() | WORDS)
+@FEW
+def test_no_text_is_a_decision(text: str) -> None:
+    assert logic.decision_of(text) is None
+
+
+@given(VALUES | st.fixed_dictionaries({"decision": VALUES}))
+@FEW
+def test_no_json_is_a_decision_but_an_object_with_one_of_the_two_words(value: Any) -> None:
+    says = value.get("decision") if isinstance(value, dict) else None
+    expected = says if says in ("accepted", "rejected") else None
+    assert logic.decision_of(json.dumps(value)) == expected
+
+
+def test_no_depth_of_json_is_a_decision() -> None:
+    assert logic.decision_of("[" * 100_000) is None
+
+
+def saved() -> tuple[str, str]:
+    item = orders.dynamodb.get_item(TableName=ORDERS, Key={"order_id": {"S": "A-17"}})["Item"]
+    return item["execution"]["S"], item["status"]["S"]
+
+
+def test_an_order_that_is_saved_again_by_its_execution_stays_as_it_is(wait: Wait) -> None:
+    order = logic.order_of(ORDER)
+    orders.save(order, "mine")
+    orders.end(order, "mine", Ending.REJECTED)
+    orders.save(order, "mine")
+    assert saved() == ("mine", "rejected")
+
+
+def test_an_order_of_another_execution_is_neither_replaced_nor_ended(wait: Wait) -> None:
+    order = logic.order_of(ORDER)
+    orders.save(order, "mine")
+    with pytest.raises(OrderTaken, match="A-17"):
+        orders.save(order, "another")
+    with pytest.raises(orders.dynamodb.exceptions.ConditionalCheckFailedException):
+        orders.end(order, "another", Ending.ACCEPTED)
+    assert saved() == ("mine", "placed")
+
+
+# -- what leaves the house ------------------------------------------------------------------------
+
+
+def test_an_event_that_the_bus_did_not_take_is_published_again(wait: Wait) -> None:
+    entry = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+    with Stubber(outbox.events) as bus:
+        bus.add_response("put_events", {"FailedEntryCount": 1, "Entries": [entry]})
+        with pytest.raises(TransientError, match=r"order_placed .* ThrottlingException") as error:
+            outbox.publish("order_placed", logic.order_of(ORDER), "mine")
+    assert is_transient(error.value)
+
+
+def test_the_idempotency_key_tells_effects_and_executions_apart_and_stays_the_same() -> None:
+    effects = [(execution, name) for execution in ("mine", "another") for name in ("yes", "no")]
+    keys = [outbox.key(*effect) for effect in effects]
+    assert len(set(keys)) == len(effects)
+    assert [outbox.key(*effect) for effect in effects] == keys
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", key) for key in keys), "SES takes no other tag"
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+def event(
+    body: bytes = YES,
+    *,
+    method: str = "POST",
+    reference: str = REFERENCE,
+    headers: Mapping[str, str] = FORM,
+) -> dict[str, Any]:
+    """A request, as the HTTP API hands it on."""
+    request = loopback.Request(method, f"/approvals/{reference}", headers, body)
+    route = f"{method} /approvals/{{reference}}"
+    return loopback.event_of(request, route, {"reference": reference})
+
+
+def handle(event: dict[str, Any]) -> dict[str, Any]:
+    context: Any = None
+    return page.handler(json.loads(json.dumps(event)), context)
+
+
+def press(body: bytes = YES, **changes: Any) -> int:
+    status: int = handle(event(body, **changes))["statusCode"]
+    return status
+
+
+def test_a_get_looks_nothing_up_and_shows_everybody_the_same_page(wait: Wait) -> None:
+    with watching(CLIENTS) as calls:
+        pages = [
+            handle(event(b"", method="GET", reference=reference))
+            for reference in (REFERENCE, "x" * 43, "short")
+        ]
+    assert calls.made == []
+    assert pages[0]["statusCode"] == 200
+    assert pages[0] == pages[1] == pages[2]
+    assert re.findall('value="(.*?)"', pages[0]["body"]) == list(Decision)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [event(b"", method="GET"), event(), event(b"nonsense"), event(reference="x" * 43)],
+    ids=["asks", "decides", "bad", "unknown"],
+)
+def test_no_page_is_kept_framed_or_passes_its_link_on(wait: Wait, request_: dict[str, Any]) -> None:
+    headers = handle(request_)["headers"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    policy = headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+
+
+def test_a_press_is_the_decision_that_the_execution_gets(wait: Wait) -> None:
+    assert press() == 200
+    assert logic.decision_of(wait.result or "") is Decision.ACCEPTED
+    assert wait.accepted() == ["success"]
+
+
+def test_the_same_button_again_is_fine_and_the_other_one_a_conflict(wait: Wait) -> None:
+    assert [press(NO), press(NO), press(YES)] == [200, 200, 409]
+    assert logic.decision_of(wait.result or "") is Decision.REJECTED
+
+
+def test_a_press_after_the_deadline_is_gone(wait: Wait) -> None:
+    wait.pass_time(DAY_SECONDS)
+    assert press() == 410
+
+
+def test_a_body_that_comes_in_base64_is_the_same_body(wait: Wait) -> None:
+    request = event(headers={"content-type": "application/octet-stream"})
+    assert base64.b64decode(request["body"]) == YES
+    assert handle(request)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"body": body} for body in ("", None, "decision", "decision=", "decision=perhaps")),
+        *({"body": body} for body in ("decision=ACCEPTED", '{"decision": "accepted"}')),
+        {"body": "decision=accepted&decision=rejected"},
+        {"body": "a=1&b=2&decision=accepted"},
+        *({"body": body, "isBase64Encoded": True} for body in ("é", "decision=accepted", "/w==")),
+    ],
+    ids=repr,
+)
+def test_what_no_button_sends_is_refused_and_nothing_is_looked_up(
+    wait: Wait, changes: dict[str, Any]
+) -> None:
+    with watching(CLIENTS) as calls:
+        assert handle(event() | changes)["statusCode"] == 400
+    assert calls.made == []
+
+
+@pytest.mark.parametrize("rest", [b"-not", b"&decision=rejected"])
+def test_a_body_that_is_too_long_is_not_read_in_part(wait: Wait, rest: bytes) -> None:
+    filling = b"x" * (page.LARGEST_BODY - len(b"&" + YES))
+    assert press(filling + b"&" + YES + rest) == 400
+    assert wait.accepted() == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "calls_made"),
+    [("x" * 43, ["UpdateItem"]), ("short", []), ("x" * 44, []), ("é" * 43, [])],
+)
+def test_a_link_that_leads_nowhere_is_not_found(
+    wait: Wait, reference: str, calls_made: list[str]
+) -> None:
+    with watching(CLIENTS) as calls:
+        assert press(reference=reference) == 404
+    assert calls.made == calls_made
+    assert wait.row().state is State.OPEN
+
+
+def test_a_reference_for_another_purpose_decides_nothing_here(wait: Wait) -> None:
+    row = row_name(Purpose.WEBHOOK, "w" * 43)
+    callbacks.put(row, "id", owner="me", deadline=9e9, not_before=0)
+    assert press(reference="w" * 43) == 404
+
+
+def test_a_callback_api_that_throttles_asks_to_press_again(wait: Wait) -> None:
+    fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
+    assert [press(), press()] == [503, 200]
+    assert wait.accepted() == ["success"]
+
+
+def test_a_table_that_throttles_asks_to_press_again(wait: Wait) -> None:
+    with Stubber(callback_rows.dynamodb) as table:
+        table.add_client_error("update_item", "ProvisionedThroughputExceededException")
+        assert press() == 503
+    assert wait.row().state is State.OPEN
+    assert press() == 200
+
+
+# -- what leaks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with listening("approval") as log:
+        yield log
+
+
+def assert_nothing_leaks(wait: Wait, log: Log, *answers: dict[str, Any]) -> None:
+    for secret in (REFERENCE, wait.callback_id):
+        assert secret not in json.dumps(answers)
+        assert secret not in log.text
+
+
+def test_neither_page_nor_log_tells_the_reference_or_the_callback(wait: Wait, log: Log) -> None:
+    fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
+    answers = [handle(event(body)) for body in (YES, YES, NO, b"nonsense")]
+    assert [answer["statusCode"] for answer in answers] == [503, 200, 409, 400]
+    assert "not passed on yet" in log.text
+    assert "decision handled" in log.text
+    assert_nothing_leaks(wait, log, *answers)
+
+
+TEXTS = st.text(max_size=60)
+BUTTONS = st.sampled_from(["decision=accepted", "decision=rejected"])
+LINK = st.just(f"/approvals/{REFERENCE}")
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@given(
+    body=BUTTONS | BUTTONS.map(in_base64) | TEXTS | TEXTS.map(in_base64) | st.none(),
+    is_encoded=st.booleans(),
+    headers=st.dictionaries(st.sampled_from(["content-type", "Accept", "cookie"]) | TEXTS, TEXTS),
+    path=LINK | LINK | TEXTS.map("/approvals/{}".format) | TEXTS,
+    method=st.sampled_from(["POST", "POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", ""]),
+)
+@FEW
+def test_no_request_ends_in_a_500_or_leaks(
+    wait: Wait,
+    log: Log,
+    body: str | None,
+    is_encoded: bool,
+    headers: dict[str, str],
+    path: str,
+    method: str,
+) -> None:
+    request = event() | {"body": body, "isBase64Encoded": is_encoded, "rawPath": path}
+    request["headers"] = headers
+    request["requestContext"]["http"] |= {"method": method, "path": path}
+    answer = handle(request)
+    expected = {"POST": {200, 400, 404, 409, 410, 503}, "GET": {200, 404}}
+    assert answer["statusCode"] in expected.get(method, {404, 405})
+    assert_nothing_leaks(wait, log, answer)

@@ -1,0 +1,87 @@
+"""The template as CloudFormation would see it, for tests to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from tools import sam
+
+ALIAS = "Aliaslive"
+"""What SAM appends to a function's name for its alias."""
+DURABLE = {
+    "PollingFunction",
+    "EventCallbackFunction",
+    "WebhookCallbackFunction",
+    "ApprovalFunction",
+}
+_SUBSTITUTED = re.compile(r"\$\{([^!.}]+)(?:\.[^}]*)?\}")
+
+
+@cache
+def expanded() -> dict[str, Any]:
+    return sam.expand()
+
+
+def resources() -> dict[str, Any]:
+    return dict(expanded()["Resources"])
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in resources().items()
+        if resource["Type"] == kind
+    }
+
+
+def functions() -> dict[str, Any]:
+    return of_type("AWS::Lambda::Function")
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy that a role has of its own, with the role's name."""
+    for name, role in of_type("AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            yield from ((name, s) for s in policy["PolicyDocument"]["Statement"])
+    for name, policy in of_type("AWS::IAM::Policy").items():
+        yield from ((name, s) for s in policy["PolicyDocument"]["Statement"])
+
+
+def as_list(one_or_more: Any) -> list[Any]:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def references(value: Any) -> Iterator[str]:
+    """The names that a part of the template refers to, be they resources or not."""
+    if isinstance(value, list):
+        for part in value:
+            yield from references(part)
+    if not isinstance(value, dict):
+        return
+    for key, part in value.items():
+        match key, part:
+            case "Ref", str():
+                yield part
+            case "Fn::GetAtt", _:
+                yield (part if isinstance(part, list) else part.split("."))[0]
+            case "Fn::Sub", _:
+                text, given = part if isinstance(part, list) else (part, {})
+                yield from (name for name in _SUBSTITUTED.findall(text) if name not in given)
+                yield from references(given)
+            case _:
+                yield from references(part)
+
+
+def dependencies(template: Mapping[str, Any]) -> dict[str, set[str]]:
+    """For each resource, the resources that CloudFormation has to make before it."""
+    everything = template["Resources"]
+    return {
+        name: {
+            *(found for found in references(resource) if found in everything),
+            *as_list(resource.get("DependsOn", [])),
+        }
+        for name, resource in everything.items()
+    }

@@ -79,6 +79,11 @@ answered_while_throttled_then_silent = _story(
     Happening(TWO_HOURS, "the agency comes again, much too late", Agency.finish),
 )
 fails = _story(Happening(HALF_AN_HOUR, "the recording is silent", Agency.fail))
+fails_twice = _story(
+    Happening(HALF_AN_HOUR, "the recording is silent", Agency.fail),
+    Happening(A_MINUTE_LATER, "it says so again", Agency.fail),
+    Happening(A_MINUTE_LATER, "it says something else", Agency.finish),
+)
 falls_silent = _story(*_signs_of_life(2))
 never_answers = _story()
 goes_on_for_ever = _story(*_signs_of_life(60))

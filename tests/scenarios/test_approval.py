@@ -152,7 +152,8 @@ def assert_fails(durable: Durable, story: Scenario, error: str, message: str) ->
     assert recording.error is not None
     assert (recording.error.type or "").endswith(error)
     assert recording.error.message == message
-    assert (recording.world.events, recording.world.mails, recording.world.row) == ([], [], None)
+    world = recording.world
+    assert (world.events, world.mails, world.row) == ([], [], None)
     return recording
 
 

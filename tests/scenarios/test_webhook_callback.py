@@ -122,6 +122,15 @@ def test_a_job_that_fails_fails_the_execution_with_the_agencys_reason(durable: D
     assert recording.world.row.state is State.CLOSED
 
 
+def test_a_failure_that_comes_again_is_known_again_and_a_success_after_it_refused(
+    durable: Durable,
+) -> None:
+    only_in_virtual_time(durable, "ends with the execution, before the second answer")
+    recording = durable.run(stories.fails_twice)
+    assert reason(recording) == "the agency says: the recording is silent"
+    assert recording.world.replies == [200, 200, 409]
+
+
 @pytest.mark.parametrize(
     ("story", "after"),
     [

@@ -68,8 +68,10 @@ def start_once(function: str, business_key: str, payload: Mapping[str, Any]) -> 
 
 def _started_before(function: str, name: str, payload: Mapping[str, Any]) -> str:
     # The service compares payloads as text; ours may have been written by an older version.
+    # Listed without its qualifier, because it may have been started before the last deployment.
+    unqualified = function.rpartition(":")[0]
     found = lambda_client.list_durable_executions_by_function(
-        FunctionName=function, DurableExecutionName=name
+        FunctionName=unqualified, DurableExecutionName=name
     )["DurableExecutions"]
     for execution in found:
         arn: str = execution["DurableExecutionArn"]

@@ -164,7 +164,8 @@ def test_an_order_whose_id_is_taken_fails_and_leaves_the_other_one_alone(durable
 
 
 def test_an_event_that_is_no_order_fails_with_the_field_named(durable: Durable) -> None:
-    recording = assert_fails(durable, stories.no_order, "InvalidOrder", "guest: give an address for mail")
+    message = "guest: give an address for mail"
+    recording = assert_fails(durable, stories.no_order, "InvalidOrder", message)
     assert recording.operations == []
     assert recording.world.status is None
 

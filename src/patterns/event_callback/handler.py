@@ -63,6 +63,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> Finished:
             another execution waits for it.
         MigrationFailed: it ended, but did not finish; the message is DMS's reason.
         MigrationUnfinished: it still ran after the last wait.
+        CallbackExternalError: somebody failed the wait by hand, to have it end.
     """
     task_arn = logic.task_arn_of(event)
     run = _note_earlier_run(context, task_arn)

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -40,7 +40,7 @@ class Reply:
 
     status: int
     body: str = ""
-    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -55,8 +55,8 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
             reply = answer(Request(self.command, self.path, headers, body))
             content = reply.body.encode()
             self.send_response(reply.status)
-            self.send_header("content-type", reply.content_type)
-            self.send_header("content-length", str(len(content)))
+            for name, value in {**reply.headers, "content-length": str(len(content))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
@@ -81,8 +81,7 @@ def send(
     """Send a request, and wait for its reply."""
     with urllib3.PoolManager(retries=False, timeout=30) as http:
         answer = http.request(method, url, body=body, headers=headers, redirect=False)
-    kind = answer.headers.get("content-type", "")
-    return Reply(answer.status, answer.data.decode(), kind)
+    return Reply(answer.status, answer.data.decode(), dict(answer.headers))
 
 
 @contextmanager
@@ -155,6 +154,4 @@ def _reply(function: str, event: Mapping[str, Any]) -> Reply:
     if "FunctionError" in answer:
         return Reply(500, '{"message":"Internal Server Error"}')
     given = json.loads(answer["Payload"].read())
-    headers = {k.lower(): v for k, v in given.get("headers", {}).items()}
-    headers |= {k.lower(): v[0] for k, v in given.get("multiValueHeaders", {}).items()}
-    return Reply(given["statusCode"], given.get("body", ""), headers.get("content-type", ""))
+    return Reply(given["statusCode"], given.get("body", ""), given.get("headers", {}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,10 +27,15 @@ from patterns.transient import name_of
 
 LARGEST_BODY = 1_000
 
+_STYLE = """\
+body { font: 1.25rem system-ui, sans-serif; max-width: 24rem; margin: 15vh auto; padding: 1rem }
+button { font: inherit; padding: .75rem 1rem; margin: .5rem 1rem 0 0 }"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
-        "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
     ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -47,6 +53,7 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width">
 <meta name="robots" content="noindex">
 <title>Order</title>
+<style>{style}</style>
 {content}
 </html>
 """
@@ -111,5 +118,8 @@ def _decision(event: dict[str, Any]) -> Decision | None:
 
 def _page(status: HTTPStatus, content: str) -> Response[str]:
     return Response(
-        status, content_types.TEXT_HTML, _PAGE.format(content=content), headers={**_HEADERS}
+        status,
+        content_types.TEXT_HTML,
+        _PAGE.format(style=_STYLE, content=content),
+        headers={**_HEADERS},
     )

@@ -11,6 +11,9 @@ none about what:
 - Branches of `map` and `parallel` run in threads. Here they run one at a time, in an order that
   the run's seed chooses; with threads, the same handler gives another history in every run.
 
+Whoever wants to know what an invocation does puts a `Probe` on its service client: it is told what
+is read back, what is checkpointed, and which of the handler's functions runs.
+
 `check` turns a change of these names in the SDK into a plain error; tests/lab/test_sdk_internals.py
 says of each when it can go.
 """
@@ -31,7 +34,9 @@ from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import __version__, execution, state
 from aws_durable_execution_sdk_python.concurrency import executor
-from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
+from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from aws_durable_execution_sdk_python.identifier import OperationIdentifier
+from aws_durable_execution_sdk_python.lambda_service import Operation, OperationUpdate
 
 Branch = tuple[Callable[..., object], tuple[Any, ...]]
 
@@ -84,11 +89,20 @@ def check() -> None:
         (executor, "queue"),
     ):
         _require(hasattr(module, name), f"{module.__name__}.{name}")
-    parameters = list(inspect.signature(state.ExecutionState.create_checkpoint).parameters)
-    _require(
-        parameters == ["self", "operation_update", "is_sync"],
-        "state.ExecutionState.create_checkpoint(operation_update, is_sync)",
-    )
+    for name, expected in (
+        ("create_checkpoint", ["operation_update", "is_sync"]),
+        ("get_checkpoint_result", ["checkpoint_id", "claim_end_hook"]),
+        (
+            "wrap_user_function",
+            ["user_function", "operation_identifier", "is_replay_children", "attempt"],
+        ),
+    ):
+        method = getattr(state.ExecutionState, name, lambda: None)
+        parameters = list(inspect.signature(method).parameters)
+        _require(
+            parameters == ["self", *expected],
+            f"state.ExecutionState.{name}({', '.join(expected)})",
+        )
     source = inspect.getsource(state.ExecutionState.__init__)
     for attribute in ("_checkpoint_queue", "_checkpointing_stopped", "_service_client"):
         _require(f"self.{attribute}" in source, f"state.ExecutionState.{attribute}")
@@ -102,6 +116,25 @@ def _require(is_there: bool, what: str) -> None:
         )
 
 
+class Probe:
+    """Is told what an invocation does; this one lets it."""
+
+    def reads(self, operation_id: str) -> None:
+        """The handler reads back what it recorded of an operation."""
+
+    def takes(self, update: OperationUpdate, *, is_sync: bool) -> bool:
+        """Whether the probe keeps a checkpoint to itself, so that it is not sent."""
+        _ = update, is_sync
+        return False
+
+    def around(
+        self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """What is called instead of a function of the handler's: a step, a poll, a child's body."""
+        _ = operation, attempt
+        return function
+
+
 class PromptState(state.ExecutionState):
     """The SDK's state of one invocation, without idle waits, and ended in a defined way."""
 
@@ -111,13 +144,37 @@ class PromptState(state.ExecutionState):
         client: Any = self._service_client
         if hasattr(client, "flush"):
             client.flush = self.flush
+        self._probe: Probe = getattr(client, "probe", None) or Probe()
+
+    def get_checkpoint_result(self, checkpoint_id: str, *, claim_end_hook: bool = True) -> Any:
+        """As the SDK does it; a read that only looks ahead is not told."""
+        result = super().get_checkpoint_result(checkpoint_id, claim_end_hook=claim_end_hook)
+        if claim_end_hook and result.operation is not None:
+            self._probe.reads(checkpoint_id)
+        return result
 
     def create_checkpoint(
         self, operation_update: OperationUpdate | None = None, is_sync: bool = True
     ) -> None:
         """As the SDK does it; remembers whether something is under way in the background."""
+        if operation_update is not None and self._probe.takes(operation_update, is_sync=is_sync):
+            return
         super().create_checkpoint(operation_update, is_sync)
         self._is_behind = not is_sync
+
+    def wrap_user_function(
+        self,
+        user_function: Callable[..., Any],
+        operation_identifier: OperationIdentifier,
+        is_replay_children: bool = False,
+        attempt: int | None = None,
+    ) -> Callable[..., Any]:
+        """As the SDK does it, around what the probe gives."""
+        function = self._probe.around(operation_identifier, attempt or 1, user_function)
+        wrapped: Callable[..., Any] = super().wrap_user_function(
+            function, operation_identifier, is_replay_children, attempt
+        )
+        return wrapped
 
     def flush(self) -> None:
         """Wait until everything that was checkpointed so far has been stored."""
@@ -183,3 +240,20 @@ def in_simulation(seed: int) -> Iterator[None]:
         ):
             stack.enter_context(patch.object(module, name, value))
         yield
+
+
+@contextmanager
+def divergences() -> Iterator[list[str]]:
+    """While this lasts, collects each divergence that the SDK finds, swallowed or not."""
+    found: list[str] = []
+    validate = OperationIdentifier.validate_checkpoint
+
+    def told(self: OperationIdentifier, checkpoint: Operation | None) -> None:
+        try:
+            validate(self, checkpoint)
+        except NonDeterministicExecutionError as error:
+            found.append(str(error))
+            raise
+
+    with patch.object(OperationIdentifier, "validate_checkpoint", told):
+        yield found

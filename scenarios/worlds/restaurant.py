@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
-from moto.ses.models import ses_backends
+from moto.sesv2.models import sesv2_backends
 
 from patterns import callback_rows
 from patterns.approval import handler, logic, orders, outbox
@@ -121,7 +121,8 @@ def restaurant_world(*, order_exists: bool = False) -> Iterator[Restaurant]:
 
 
 def _sent() -> list[tuple[str, str, str]]:
-    sent = ses_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].sent_messages
+    # The version 2 API keeps its mails with a backend of version 1, not always the registered one.
+    sent = sesv2_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].core_backend.sent_messages
     return [(m.destinations["ToAddresses"][0], m.subject, m.body) for m in sent]
 
 

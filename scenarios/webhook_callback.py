@@ -87,7 +87,7 @@ fails_twice = _story(
 falls_silent = _story(*_signs_of_life(2))
 never_answers = _story()
 goes_on_for_ever = _story(*_signs_of_life(60))
-job_refused = _story(agency=partial(Agency, refusals=[422]))
+job_refused = _story(agency=lambda: Agency(refusals=[422]))
 job_taken_at_the_third_attempt = _story(
     Happening(timedelta(minutes=50), "the transcript is there", Agency.finish),
     agency=lambda: Agency(refusals=[503, 429]),

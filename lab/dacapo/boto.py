@@ -16,7 +16,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
@@ -50,24 +50,32 @@ _ROUTES = [
 ]
 
 
+Observer = Callable[[str, str, Mapping[str, Any]], None]
+"""Is told the service, the operation, and the request that is about to be sent."""
+
+
 class Api(Protocol):
     """What answers the calls: the service of a run, or what stands in for it."""
 
     def answer(self, operation: str, request: Request) -> Response:
         """Answer one call of the operation with this name in botocore's model."""
 
+    def actor(self) -> str:
+        """Who acts at this moment: a function's name, or somebody outside."""
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Let the next calls of an operation fail."""
 
 
 _active: list[Api] = []
+_observers: list[Observer] = []
 
 
 def install() -> None:
     """Let every client that is made from now on ask the run that is under way, if one is."""
-    entry = ("before-send.lambda", _answer)
-    if entry not in handlers.BUILTIN_HANDLERS:
-        handlers.BUILTIN_HANDLERS.append(entry)
+    entries: list[Any] = [("before-send.lambda", _answer), ("before-call", _tell)]
+    if entries[0] not in handlers.BUILTIN_HANDLERS:
+        handlers.BUILTIN_HANDLERS.extend(entries)
         _install_moto()
 
 
@@ -81,6 +89,16 @@ def answered_by(api: Api) -> Iterator[None]:
         _active.remove(api)
 
 
+@contextmanager
+def observed_by(observe: Observer) -> Iterator[None]:
+    """While this lasts, `observe` is told of every call of AWS, with its request."""
+    _observers.append(observe)
+    try:
+        yield
+    finally:
+        _observers.remove(observe)
+
+
 def active() -> Api:
     """The API of the run that is under way.
 
@@ -90,6 +108,11 @@ def active() -> Api:
     if not _active:
         raise RuntimeError("no run is under way")
     return _active[-1]
+
+
+def _tell(model: Any, params: Mapping[str, Any], **_: Any) -> None:
+    for observe in _observers:
+        observe(model.service_model.service_name, model.name, params)
 
 
 def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:

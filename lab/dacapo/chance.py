@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from unittest.mock import patch
 from uuid import UUID
 
+_sources: list[tuple[int, random.Random]] = []
+"""The seeds of the runs that are under way, and where their bytes come from."""
+
 
 def identifier(*parts: object) -> str:
     """An id made of `parts`, 44 characters of `[A-Za-z0-9+/=]`: the alphabet of callback ids."""
@@ -29,14 +32,38 @@ def seeded(seed: int) -> Iterator[None]:
     The state of the global generator is put back afterwards.
     """
     state = random.getstate()
-    bytes_from = random.Random(f"bytes {seed}").randbytes  # noqa: S311 - to be the same again
+    source = random.Random(f"bytes {seed}")  # noqa: S311 - to be the same again
     random.seed(f"random {seed}")
+    _sources.append((seed, source))
     try:
         # `random` keeps a name of its own for os.urandom; `secrets` reads through it.
-        with patch.object(os, "urandom", bytes_from), patch.object(random, "_urandom", bytes_from):
+        give = source.randbytes
+        with patch.object(os, "urandom", give), patch.object(random, "_urandom", give):
             yield
     finally:
+        _sources.pop()
         random.setstate(state)
+
+
+@contextmanager
+def drawn_for(*parts: object) -> Iterator[None]:
+    """While this lasts, chance gives what the seed and `parts` say, whatever was drawn before.
+
+    So the attempt of a step draws the same however often the handler around it was run. Outside of
+    a run it changes nothing.
+    """
+    if not _sources:
+        yield
+        return
+    seed, source = _sources[-1]
+    states = random.getstate(), source.getstate()
+    random.seed(f"random {seed} {parts}")
+    source.seed(f"bytes {seed} {parts}")
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        source.setstate(states[1])
 
 
 def _digest(parts: tuple[object, ...]) -> bytes:

@@ -55,6 +55,10 @@ class OfficialApi:
             raise modelled(type(error).__name__, str(error)) from error
         return Response()
 
+    def actor(self) -> str:
+        """Not known on this engine."""
+        return ""
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Not on this engine.
 

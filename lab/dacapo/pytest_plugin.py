@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +11,9 @@ import dacapo
 from dacapo.recording import Recording
 from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
+
+if TYPE_CHECKING:
+    from dacapo.verify.verifier import Report
 
 ENGINES = ("sim", "sdk")
 _TESTING_SDK = "aws_durable_execution_sdk_python_testing"
@@ -39,6 +43,24 @@ class Durable:
             return official.run(scenario)
         except official_api.CannotRun as error:
             pytest.skip(f"the official runner can't run this scenario: {error}")
+
+    def verify(self, scenario: Scenario, *, seed: int = DEFAULT_SEED, **options: Any) -> Report:
+        """See whether a scenario's handler survives replay; the test fails if it does not.
+
+        It is always the simulated service that is used: no other can interrupt at will.
+
+        Parameters:
+            options: further ones of `dacapo.verify.verifier.verify`.
+        """
+        from dacapo.verify.verifier import verify  # noqa: PLC0415 - not every test needs it
+
+        report = verify(scenario, seed=seed, **options)
+        if report.proved:
+            pytest.fail(
+                "\n".join(f"{f.code} at {f.place}: {f.message}" for f in report.proved),
+                pytrace=False,
+            )
+        return report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,6 +20,7 @@ from dacapo.scenario import Happening, Scenario
 from dacapo.service.errors import ServiceError
 from dacapo.service.execution import Execution
 from dacapo.service.functions import Function
+from dacapo.service.invocations import Conditions
 from dacapo.service.public_api import status_of
 from dacapo.simulation import Simulation
 
@@ -51,13 +52,34 @@ def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
     return _Run(scenario, seed).record()
 
 
+def run_under(
+    conditions: Conditions, scenario: Scenario, *, seed: int, branches: int | None = None
+) -> Recording:
+    """Run a scenario with invocations that are made otherwise than as scheduled.
+
+    Parameters:
+        branches: what the order of branches is made from; None for the seed.
+
+    Raises:
+        ScenarioError, NetworkRefused: see `run`.
+    """
+    return _Run(scenario, seed, conditions, branches).record()
+
+
 class _Run:
     """One run of a scenario: its simulation, with the answers and happenings played in."""
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        conditions: Conditions | None = None,
+        branches: int | None = None,
+    ) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.simulation = Simulation(seed, scenario.start)
+        self.simulation = Simulation(seed, scenario.start, branches)
+        self.simulation.invocations.conditions = conditions or Conditions()
         self.created: dict[str, int] = {}
         self.service = self.simulation.service
         self.service.callbacks.on_created = self.callback_created

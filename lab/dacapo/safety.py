@@ -11,13 +11,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from dacapo import places
 from dacapo.service.functions import REGION
 
 NETWORK_VARIABLE = "DACAPO_NETWORK"
@@ -30,11 +28,6 @@ _DUMMY_ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-_NOT_OURS = (
-    sysconfig.get_path("stdlib"),
-    sysconfig.get_path("purelib"),
-    str(Path(__file__).parent),
-)
 
 
 class NetworkRefused(BaseException):
@@ -125,14 +118,8 @@ _HOST_OF: dict[str, Callable[[tuple[Any, ...]], str | bytes | None]] = {
 
 def _explain(host: object) -> str:
     return (
-        f"a run may not leave this machine, but {_line_that_tried()} tried to reach {host}. "
-        "Put what it talks to into the scenario's world, and import dacapo before the module that "
-        f"makes the client; or set {NETWORK_VARIABLE}=allow to let every run reach the network."
+        f"a run may not leave this machine, but {places.acting() or 'something'} tried to reach "
+        f"{host}. Put what it talks to into the scenario's world, and import dacapo before the "
+        f"module that makes the client; or set {NETWORK_VARIABLE}=allow to let every run reach the "
+        "network."
     )
-
-
-def _line_that_tried() -> str:
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look up
-    while frame is not None and frame.f_code.co_filename.startswith((*_NOT_OURS, "<")):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "something"

@@ -20,6 +20,7 @@ says of each when it can go.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import queue
 import random
@@ -32,12 +33,23 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from aws_durable_execution_sdk_python import __version__, execution, state
+from aws_durable_execution_sdk_python import __version__, context, execution, state
 from aws_durable_execution_sdk_python.concurrency import executor
-from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from aws_durable_execution_sdk_python.exceptions import (
+    NonDeterministicExecutionError,
+    SuspendExecution,
+)
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
-from aws_durable_execution_sdk_python.lambda_service import Operation, OperationUpdate
+from aws_durable_execution_sdk_python.lambda_service import (
+    Operation,
+    OperationType,
+    OperationUpdate,
+)
+from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
+from dacapo import chance
+
+Ask = Callable[..., Any]
 Branch = tuple[Callable[..., object], tuple[Any, ...]]
 
 
@@ -86,6 +98,9 @@ def check() -> None:
         (state, "_BLOCKED_CALLER_WAIT_SECONDS"),
         (state, "_Signal"),
         (executor, "ThreadPoolExecutor"),
+        (executor.ConcurrentExecutor, "_branch_worker"),
+        (OperationExecutor, "process"),
+        (context.Callback, "result"),
         (executor, "queue"),
     ):
         _require(hasattr(module, name), f"{module.__name__}.{name}")
@@ -171,6 +186,8 @@ class PromptState(state.ExecutionState):
     ) -> Callable[..., Any]:
         """As the SDK does it, around what the probe gives."""
         function = self._probe.around(operation_identifier, attempt or 1, user_function)
+        if operation_identifier.operation_type is OperationType.STEP:
+            function = _drawing_its_own(function, operation_identifier.operation_id, attempt)
         wrapped: Callable[..., Any] = super().wrap_user_function(
             function, operation_identifier, is_replay_children, attempt
         )
@@ -189,20 +206,29 @@ class PromptState(state.ExecutionState):
         self._checkpoint_queue.put(state._Signal.REFRESH_WAKE)  # noqa: SLF001
 
 
+def _drawing_its_own(function: Callable[..., Any], *parts: object) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def drawing(*arguments: Any, **named: Any) -> Any:
+        with chance.drawn_for(*parts):
+            return function(*arguments, **named)
+
+    return drawing
+
+
 class _SerialQueue(queue.Queue[Any]):
     """The queue of a coordinator: asked for an event, it first runs a branch that is waiting."""
 
     latest = threading.local()
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, order: random.Random) -> None:
         super().__init__()
         self.waiting: list[Branch] = []
-        self._chance = chance
+        self._order = order
         self.latest.queue = self
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
         while self.empty() and self.waiting:
-            run, arguments = self.waiting.pop(self._chance.randrange(len(self.waiting)))
+            run, arguments = self.waiting.pop(self._order.randrange(len(self.waiting)))
             with suppress(BaseException):  # it is on the queue as an event; a pool drops it too
                 run(*arguments)
         return super().get(block=False)
@@ -229,8 +255,8 @@ def in_simulation(seed: int) -> Iterator[None]:
         SdkChangedError: the installed SDK is not as this module knows it.
     """
     check()
-    chance = random.Random(f"branches {seed}")  # noqa: S311 - to be the same again
-    serial = SimpleNamespace(Queue=lambda: _SerialQueue(chance), Empty=queue.Empty)
+    order = random.Random(f"branches {seed}")  # noqa: S311 - to be the same again
+    serial = SimpleNamespace(Queue=lambda: _SerialQueue(order), Empty=queue.Empty)
     with ExitStack() as stack:
         for module, name, value in (
             (execution, "ExecutionState", PromptState),
@@ -257,3 +283,75 @@ def divergences() -> Iterator[list[str]]:
 
     with patch.object(OperationIdentifier, "validate_checkpoint", told):
         yield found
+
+
+@contextmanager
+def _asking(around: Callable[[Ask], Ask]) -> Iterator[threading.local]:
+    """Put something around all that suspends; gives how many branches each thread is in."""
+    inside = threading.local()
+    work = executor.ConcurrentExecutor._branch_worker  # noqa: SLF001
+
+    def branch(self: Any, *arguments: Any, **named: Any) -> None:
+        inside.branches = getattr(inside, "branches", 0) + 1
+        try:
+            work(self, *arguments, **named)
+        finally:
+            inside.branches -= 1
+
+    with (
+        patch.object(executor.ConcurrentExecutor, "_branch_worker", branch),
+        patch.object(OperationExecutor, "process", around(OperationExecutor.process)),
+        patch.object(context.Callback, "result", around(context.Callback.result)),
+    ):
+        yield inside
+
+
+@contextmanager
+def suspensions() -> Iterator[list[str]]:
+    """While this lasts, collects each suspension of a handler, outside its branches."""
+    found: list[str] = []
+    inside: list[threading.local] = []
+
+    def told(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def asking(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return ask(self, *arguments, **named)
+            except SuspendExecution as suspension:
+                if not getattr(inside[0], "branches", 0):
+                    found.append(str(suspension))
+                raise
+
+        return asking
+
+    with _asking(told) as depth:
+        inside.append(depth)
+        yield found
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """While this lasts, an invocation is not suspended where something can still happen.
+
+    Where the SDK would suspend the handler, time passes until something has changed for it, and
+    the operation is asked again. In a branch of `map` or `parallel` the SDK suspends as ever: the
+    other branches have to come first, and the batch as a whole is asked again.
+    """
+    inside: list[threading.local] = []
+
+    def again(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def asking(self: Any, *arguments: Any, **named: Any) -> Any:
+            while True:
+                try:
+                    return ask(self, *arguments, **named)
+                except SuspendExecution:
+                    client = self.state._service_client  # noqa: SLF001
+                    if getattr(inside[0], "branches", 0) or not client.advance():
+                        raise
+                    # An empty checkpoint brings what has changed back.
+                    self.state.create_checkpoint()
+
+        return asking
+
+    with _asking(again) as depth:
+        inside.append(depth)
+        yield

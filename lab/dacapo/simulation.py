@@ -25,10 +25,12 @@ class Simulation:
     Parameters:
         seed: what everything random in the run is made from.
         start: the virtual time at which it begins.
+        branches: what the order of branches is made from; None for the seed.
     """
 
-    def __init__(self, seed: int, start: datetime) -> None:
+    def __init__(self, seed: int, start: datetime, branches: int | None = None) -> None:
         self.seed = seed
+        self.branches = seed if branches is None else branches
         self.clock = Clock(start)
         self.functions = Functions()
         self.service = DurableService(self.clock, self.functions, seed)
@@ -53,7 +55,7 @@ class Simulation:
             self.clock.drives_process(),
             patch.object(time, "sleep", self._sleeper(time.sleep)),
             chance.seeded(self.seed),
-            sdk_internals.in_simulation(self.seed),
+            sdk_internals.in_simulation(self.branches),
             boto.answered_by(self.api),
         ):
             yield

@@ -15,6 +15,7 @@ import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from dacapo import NetworkRefused, Scenario, run, safety
+from dacapo.places import Place
 
 ELSEWHERE = "203.0.113.7"
 """An address that documentation may use, and nobody else has (RFC 5737)."""
@@ -58,9 +59,9 @@ def test_reaching_out_ends_the_run_with_the_line_that_tried(action: Callable[[],
     with pytest.raises(NetworkRefused) as refused:
         run(Scenario(handler=doing(action)))
     line = action.__code__.co_firstlineno
-    lines = {f"{__file__}:{number}" for number in range(line, line + 4)}
+    lines = {str(Place(__file__, number)) for number in range(line, line + 4)}
     if action is connect_in_silence:
-        lines = {f"{__file__}:{connect.__code__.co_firstlineno + 1}"}
+        lines = {str(Place(__file__, connect.__code__.co_firstlineno + 1))}
     assert any(place in str(refused.value) for place in lines)
     assert "DACAPO_NETWORK=allow" in str(refused.value)
 

@@ -60,7 +60,12 @@ def test_a_module_of_the_lab_knows_only_modules_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", LAB, ids=module_of)
 def test_the_lab_knows_no_pattern_and_no_scenario(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(path)} & {"patterns", "scenarios", "tests"}
+    assert not {name.split(".")[0] for name in imported(path)} & {
+        "patterns",
+        "scenarios",
+        "gotchas",
+        "tests",
+    }
 
 
 @pytest.mark.parametrize("path", PATTERNS, ids=lambda path: str(path.relative_to(ROOT / "src")))

@@ -35,7 +35,7 @@ TOO_LATE = (RESTAURANT, "Order A-17 was withdrawn")
 TOLD = {
     "accepted": (["order_placed", "order_accepted"], [ASKED, GOOD_NEWS]),
     "rejected": (["order_placed", "order_cancelled"], [ASKED, BAD_NEWS]),
-    "unanswered": (["order_placed", "order_cancelled"], [ASKED, TOO_LATE, NO_NEWS]),
+    "unanswered": (["order_placed", "order_cancelled"], [ASKED, NO_NEWS, TOO_LATE]),
 }
 """What the bus delivers, and who is written to, by ending."""
 

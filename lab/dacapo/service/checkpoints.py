@@ -81,6 +81,18 @@ class Checkpoints:
         following = str(end) if end < len(operations) else ""
         return StateOutput(operations[start:end], following)
 
+    def wait_for_change(self, execution: Execution) -> bool:
+        """Let time pass until something has changed for an execution.
+
+        Returns:
+            Whether something has; False if nothing will, or the execution has ended.
+        """
+        clock = self._executions.clock
+        while execution.is_running and not execution.changed:
+            if clock.is_idle() or not clock.run_next():
+                return False
+        return execution.is_running
+
     def _check_token(self, execution: Execution, token: str) -> None:
         if not execution.is_running:
             raise invalid(f"The execution is {execution.status.value}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from aws_durable_execution_sdk_python.execution import (
@@ -17,10 +19,25 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo import chance, metering
 from dacapo.service import quotas
-from dacapo.service.door import Door
+from dacapo.service.door import Door, Interference
 from dacapo.service.execution import Execution, Invocation
 from dacapo.service.functions import Died
 from dacapo.service.service import DurableService
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How invocations are made.
+
+    Parameters:
+        interference: what comes between them and the service.
+        probe: is told what they do (`sdk_internals.Probe`).
+        backoff: the pause before one that died is made again.
+    """
+
+    interference: Interference = field(default_factory=Interference)
+    probe: object = None
+    backoff: timedelta = quotas.INVOCATION_BACKOFF
 
 
 class Invocations:
@@ -34,13 +51,15 @@ class Invocations:
         self._service = service
         self._clock = service.clock
         self.made = 0
+        self.conditions = Conditions()
         service.invoke = self.invoke
 
     def invoke(self, execution: Execution) -> None:
         """Call the durable handler once and take what it answers to heart."""
         execution.wake_up = None
         invocation = self._begin(execution)
-        door = Door(self._service.checkpoints, execution)
+        conditions = self.conditions
+        door = Door(self._service.checkpoints, execution, conditions.interference, conditions.probe)
         actors, function = self._service.actors, execution.function
         output, died = None, None
         try:
@@ -128,4 +147,4 @@ class Invocations:
         elif execution.is_running:
             execution.charged_operations += metering.OPERATIONS_PER_INVOCATION_RETRY
             execution.account_bytes(None, error)
-            self._service.wake(execution, quotas.INVOCATION_BACKOFF)
+            self._service.wake(execution, self.conditions.backoff)

@@ -32,6 +32,10 @@ class PublicApi:
         self._service = service
         self._faults: dict[str, deque[ServiceError]] = {}
 
+    def actor(self) -> str:
+        """Who acts at this moment: a function's name, or somebody outside."""
+        return self._service.actors.name()
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Let the next calls of an operation fail, as when the service throttles or is down."""
         self._faults.setdefault(operation, deque()).extend([error] * times)

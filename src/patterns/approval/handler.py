@@ -68,8 +68,9 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
             _mail(context, "bad news", order["guest"], "was declined", order, execution)
         case Ending.UNANSWERED:
             _publish(context, "order_cancelled", order, execution)
-            _mail(context, "too late", order["restaurant"], "was withdrawn", order, execution)
+            # The guest first: the restaurant's address may be why nobody answered.
             _mail(context, "no news", order["guest"], "got no answer", order, execution)
+            _mail(context, "too late", order["restaurant"], "was withdrawn", order, execution)
     return {"order_id": order["order_id"], "ending": ending.value}
 
 

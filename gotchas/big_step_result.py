@@ -1,0 +1,55 @@
+"""Return from a step where something is kept, never the thing itself if it may grow.
+
+The service refuses a step's result above 256 KB, and the execution fails after the work was done.
+Nobody notices in a quick test with a few rows, nor on AWS's local runner with many: it does not
+know the limit. A child context is no way out: its result is not stored either, but made again (see
+`big_child_result`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from dacapo import Scenario
+from gotchas import shop
+
+SHOWS = "the service refuses the result of 'export the orders', which is above 256 KB"
+
+A_DAY = Duration.from_days(1)
+
+
+@durable_execution
+def broken(event: dict[str, Any], context: DurableContext) -> str:
+    """Export the orders at night, and send them in the morning."""
+
+    def export(_: StepContext) -> str:
+        return _orders(event["orders"])  # as big as there are orders
+
+    rows = context.step(export, name="export the orders")
+    context.wait(A_DAY, name="wait until the morning")
+    context.step(lambda _: shop.send(f"the orders: {rows[:30]} …"), name="send the export")
+    return "sent"
+
+
+@durable_execution
+def fixed(event: dict[str, Any], context: DurableContext) -> str:
+    """The same, with the export in a bucket."""
+
+    def export(_: StepContext) -> str:
+        return shop.export("orders.csv", _orders(event["orders"]))
+
+    key = context.step(export, name="export the orders")
+    context.wait(A_DAY, name="wait until the morning")
+    context.step(lambda _: shop.send(f"the orders: see {key}"), name="send the export")
+    return "sent"
+
+
+def _orders(number: int) -> str:
+    return "".join(f"order {n:09},12 euros,paid\n" for n in range(number))
+
+
+breaks = Scenario(handler=broken, event={"orders": 10_000}, world=shop.world)
+holds = Scenario(handler=fixed, event={"orders": 10_000}, world=shop.world)

@@ -1,0 +1,52 @@
+"""Never make a durable operation inside a step: group operations with a child context.
+
+A step's body does not run on replay, so the operations that were made in it are no longer counted,
+and everything after the step asks for an id that another operation has. Nobody notices in a quick
+test that is not interrupted after the step has ended. The SDK refuses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from dacapo import Scenario
+from gotchas import shop
+
+SHOWS = "after the wait, the handler asks for the wait where the log has 'charge the card'"
+
+A_DAY = Duration.from_days(1)
+
+
+@durable_execution
+def broken(event: dict[str, Any], context: DurableContext) -> int:
+    """Charge an order and pack it, and ask for a review when it has arrived."""
+
+    def check_out(_: StepContext) -> int:
+        key = event["order"]
+        return context.step(lambda _: shop.charge(12, key), name="charge the card")
+
+    paid = context.step(check_out, name="check out")
+    context.wait(A_DAY, name="let it arrive")
+    context.step(lambda _: shop.send("how was it?"), name="ask for a review")
+    return paid
+
+
+@durable_execution
+def fixed(event: dict[str, Any], context: DurableContext) -> int:
+    """The same, with a child context around the step."""
+
+    def check_out(child: DurableContext) -> int:
+        key = event["order"]
+        return child.step(lambda _: shop.charge(12, key), name="charge the card")
+
+    paid = context.run_in_child_context(check_out, name="check out")
+    context.wait(A_DAY, name="let it arrive")
+    context.step(lambda _: shop.send("how was it?"), name="ask for a review")
+    return paid
+
+
+breaks = Scenario(handler=broken, event={"order": "A-17"}, world=shop.world)
+holds = Scenario(handler=fixed, event={"order": "A-17"}, world=shop.world)

@@ -1,0 +1,74 @@
+"""Give the execution more time than everything that it waits for, one after the other.
+
+The function's ExecutionTimeout, here two days, bounds the whole execution. When it is over the
+execution ends as TIMED_OUT, and no code of the handler runs any more: no `except`, nothing that
+cleans up. A callback that may take a week never gets to time out. Nobody notices in a quick test,
+because that timeout is not in the code but in the template, and because somebody answers; AWS's
+local runner counts it in real time, however much time it skips.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aws_durable_execution_sdk_python import (
+    CallbackTimeoutError,
+    DurableContext,
+    durable_execution,
+)
+from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
+from aws_durable_execution_sdk_python.types import WaitForCallbackContext
+
+from dacapo import Scenario, never
+from gotchas import shop
+
+SHOWS = "the execution ends as TIMED_OUT while the callback is open, and the seat stays held"
+
+A_WEEK = WaitForCallbackConfig(timeout=Duration.from_days(7))
+A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
+
+
+@durable_execution
+def broken(event: dict[str, Any], context: DurableContext) -> str:
+    """Hold a seat until it is paid for; release it if nobody pays."""
+    context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
+    try:
+        return str(context.wait_for_callback(_ask, name="payment", config=A_WEEK))  # too long
+    except CallbackTimeoutError:
+        context.step(lambda _: shop.send(f"release {event['seat']}"), name="release the seat")
+        return "unpaid"
+
+
+@durable_execution
+def fixed(event: dict[str, Any], context: DurableContext) -> str:
+    """The same, with a wait that ends before the execution has to."""
+    context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
+    try:
+        return str(context.wait_for_callback(_ask, name="payment", config=A_DAY))
+    except CallbackTimeoutError:
+        context.step(lambda _: shop.send(f"release {event['seat']}"), name="release the seat")
+        return "unpaid"
+
+
+def _ask(callback_id: str, _: WaitForCallbackContext) -> None:
+    shop.send(f"please pay; confirm to {callback_id}")
+
+
+_ANSWERS = {"payment": never()}
+_TWO_DAYS = timedelta(days=2)
+
+breaks = Scenario(
+    handler=broken,
+    event={"seat": "12A"},
+    answers=_ANSWERS,
+    world=shop.world,
+    execution_timeout=_TWO_DAYS,
+)
+holds = Scenario(
+    handler=fixed,
+    event={"seat": "12A"},
+    answers=_ANSWERS,
+    world=shop.world,
+    execution_timeout=_TWO_DAYS,
+)

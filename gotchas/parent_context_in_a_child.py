@@ -1,0 +1,53 @@
+"""Inside a child context use the context that it was given, never the one around it.
+
+Operations get their ids by counting within their context. Once the child has ended its body is not
+run again, so the operations that it made on the parent are no longer counted, and everything after
+the child asks for an id that another operation has. Nobody notices in a quick test that is not
+interrupted after the child has ended.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from dacapo import Scenario
+from gotchas import shop
+
+SHOWS = "after the wait, the handler asks for the wait where the log has 'pack it'"
+
+A_DAY = Duration.from_days(1)
+
+
+@durable_execution
+def broken(event: dict[str, Any], context: DurableContext) -> str:
+    """Pack and label an order, and ask for a review when it has arrived."""
+
+    def ship(child: DurableContext) -> str:
+        context.step(lambda _: shop.send(f"pack {event['item']}"), name="pack it")  # not the child
+        return child.step(lambda _: "label 4711", name="print a label")
+
+    label = context.run_in_child_context(ship, name="ship it")
+    context.wait(A_DAY, name="let it arrive")
+    context.step(lambda _: shop.send("how was it?"), name="ask for a review")
+    return label
+
+
+@durable_execution
+def fixed(event: dict[str, Any], context: DurableContext) -> str:
+    """The same, with all operations of the child on the child."""
+
+    def ship(child: DurableContext) -> str:
+        child.step(lambda _: shop.send(f"pack {event['item']}"), name="pack it")
+        return child.step(lambda _: "label 4711", name="print a label")
+
+    label = context.run_in_child_context(ship, name="ship it")
+    context.wait(A_DAY, name="let it arrive")
+    context.step(lambda _: shop.send("how was it?"), name="ask for a review")
+    return label
+
+
+breaks = Scenario(handler=broken, event={"item": "tea"}, world=shop.world)
+holds = Scenario(handler=fixed, event={"item": "tea"}, world=shop.world)

@@ -1,0 +1,48 @@
+"""Work out how long is left in a step, even if the deadline itself was noted in one.
+
+The length of a wait is recorded when it starts; what the body works out on replay is compared with
+nothing, but it still has to be a length. When the wait is over nothing is left, and the SDK refuses
+a wait of less than a second: the execution fails just when it should go on. Nobody notices in a
+quick test that skips time, because the clock stands still in it and the whole wait is always left.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from dacapo import Scenario
+from gotchas import shop
+
+SHOWS = "after the wait, the handler asks for a wait of 0 s where the log has a day"
+
+A_DAY = 24 * 60 * 60
+
+
+@durable_execution
+def broken(event: dict[str, Any], context: DurableContext) -> str:
+    """Charge an order a day after it was placed, however long the letter took."""
+    due = context.step(lambda _: time.time() + A_DAY, name="note when it is due")
+    context.step(lambda _: shop.send("we charge you tomorrow"), name="announce it")
+    left = due - time.time()  # nothing is left on replay
+    context.wait(Duration.from_seconds(left), name="wait until it is due")
+    context.step(lambda _: shop.charge(12, key=event["order"]), name="charge the card")
+    return "charged"
+
+
+@durable_execution
+def fixed(event: dict[str, Any], context: DurableContext) -> str:
+    """The same, with the rest of the time worked out once."""
+    due = context.step(lambda _: time.time() + A_DAY, name="note when it is due")
+    context.step(lambda _: shop.send("we charge you tomorrow"), name="announce it")
+    left = context.step(lambda _: max(1, due - time.time()), name="see how long is left")
+    context.wait(Duration.from_seconds(left), name="wait until it is due")
+    context.step(lambda _: shop.charge(12, key=event["order"]), name="charge the card")
+    return "charged"
+
+
+breaks = Scenario(handler=broken, event={"order": "A-17"}, world=shop.world)
+holds = Scenario(handler=fixed, event={"order": "A-17"}, world=shop.world)

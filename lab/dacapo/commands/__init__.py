@@ -1,0 +1,1 @@
+"""What `dacapo` can be told to do, a module each."""

@@ -1,0 +1,143 @@
+"""What the commands that take a scenario have in common: its target, and what is added to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import dacapo
+from dacapo import loading
+from dacapo.answers import Answer
+from dacapo.runner import DEFAULT_SEED, ScenarioError
+from dacapo.safety import NetworkRefused
+from dacapo.scenario import Scenario
+from dacapo.sdk_internals import SdkChangedError
+
+FAILED, MISTAKE = 1, 2
+
+_AFTER = re.compile(r"(?P<value>.*?)(?:@(?P<number>\d+)(?P<unit>[smhd]))?", re.DOTALL)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_T = TypeVar("_T")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Mistake(click.ClickException):
+    """A mistake in the call: one line, exit status 2."""
+
+    exit_code = MISTAKE
+
+
+_OPTIONS = (
+    click.argument("target"),
+    click.option("--event", metavar="JSON|@FILE", help="The input, instead of the scenario's."),
+    click.option(
+        "--answer",
+        "answers",
+        metavar="NAME=JSON[@AFTER]",
+        multiple=True,
+        help="Answer callback NAME with a result, AFTER (30s, 5m, 6h, 2d) it was made. Several for "
+        "one name answer its callbacks one after the other.",
+    ),
+    click.option(
+        "--fail",
+        "failures",
+        metavar="NAME=MESSAGE[@AFTER]",
+        multiple=True,
+        help="Answer callback NAME with a failure.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=DEFAULT_SEED,
+        show_default=True,
+        help="One seed, one history.",
+    ),
+    click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show what the handlers log, on stderr."),
+)
+
+
+def takes_scenario(command: _Command) -> _Command:
+    """Give a command the target and the options of a scenario."""
+    return reduce(lambda given, option: option(given), reversed(_OPTIONS), command)
+
+
+def scenario_of(
+    target: str, event: str | None, answers: tuple[str, ...], failures: tuple[str, ...]
+) -> Scenario:
+    """The scenario that a target names, with what the options change.
+
+    Raises:
+        Mistake: there is none, or an option can't be read.
+    """
+    given = _parse_answers(answers, failures)
+    replacement = {} if event is None else {"event": _parse_event(event)}
+    scenario = carefully(lambda: loading.load(target))
+    return replace(scenario, answers={**scenario.answers, **given}, **replacement)
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Show what is logged on stderr, or nowhere."""
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    else:
+        logging.disable(logging.CRITICAL)
+
+
+def carefully(do: Callable[[], _T]) -> _T:
+    """Do something with the user's code; a mistake in the call is one clear line."""
+    # Handlers print and log to stdout, which is for the result alone.
+    try:
+        with redirect_stdout(sys.stderr):
+            return do()
+    except (loading.TargetError, ScenarioError, NetworkRefused, SdkChangedError) as error:
+        raise Mistake(str(error)) from error
+
+
+def _parse_event(text: str) -> Any:
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text()
+        return json.loads(text)
+    except OSError as error:
+        raise Mistake(f"--event: {error.filename} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Mistake(f"--event: not JSON: {error}") from error
+
+
+def _parse_answers(answers: tuple[str, ...], failures: tuple[str, ...]) -> dict[str, list[Answer]]:
+    parsed: dict[str, list[Answer]] = {}
+    for text in answers:
+        name, value, after = _split(text, "--answer")
+        try:
+            json.loads(value)
+        except ValueError as error:
+            raise Mistake(f"--answer {name}: {value!r} is not JSON: {error}") from error
+        parsed.setdefault(name, []).append(dacapo.succeed(raw=value.encode(), after=after))
+    for text in failures:
+        name, message, after = _split(text, "--fail")
+        parsed.setdefault(name, []).append(dacapo.fail(message, after=after))
+    return parsed
+
+
+def _split(text: str, option: str) -> tuple[str, str, timedelta]:
+    name, equals, rest = text.partition("=")
+    match = _AFTER.fullmatch(rest)
+    if not equals or not name or match is None:
+        raise Mistake(f"{option} {text!r}: give NAME=VALUE or NAME=VALUE@AFTER, as in x=1@6h")
+    if match["number"] is None:
+        return name, match["value"], timedelta(0)
+    return name, match["value"], timedelta(**{_UNITS[match["unit"]]: int(match["number"])})

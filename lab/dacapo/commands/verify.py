@@ -1,0 +1,120 @@
+"""`dacapo verify TARGET`: does the handler survive being replayed?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from dacapo.commands.options import (
+    FAILED,
+    Mistake,
+    carefully,
+    log_to_stderr,
+    scenario_of,
+    takes_scenario,
+)
+from dacapo.report import findings
+from dacapo.verify import verifier
+from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS, Report
+
+
+@click.command()
+@takes_scenario
+@click.option("--only", multiple=True, metavar="EXPERIMENT", help="Make only this experiment.")
+@click.option("--skip", multiple=True, metavar="EXPERIMENT", help="Leave this experiment out.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=DEFAULT_SHUFFLES,
+    show_default=True,
+    help="How many other orders of branches are tried.",
+)
+@click.option(
+    "--crashes",
+    type=click.IntRange(min=2),
+    default=DEFAULT_CRASHES,
+    show_default=True,
+    help="How many points to crash at, at even distances.",
+)
+@click.option("--full", is_flag=True, help="Crash at every point.")
+def verify(  # noqa: PLR0917 - click gives them by name
+    target: str,
+    event: str | None,
+    answers: tuple[str, ...],
+    failures: tuple[str, ...],
+    seed: int,
+    form: str,
+    verbose: bool,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    seeds: int,
+    crashes: int,
+    full: bool,
+) -> None:
+    """Find out whether TARGET survives being replayed: interrupted, crashed, rewound, moved.
+
+    Exit status: 0 if nothing was proved, 1 if something was, 2 for a mistake in the call.
+    """
+    chosen = _chosen(only, skip)
+    log_to_stderr(verbose=verbose)
+    scenario = scenario_of(target, event, answers, failures)
+    console = Console(stderr=True)
+    with Status("", console=console) as status:
+        report = carefully(
+            lambda: verifier.verify(
+                scenario,
+                seed=seed,
+                shuffles=seeds,
+                crashes=None if full else crashes,
+                only=chosen,
+                progress=lambda name: status.update(f"{name} …"),
+            )
+        )
+    if form == "json":
+        click.echo(json.dumps(as_json(target, report), indent=1))
+    else:
+        findings.show(report, Console())
+    sys.exit(FAILED if report.proved else 0)
+
+
+def as_json(target: str, report: Report) -> dict[str, Any]:
+    """What `--format json` prints of a report."""
+    return {
+        "target": target,
+        "experiments": {
+            name: {
+                "runs": experiment.runs,
+                "seconds": round(experiment.seconds, 3),
+                "not_run": experiment.not_run or None,
+            }
+            for name, experiment in report.experiments.items()
+        },
+        "findings": [
+            {
+                "code": finding.code.value,
+                "certainty": finding.certainty,
+                "message": finding.message,
+                "experiment": finding.experiment,
+                "file": finding.place and finding.place.file,
+                "line": finding.place and finding.place.line,
+                "rule": finding.advice.rule,
+                "fix": finding.advice.fix,
+                "recorded": list(finding.recorded),
+                "replayed": list(finding.replayed),
+            }
+            for finding in report.findings
+        ],
+    }
+
+
+def _chosen(only: tuple[str, ...], skip: tuple[str, ...]) -> list[str]:
+    for name in (*only, *skip):
+        if name not in EXPERIMENTS:
+            known = ", ".join(map(repr, EXPERIMENTS))
+            raise Mistake(f"there is no experiment {name!r}; there are: {known}")
+    return [name for name in only or EXPERIMENTS if name not in skip]

@@ -1,0 +1,1 @@
+"""The experiments that show whether a handler survives being replayed."""

@@ -1,0 +1,132 @@
+"""What a run did to the world, effect by effect, and in which step."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aws_durable_execution_sdk_python.identifier import OperationIdentifier
+from aws_durable_execution_sdk_python.lambda_service import OperationType
+
+from dacapo import boto, places, sdk_internals
+from dacapo.places import Place
+from dacapo.sdk_internals import Probe
+from dacapo.verify.watch import only_asks
+
+_PARTS = ("url_path", "query_string", "body")
+_CONDITION = "ConditionExpression"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A call of AWS that changes something.
+
+    Parameters:
+        operation_id: the step that it was made in; "" for none.
+        step: that step's name.
+        what: service and operation.
+        digest: of the request; the same request is the same effect.
+        is_conditional: whether AWS itself sees to it that it happens once.
+    """
+
+    operation_id: str
+    step: str
+    what: str
+    digest: str
+    is_conditional: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """An effect, the attempt of the step in which it was made, and the line that made it.
+
+    Parameters:
+        body: counts how often the code of the step has run, from 1.
+    """
+
+    effect: Effect
+    body: int
+    place: Place | None
+
+
+class Effects(Probe):
+    """Notes the effects of a run; also which code each step ran, and how often.
+
+    Parameters:
+        functions: whose effects are noted: the durable functions of the run.
+    """
+
+    def __init__(self, functions: Collection[str]) -> None:
+        self.functions = functions
+        self.done: list[Done] = []
+        self.bodies: Counter[str] = Counter()
+        self.places: dict[str, Place | None] = {}
+        self._steps = threading.local()
+
+    def counted(self) -> Counter[Effect]:
+        """How often each effect was made."""
+        return Counter(done.effect for done in self.done)
+
+    def around(
+        self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """Let a step run, and know that it does."""
+        if operation.operation_type is not OperationType.STEP:
+            return function
+
+        def running(*arguments: Any) -> Any:
+            self.bodies[operation.operation_id] += 1
+            self.places[operation.operation_id] = places.of_function(function)
+            self._stack().append(operation)
+            try:
+                return function(*arguments)
+            finally:
+                self._stack().pop()
+
+        _ = attempt
+        return running
+
+    def observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
+        """Note a call of AWS."""
+        if only_asks(operation) or not sdk_internals.runs_user_code(threading.current_thread()):
+            return
+        if boto.active().actor() not in self.functions:
+            return  # time passes while a handler waits, and others act in its thread
+        step = self._stack()[-1] if self._stack() else None
+        key = step.operation_id if step else ""
+        text = repr([_content(request.get(part)) for part in _PARTS])
+        effect = Effect(
+            operation_id=key,
+            step=(step.name or "") if step else "",
+            what=f"{service}:{operation}",
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            is_conditional=_CONDITION in text,
+        )
+        self.done.append(Done(effect, self.bodies[key], places.acting()))
+
+    def _stack(self) -> list[OperationIdentifier]:
+        if not hasattr(self._steps, "stack"):
+            self._steps.stack = []
+        stack: list[OperationIdentifier] = self._steps.stack
+        return stack
+
+
+def _content(part: Any) -> Any:
+    if not hasattr(part, "read"):
+        return part
+    content = part.read()
+    part.seek(0)
+    return content
+
+
+@contextmanager
+def noting(functions: Collection[str]) -> Iterator[Effects]:
+    """Note the effects of these functions while this lasts."""
+    effects = Effects(functions)
+    with boto.observed_by(effects.observe):
+        yield effects

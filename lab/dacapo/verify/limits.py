@@ -1,0 +1,84 @@
+"""What a run shows to be near a limit, or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aws_durable_execution_sdk_python.lambda_service import OperationSubType
+
+from dacapo.recording import Recording
+from dacapo.scenario import Scenario
+from dacapo.service import quotas
+from dacapo.verify.effects import Effects
+from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
+from dacapo.versions import details_of
+
+NAME = "as scheduled"
+NEAR = 0.8
+"""From this share of a quota on it is reported."""
+_UNNAMED_BY_NATURE = (
+    OperationSubType.MAP_ITERATION,
+    OperationSubType.PARALLEL_BRANCH,
+)
+
+
+def findings(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
+    """Payloads, operations and bytes, names and bounds, as the run shows them."""
+    yield from _quotas(recording)
+    yield from _payloads(recording, effects)
+    yield from _names(recording, effects)
+    yield from _timeouts(scenario, recording)
+
+
+def _quotas(recording: Recording) -> Iterator[Finding]:
+    for code, what, used, limit in (
+        (Code.MANY_OPERATIONS, "operations", recording.charged_operations, quotas.OPERATIONS),
+        (Code.MANY_BYTES, "bytes", recording.bytes_written, quotas.BYTES_WRITTEN),
+    ):
+        if used >= NEAR * limit:
+            certainty = PROVED if used > limit else SUSPECTED
+            message = f"the execution takes {used:,} of {limit:,} {what}"
+            yield Finding(code, certainty, message, NAME)
+
+
+def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
+    for operation in recording.operations:
+        size = len((operation.payload or "").encode())
+        error = operation.error.message if operation.error else None
+        if size > quotas.PAYLOAD_BYTES or (error and "payload" in error and "exceed" in error):
+            message = f"{operation.path!r} returns more than {quotas.PAYLOAD_BYTES:,} bytes"
+            place = effects.places.get(operation.id)
+            yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, NAME, place)
+
+
+def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
+    unnamed: dict[tuple[str, ...], list[str]] = {}
+    for operation in recording.operations:
+        if not operation.name and operation.kind not in _UNNAMED_BY_NATURE:
+            unnamed.setdefault((operation.kind, *operation.around), []).append(operation.id)
+    for (kind, *_), ids in unnamed.items():
+        place = next((effects.places[key] for key in ids if effects.places.get(key)), None)
+        others = f", which could change places with {len(ids) - 1} others" if len(ids) > 1 else ""
+        message = f"an operation ({kind}) without a name{others}"
+        yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, NAME, place)
+
+
+def _timeouts(scenario: Scenario, recording: Recording) -> Iterator[Finding]:
+    bound = scenario.execution_timeout
+    for event in recording.events:
+        details, name = details_of(event), event.get("Name") or event.get("SubType")
+        if event["EventType"] == "CallbackStarted":
+            timeout = details.get("Timeout") or details.get("HeartbeatTimeout")
+            if not timeout:
+                message = f"callback {name!r} has no timeout"
+                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, NAME)
+                continue
+        elif event["EventType"] == "WaitStarted":
+            timeout = details.get("Duration")
+        else:
+            continue
+        if bound is not None and timeout and timeout >= bound.total_seconds():
+            message = (
+                f"{name!r} may take {timeout:,} s, the execution {bound.total_seconds():,.0f} s"
+            )
+            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, NAME)

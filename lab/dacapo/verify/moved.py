@@ -1,0 +1,113 @@
+"""Moved: the same points, replayed in one fresh process, at another time, with other chance.
+
+What a handler takes from its process (the order of a set, a warm cache, a clock, chance) is another
+there. The last point comes first, while the process is cold; then all of them, while it warms up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from functools import reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dacapo import replay
+from dacapo.places import Place
+from dacapo.recording import Recording
+from dacapo.safety import NetworkRefused
+from dacapo.scenario import START
+from dacapo.service.functions import Handler
+from dacapo.simulation import Simulation
+from dacapo.verify import rewound
+from dacapo.verify.findings import PROVED, Code, Finding
+from dacapo.verify.log import Log
+from dacapo.versions import state_after
+
+NAME = "moved"
+LATER = timedelta(days=45)
+OTHER_SEED = 1
+OTHER_HASH_SEED = "1"
+LONGEST_SECONDS = 60
+
+
+class CannotMove(Exception):  # noqa: N818 - says what it is
+    """The handler can't be found in another process: says why."""
+
+
+def findings(
+    handler: Handler, recording: Recording, environment: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Replay in a fresh process, and tell what is other than recorded.
+
+    Parameters:
+        environment: what the handler's world sets.
+
+    Raises:
+        CannotMove: the handler can't be imported by name.
+    """
+    name = f"{handler.__module__}:{handler.__qualname__}"
+    if _find(name) is not handler:
+        raise CannotMove(f"{name} can't be imported in another process")
+    task = {
+        "handler": name,
+        "path": [entry or str(Path.cwd()) for entry in sys.path],
+        "recording": recording.to_json(),
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dacapo.verify.moved"],
+            input=json.dumps(task),
+            env={**environment, "PYTHONHASHSEED": OTHER_HASH_SEED},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"replayed in another process, it does not end within {LONGEST_SECONDS} s"
+        yield Finding(Code.STUCK, PROVED, message, NAME)
+        return
+    if NetworkRefused.__name__ in done.stderr:
+        raise CannotMove("it calls AWS outside every step, and nobody answers in another process")
+    if done.returncode:
+        last = (done.stderr.strip() or "nothing").splitlines()[-1]
+        yield Finding(Code.DIED, PROVED, f"replayed in another process, it dies: {last}", NAME)
+        return
+    for found in json.loads(done.stdout.splitlines()[-1]):
+        place = found.pop("place")
+        yield Finding(**{**found, "code": Code(found["code"]), "place": place and Place(**place)})
+
+
+def main() -> None:
+    """Replay what is asked for on stdin; what is found goes to stdout, as JSON."""
+    logging.disable(logging.CRITICAL)
+    task = json.load(sys.stdin)
+    sys.path[:] = task["path"]
+    handler = _find(task["handler"])
+    log = Log.of(Recording.from_json(task["recording"]))
+    with Simulation(OTHER_SEED, START + LATER).running():
+        cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
+        found = [
+            *rewound.at_point(handler, log, len(log.versions), cold, NAME),
+            *rewound.findings(handler, log, NAME),
+        ]
+    print(json.dumps([asdict(finding) for finding in dict.fromkeys(found)]))  # noqa: T201
+
+
+def _find(name: str) -> Any:
+    module, _, path = name.partition(":")
+    try:
+        return reduce(getattr, path.split("."), import_module(module))
+    except (AttributeError, ImportError) as error:
+        raise CannotMove(f"{name} can't be imported: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

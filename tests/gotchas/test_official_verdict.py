@@ -1,0 +1,271 @@
+"""What AWS's own local runner says of each gotcha in a plain run, and what `dacapo run` says.
+
+All of it was measured. A broken handler that succeeds here is one that a quick test does not
+notice; whether it would notice if it counted what happened outside is in the last two columns.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib import import_module
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
+from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+
+import dacapo
+from dacapo import Recording, Scenario, ScenarioError, official
+from dacapo.official_api import CannotRun
+from gotchas import GOTCHAS, shop
+from tests.lab import handlers
+
+SUCCEEDED = "SUCCEEDED"
+DIVERGED = "FAILED NonDeterministicExecutionError"
+TIMED_OUT = "TIMED_OUT"
+RUNNING = "RUNNING"
+STUCK = "ScenarioError"
+NO_TIMEOUT = "a callback is left to time out, which takes real time here"
+NO_END = "it polls until its ExecutionTimeout, which takes real time here: half a day"
+
+
+class Verdict(NamedTuple):
+    """What a plain run of a broken handler shows.
+
+    Parameters:
+        official: how it ends on AWS's runner; None if that cannot run it here.
+        dacapo: how it ends on the simulated service.
+        wrong_on_official, wrong_on_dacapo: whether what it did outside, or when, or what it
+            returned, is not what the mended handler's run has; of runs that succeed.
+    """
+
+    official: str | None
+    dacapo: str
+    wrong_on_official: bool = False
+    wrong_on_dacapo: bool = False
+
+
+VERDICTS = {
+    "branch_on_chance": Verdict(SUCCEEDED, DIVERGED),
+    "effect_outside_a_step": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "closure_changed_in_a_step": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "dynamic_operation_name": Verdict(SUCCEEDED, DIVERGED),
+    "big_child_result": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "unnamed_operations_swapped": Verdict(SUCCEEDED, SUCCEEDED, False, True),
+    "deadline_from_the_clock": Verdict(SUCCEEDED, SUCCEEDED, False, True),
+    "time_left_from_the_clock": Verdict(SUCCEEDED, "FAILED ValidationError"),
+    "set_iterated": Verdict(SUCCEEDED, SUCCEEDED, False, False),
+    "warm_cache": Verdict(DIVERGED, DIVERGED),
+    "parent_context_in_a_child": Verdict(DIVERGED, DIVERGED),
+    "durable_operation_in_a_step": Verdict(DIVERGED, DIVERGED),
+    "user_threads": Verdict(DIVERGED, DIVERGED),
+    "bare_except_around_a_wait": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "finally_around_a_wait": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "divergence_swallowed": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "except_timeout_error": Verdict(None, "FAILED CallbackTimeoutError"),
+    "except_my_error": Verdict("FAILED StepError", "FAILED StepError"),
+    "types_that_change": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "at_most_once_twice": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "effect_before_a_result": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "compensations_noted_in_steps": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "idempotency_key_in_the_body": Verdict(SUCCEEDED, SUCCEEDED, True, True),
+    "big_step_result": Verdict(SUCCEEDED, "FAILED CheckpointError"),
+    "execution_timeout_too_short": Verdict(None, TIMED_OUT),
+    "poll_without_a_bound": Verdict(None, TIMED_OUT),
+    "callback_without_a_timeout": Verdict(None, STUCK),
+}
+
+LASTS_TOO_LONG = {
+    "except_timeout_error",
+    "execution_timeout_too_short",
+    "callback_without_a_timeout",
+}
+"""Gotchas of a callback that nobody answers: `dacapo.official` refuses them; see below."""
+
+
+def released_early(recording: Recording) -> bool:
+    released = recording.operation("release the seat").stored.start_timestamp
+    paid = recording.operation("payment").stored.end_timestamp
+    assert released is not None
+    return paid is None or released < paid
+
+
+WRONG: dict[str, Callable[[Recording], bool]] = {
+    "effect_outside_a_step": lambda r: r.world.sent.count("thanks for order 17") != 1,
+    "closure_changed_in_a_step": lambda r: r.world.sent != ["you paid 12 euros"],
+    "big_child_result": lambda r: len(set(r.world.sent)) != 1,
+    "unnamed_operations_swapped": lambda r: r.result != {"paid": 12, "parcel": "parcel 4711"},
+    "deadline_from_the_clock": lambda r: r.world.sent[0][-11:] not in r.world.sent[1],
+    "set_iterated": lambda r: len(r.world.sent) != 7,
+    "bare_except_around_a_wait": lambda r: "Ada: nobody answered" in r.world.sent,
+    "finally_around_a_wait": released_early,
+    "divergence_swallowed": lambda r: r.world.sent != ["your order: paid"],
+    "types_that_change": lambda r: r.world.sent != ["article 17 is in stock"],
+    "at_most_once_twice": lambda r: r.world.sent.count("pay 12 euros") != 1,
+    "effect_before_a_result": lambda r: len(r.world.sent) != 1,
+    "compensations_noted_in_steps": lambda r: len(r.world.sent) != 4,
+    "idempotency_key_in_the_body": lambda r: r.world.charged != [12],
+}
+"""How to see in a run that succeeded that something is wrong."""
+
+
+def module_of(gotcha: str) -> ModuleType:
+    return import_module(f"gotchas.{gotcha}")
+
+
+def ending(recording: Recording) -> str:
+    kind = (recording.error and recording.error.type) or ""
+    return f"{recording.status} {kind.rpartition('.')[2]}".strip()
+
+
+def is_wrong(gotcha: str, recording: Recording) -> bool:
+    return recording.status == SUCCEEDED and gotcha in WRONG and WRONG[gotcha](recording)
+
+
+def on_official(gotcha: str, scenario: Scenario) -> Recording:
+    if gotcha in LASTS_TOO_LONG:
+        with pytest.raises(CannotRun, match=NO_TIMEOUT):
+            official.run(scenario)
+        pytest.skip(f"the official runner can't run this scenario: {NO_TIMEOUT}")
+    return official.run(scenario)
+
+
+@pytest.fixture(autouse=True)
+def chance() -> Iterator[None]:
+    """Always the same: whether the official runner notices `branch_on_chance` is a matter of it."""
+    state = random.getstate()
+    random.seed(0)
+    yield
+    random.setstate(state)
+
+
+def test_the_table_has_every_gotcha_in_teaching_order() -> None:
+    assert tuple(VERDICTS) == GOTCHAS
+    assert all(module_of(gotcha).SHOWS and module_of(gotcha).__doc__ for gotcha in GOTCHAS)
+
+
+@pytest.mark.parametrize("gotcha", GOTCHAS)
+def test_what_the_official_runner_says_of_a_broken_handler(gotcha: str) -> None:
+    if gotcha == "poll_without_a_bound":
+        pytest.skip(f"the official runner can't run this scenario: {NO_END}")
+    recording = on_official(gotcha, module_of(gotcha).breaks)
+    assert ending(recording) == VERDICTS[gotcha].official
+    assert is_wrong(gotcha, recording) == VERDICTS[gotcha].wrong_on_official
+
+
+@pytest.mark.parametrize("gotcha", GOTCHAS)
+def test_the_official_runner_has_nothing_against_a_mended_handler(gotcha: str) -> None:
+    recording = on_official(gotcha, module_of(gotcha).holds)
+    assert ending(recording) == SUCCEEDED
+    assert not is_wrong(gotcha, recording)
+
+
+@pytest.mark.parametrize("gotcha", GOTCHAS)
+def test_what_dacapo_says_of_a_broken_handler(gotcha: str) -> None:
+    if VERDICTS[gotcha].dacapo == STUCK:
+        with pytest.raises(ScenarioError, match="would wait for ever"):
+            dacapo.run(module_of(gotcha).breaks)
+        return
+    recording = dacapo.run(module_of(gotcha).breaks)
+    assert ending(recording) == VERDICTS[gotcha].dacapo
+    assert is_wrong(gotcha, recording) == VERDICTS[gotcha].wrong_on_dacapo
+
+
+@pytest.mark.parametrize("gotcha", GOTCHAS)
+def test_dacapo_has_nothing_against_a_mended_handler(gotcha: str) -> None:
+    recording = dacapo.run(module_of(gotcha).holds)
+    assert ending(recording) == SUCCEEDED
+    assert not is_wrong(gotcha, recording)
+
+
+# -- one thing or another that the table has no room for -------------------------------------------
+
+
+def test_whether_the_official_runner_notices_chance_is_a_matter_of_chance() -> None:
+    breaks = module_of("branch_on_chance").breaks
+    assert official.run(breaks).status == SUCCEEDED
+    random.seed(4)
+    assert ending(official.run(breaks)) == DIVERGED
+
+
+@pytest.mark.parametrize("run", [dacapo.run, official.run])
+def test_a_key_that_is_drawn_inside_the_step_is_no_better(
+    run: Callable[[Scenario], Recording],
+) -> None:
+    recording = run(module_of("idempotency_key_in_the_body").breaks_inside)
+    assert (recording.status, recording.world.charged) == (SUCCEEDED, [12, 12])
+
+
+def test_a_warm_cache_is_noticed_only_by_the_first_run_of_a_process() -> None:
+    module = module_of("warm_cache")
+    as_it_is = Scenario(handler=module.broken, event=module.breaks.event, world=shop.world)
+    assert dacapo.run(module.breaks).status == "FAILED"
+    assert dacapo.run(as_it_is).status == SUCCEEDED
+
+
+def test_a_small_child_result_is_read_back() -> None:
+    module = module_of("big_child_result")
+    small = Scenario(handler=module.broken, event={"codes": 5}, world=shop.world)
+    assert not is_wrong("big_child_result", dacapo.run(small))
+
+
+# -- what takes real time on the official runner, with timeouts of a second or two ----------------
+
+
+def seconds(number: int) -> WaitForCallbackConfig:
+    return WaitForCallbackConfig(timeout=Duration.from_seconds(number))
+
+
+class Shortened(NamedTuple):
+    """A scenario whose timeouts were made short, and how it ends after some real seconds.
+
+    Parameters:
+        constants: the constants of the module that are replaced.
+        execution_timeout: in seconds.
+    """
+
+    gotcha: str
+    scenario: str
+    ends: str
+    constants: dict[str, Any]
+    execution_timeout: int = 60
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        Shortened("except_timeout_error", "breaks", "FAILED", {"PATIENCE": seconds(1)}),
+        Shortened("except_timeout_error", "holds", SUCCEEDED, {"PATIENCE": seconds(1)}),
+        Shortened("execution_timeout_too_short", "breaks", TIMED_OUT, {"A_WEEK": seconds(9)}, 3),
+        Shortened("execution_timeout_too_short", "holds", SUCCEEDED, {"A_DAY": seconds(1)}, 3),
+        Shortened("poll_without_a_bound", "breaks", TIMED_OUT, {}, 1),
+        Shortened("callback_without_a_timeout", "breaks", RUNNING, {}),
+    ],
+    ids=lambda run: f"{run.gotcha}-{run.scenario}",
+)
+def test_what_the_official_runner_says_in_real_time(
+    run: Shortened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = module_of(run.gotcha)
+    for name, value in run.constants.items():
+        monkeypatch.setattr(module, name, value)
+    scenario: Scenario = getattr(module, run.scenario)
+    with scenario.world(), DurableFunctionTestRunner(scenario.handler) as runner:
+        arn = runner.run_async(json.dumps(scenario.event), run.execution_timeout)
+        try:
+            result = runner.wait_for_result(arn, timeout=2 if run.ends == RUNNING else 20)
+        except TimeoutError:
+            assert run.ends == RUNNING
+        else:
+            assert result.execution_status is not None
+            assert result.execution_status.value == run.ends
+
+
+def test_the_official_runner_counts_the_execution_timeout_in_real_time() -> None:
+    minutes = Scenario(handler=handlers.waits, event=2, execution_timeout=timedelta(seconds=30))
+    assert dacapo.run(minutes).status == TIMED_OUT
+    assert official.run(minutes).status == SUCCEEDED

@@ -23,12 +23,15 @@ def registry() -> Iterator[None]:
     """An empty registry; moto has to be on."""
     mock_random.seed(0)
     create_table(TABLE, callback_rows.KEY)
+    with patch.dict(os.environ, {callback_rows.TABLE_VARIABLE: TABLE}):
+        yield
+
+
+@contextmanager
+def reference_key() -> Iterator[None]:
+    """A key that references are derived with; moto has to be on, and takes its time to make one."""
     key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
-    variables = {
-        callback_rows.TABLE_VARIABLE: TABLE,
-        reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"],
-    }
-    with patch.dict(os.environ, variables):
+    with patch.dict(os.environ, {reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"]}):
         yield
 
 

@@ -22,7 +22,9 @@ from patterns.approval import handler, logic, orders, outbox
 from patterns.reference import Purpose, row_name
 from scenarios.worlds import beyond_moto, loopback
 from scenarios.worlds.loopback import Reply
-from scenarios.worlds.registry import create_table, registry
+from scenarios.worlds.registry import create_table, dynamodb, reference_key, registry
+
+events, sesv2, sqs = boto3.client("events"), boto3.client("sesv2"), boto3.client("sqs")
 
 PAGE = "approval"
 ORDERS = "orders"
@@ -101,8 +103,9 @@ def restaurant_world(*, order_exists: bool = False) -> Iterator[Restaurant]:
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         stack.enter_context(registry())
+        stack.enter_context(reference_key())
         create_table(ORDERS, orders.KEY)
-        boto3.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+        sesv2.create_email_identity(EmailIdentity=SENDER)
         queue = _bus_with_queue()
         routes = {"GET /approvals/{reference}": PAGE, "POST /approvals/{reference}": PAGE}
         variables = {
@@ -127,7 +130,6 @@ def _sent() -> list[tuple[str, str, str]]:
 
 
 def _bus_with_queue() -> str:
-    events, sqs = boto3.client("events"), boto3.client("sqs")
     url: str = sqs.create_queue(QueueName="heard")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     events.create_event_bus(Name="shop")
@@ -139,14 +141,11 @@ def _bus_with_queue() -> str:
 
 
 def _look(world: Restaurant, queue: str) -> None:
-    sqs = boto3.client("sqs")
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
             world.events.append(json.loads(message["Body"])["detail-type"])
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    found = boto3.client("dynamodb").get_item(
-        TableName=ORDERS, Key={orders.KEY: {"S": ORDER["order_id"]}}
-    )
+    found = dynamodb.get_item(TableName=ORDERS, Key={orders.KEY: {"S": ORDER["order_id"]}})
     world.status = found["Item"]["status"]["S"] if "Item" in found else None
     world.mails = [(to, subject) for to, subject, _ in _sent()]
     if any(_LINK.search(body) for _, _, body in _sent()):

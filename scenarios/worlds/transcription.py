@@ -19,7 +19,7 @@ from patterns import callback_rows, reference
 from patterns.webhook_callback import handler, keys, partner, signature
 from scenarios.worlds import loopback
 from scenarios.worlds.loopback import Reply, Request
-from scenarios.worlds.registry import registry
+from scenarios.worlds.registry import reference_key, registry
 
 secrets_manager = boto3.client("secretsmanager")
 
@@ -145,6 +145,7 @@ def transcription_world(agency: Agency | None = None) -> Iterator[Agency]:
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         stack.enter_context(registry())
+        stack.enter_context(reference_key())
         secrets_manager.create_secret(Name=SECRET, SecretString=json.dumps({"current": FIRST_KEY}))
         keys.forget()
         ours = stack.enter_context(loopback.http_api({"POST /callbacks/{reference}": ENDPOINT}))

@@ -7,13 +7,13 @@ from itertools import combinations
 from moto import mock_aws
 
 from patterns.reference import Purpose, derive, is_well_formed, row_name
-from scenarios.worlds.registry import registry
+from scenarios.worlds.registry import reference_key
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"
 
 
 def test_the_same_wait_has_the_same_reference_and_every_other_another() -> None:
-    with mock_aws(), registry():
+    with mock_aws(), reference_key():
         waits = [
             (Purpose.WEBHOOK, ARN, "transcript"),
             (Purpose.APPROVAL, ARN, "transcript"),
@@ -27,7 +27,7 @@ def test_the_same_wait_has_the_same_reference_and_every_other_another() -> None:
 
 
 def test_a_reference_fits_a_url_as_it_is() -> None:
-    with mock_aws(), registry():
+    with mock_aws(), reference_key():
         assert is_well_formed(derive(Purpose.WEBHOOK, ARN, "transcript"))
     for malformed in ("", "x" * 42, "x" * 44, "x" * 42 + "/", "é" * 43, "x" * 43 + "\n"):
         assert not is_well_formed(malformed)

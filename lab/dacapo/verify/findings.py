@@ -93,8 +93,8 @@ ADVICE = {
         "Catch the SDK's errors by name (StepError, CallbackError), never every Exception.",
     ),
     Code.SUSPENSION_SWALLOWED: Advice(
-        "A suspension has to leave the handler; it must not be caught.",
-        "Don't use a bare except, except BaseException, or a return in finally around a wait.",
+        "A suspension is no end: it has to leave the handler at once, and nothing may be done.",
+        "Around a wait, catch errors by name, and clean up below it, not in a finally.",
     ),
     Code.EFFECT_OUTSIDE_STEP: Advice(
         "Whatever is done outside a step is done again on every replay.",

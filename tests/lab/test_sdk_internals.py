@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution, execution, state
 from aws_durable_execution_sdk_python.concurrency import executor
+from aws_durable_execution_sdk_python.config import Duration
 from aws_durable_execution_sdk_python.execution import (
     DurableExecutionInvocationInputWithClient,
     InitialExecutionState,
@@ -114,3 +115,36 @@ def test_a_durable_handler_is_known_under_any_decorator() -> None:
     assert sdk_internals.is_durable(handlers.steps)
     assert sdk_internals.is_durable(decorated)
     assert not sdk_internals.is_durable(lambda event, context: None)
+
+
+def test_the_sdk_still_keeps_a_divergence_to_itself_if_the_handler_catches_it() -> None:
+    """`divergences` can go when the SDK tells of each by a hook of its own."""
+    seen: list[str] = []
+
+    @durable_execution
+    def drifting(_: Any, context: DurableContext) -> str:
+        seen.append("run")
+        try:
+            context.step(lambda _: 1, name=f"step {len(seen)}")
+        except Exception:  # noqa: BLE001 - what the test is about
+            return "swallowed"
+        context.wait(Duration.from_seconds(1), name="wait")
+        return "not reached"
+
+    with sdk_internals.divergences() as found:
+        recording = run(Scenario(handler=drifting))
+    assert (recording.status, recording.result) == ("SUCCEEDED", "swallowed")
+    assert "step 1" in found[0]
+
+
+def test_the_sdk_still_suspends_by_raising() -> None:
+    """`suspensions` and `uninterrupted` can go when the SDK lets one wait within an invocation."""
+    scenario = Scenario(handler=handlers.waits, event=3)
+    with sdk_internals.suspensions() as found:
+        assert len(run(scenario).invocations) == 4
+    assert len(found) == 3
+    with sdk_internals.uninterrupted():
+        recording = run(scenario)
+    assert len(recording.invocations) == 1
+    assert recording.status == "SUCCEEDED"
+    assert recording.virtual_seconds == run(scenario).virtual_seconds

@@ -1,0 +1,98 @@
+"""The watch sees what a handler does outside every operation, with the line, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+from moto import mock_aws
+
+from dacapo import Scenario
+from dacapo.verify.findings import PROVED, SUSPECTED, Code
+from dacapo.verify.verifier import REWOUND, verify
+
+sqs = boto3.client("sqs")
+
+
+def write_a_file() -> None:
+    with Path(os.devnull).open("w") as file:
+        file.write("x")
+
+
+def send_a_message() -> None:
+    sqs.send_message(QueueUrl=sqs.create_queue(QueueName="queue")["QueueUrl"], MessageBody="x")
+
+
+def seen(action: Callable[[], object], *, in_step: bool = False) -> list[tuple[Code, str]]:
+    """What is found in a handler that does this, in a step or outside, before a wait."""
+
+    @durable_execution
+    def handler(_: Any, context: DurableContext) -> None:
+        if in_step:
+            context.step(lambda _: str(action()), name="do it")
+        else:
+            action()
+        context.wait(Duration.from_days(1), name="a day")
+
+    report = verify(Scenario(handler=handler, world=mock_aws), only=[REWOUND])
+    assert report.experiments[REWOUND].runs > 2
+    return [(f.code, f.certainty) for f in report.findings if f.experiment == REWOUND]
+
+
+SIGHTS = {
+    "time": (time.time, Code.CLOCK_OUTSIDE_STEP),
+    "monotonic": (time.monotonic, Code.CLOCK_OUTSIDE_STEP),
+    "now": (lambda: datetime.now(UTC), Code.CLOCK_OUTSIDE_STEP),
+    "random": (random.random, Code.CHANCE_OUTSIDE_STEP),
+    "choice": (lambda: random.choice("ab"), Code.CHANCE_OUTSIDE_STEP),
+    "an unseeded generator": (random.Random, Code.CHANCE_OUTSIDE_STEP),
+    "uuid4": (uuid.uuid4, Code.CHANCE_OUTSIDE_STEP),
+    "urandom": (lambda: os.urandom(4), Code.CHANCE_OUTSIDE_STEP),
+    "secrets": (lambda: secrets.token_hex(4), Code.CHANCE_OUTSIDE_STEP),
+    "environ": (lambda: os.environ["PATH"], Code.ENVIRONMENT_OUTSIDE_STEP),
+    "getenv": (lambda: os.getenv("PATH"), Code.ENVIRONMENT_OUTSIDE_STEP),
+}
+HARMLESS: dict[str, Callable[[], object]] = {
+    "a seeded generator": lambda: random.Random(3).random(),
+    "uuid5": lambda: uuid.uuid5(uuid.NAMESPACE_DNS, "x"),
+    "a log record": lambda: logging.getLogger("test").info("x"),
+    "a fixed date": lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    "reading a file": lambda: Path(__file__).read_text(),
+    "a sorted set": lambda: sorted({"b", "a"}),
+}
+
+
+@pytest.mark.parametrize("what", SIGHTS)
+def test_a_look_at_clock_chance_or_environment_is_suspected(what: str) -> None:
+    action, code = SIGHTS[what]
+    assert seen(action) == [(code, SUSPECTED)]
+
+
+@pytest.mark.parametrize("action", [write_a_file, send_a_message])
+def test_an_effect_that_every_replay_repeats_is_proved(action: Callable[[], object]) -> None:
+    found = seen(action)
+    assert found
+    assert set(found) == {(Code.EFFECT_OUTSIDE_STEP, PROVED)}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_is_the_same_on_every_replay_is_no_finding(what: str) -> None:
+    assert seen(HARMLESS[what]) == []
+
+
+@pytest.mark.parametrize("what", SIGHTS)
+def test_in_a_step_all_of_it_is_fine(what: str) -> None:
+    action, _ = SIGHTS[what]
+    assert seen(action, in_step=True) == []

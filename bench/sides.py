@@ -24,7 +24,8 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
 import dacapo
-from dacapo import Recording, Scenario, sdk_internals
+from dacapo import Recording, Scenario
+from dacapo.sdk_internals.simulated import in_simulation
 from dacapo.service import quotas
 from dacapo.service.functions import Handler, LambdaContext
 
@@ -76,7 +77,7 @@ class BareReplays:
 
     def __call__(self) -> None:
         """Make all of them."""
-        with sdk_internals.in_simulation(0):
+        with in_simulation(0):
             for done in range(len(self.operations) + 1):
                 output = self.handler(self._input(done), self.context)
                 is_last = done == len(self.operations)

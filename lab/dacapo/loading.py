@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dacapo import sdk_internals
 from dacapo.scenario import Scenario
+from dacapo.sdk_internals.installed import is_durable
 
 FORMS = "FILE.py:SCENARIO, MODULE:SCENARIO or MODULE:HANDLER"
 
@@ -45,7 +45,7 @@ def load(target: str) -> Scenario:
 def _scenario(found: Any, name: str, target: str) -> Scenario:
     if isinstance(found, Scenario):
         return replace(found, name=found.name or name)
-    if callable(found) and sdk_internals.is_durable(found):
+    if callable(found) and is_durable(found):
         return Scenario(handler=found, name=name)
     raise TargetError(
         f"{target} is of type {type(found).__name__}: neither a Scenario nor a handler that "
@@ -102,6 +102,6 @@ def _candidates(module: ModuleType) -> str:
     names = [
         name
         for name, value in vars(module).items()
-        if isinstance(value, Scenario) or (callable(value) and sdk_internals.is_durable(value))
+        if isinstance(value, Scenario) or (callable(value) and is_durable(value))
     ]
     return f"it has: {', '.join(names)}" if names else "it has no scenario and no durable handler"

@@ -23,12 +23,13 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
-from dacapo import boto, metering, safety, sdk_internals
+from dacapo import boto, metering, safety
 from dacapo.answers import answer_for
 from dacapo.official_api import CannotRun, OfficialApi
 from dacapo.recorded import callback_name, recorded_operations
 from dacapo.recording import Recording
 from dacapo.scenario import Scenario
+from dacapo.sdk_internals import installed
 from dacapo.service import quotas
 from dacapo.service.execution import Invocation
 
@@ -64,12 +65,12 @@ class _Run:
         for name, handler in scenario.functions.items():
             register = (
                 self.runner.register_durable_function
-                if sdk_internals.is_durable(handler)
+                if installed.is_durable(handler)
                 else self.runner.register_function
             )
             register(name, handler)
         self.api = OfficialApi(scenario.functions, self.runner)
-        self.clock = sdk_internals.official_clock(self.runner)
+        self.clock = installed.official_clock(self.runner)
         self.started = self.clock()
         self.turn = threading.Condition()
         self.status = ""

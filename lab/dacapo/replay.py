@@ -30,9 +30,10 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 from aws_durable_execution_sdk_python.serdes import deserialize
 
-from dacapo import places, sdk_internals
+from dacapo import places
 from dacapo.places import Place
-from dacapo.sdk_internals import Probe
+from dacapo.probe import Probe
+from dacapo.sdk_internals import operations as internals
 from dacapo.service.functions import Died, Handler, LambdaContext
 
 Polls = Mapping[tuple[str, int], str]
@@ -129,7 +130,7 @@ def replay(
 ) -> Trace:
     """Call a handler with these operations, and note what it does.
 
-    The SDK has to be in a simulation (`sdk_internals.in_simulation`).
+    The SDK has to be in a simulation (`sdk_internals.simulated.in_simulation`).
 
     Parameters:
         handler: the durable handler.
@@ -148,8 +149,8 @@ def replay(
     )
     name = arn.partition(":function:")[2].partition(":")[0]
     with (
-        sdk_internals.divergences() as trace.divergences,
-        sdk_internals.suspensions() as trace.suspensions,
+        internals.divergences() as trace.divergences,
+        internals.suspensions() as trace.suspensions,
     ):
         try:
             trace.output = handler(event, LambdaContext("replay", name))

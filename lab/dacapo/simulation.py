@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
-from dacapo import boto, chance, safety, sdk_internals
+from dacapo import boto, chance, safety
+from dacapo.sdk_internals.installed import is_durable, runs_user_code
+from dacapo.sdk_internals.simulated import in_simulation
 from dacapo.service.clock import Clock
 from dacapo.service.errors import modelled
 from dacapo.service.functions import Function, Functions, Handler
@@ -43,7 +45,7 @@ class Simulation:
         Parameters:
             options: further fields of `Function`.
         """
-        function = Function(handler, name, sdk_internals.is_durable(handler), **options)
+        function = Function(handler, name, is_durable(handler), **options)
         self.functions.add(function)
         return function
 
@@ -55,7 +57,7 @@ class Simulation:
             self.clock.drives_process(),
             patch.object(time, "sleep", self._sleeper(time.sleep)),
             chance.seeded(self.seed),
-            sdk_internals.in_simulation(self.branches),
+            in_simulation(self.branches),
             boto.answered_by(self.api),
         ):
             yield
@@ -66,7 +68,7 @@ class Simulation:
         def sleep(seconds: float) -> None:
             # A thread that is not ours (a server of the world, say) keeps to real time.
             thread = threading.current_thread()
-            if thread is driver or sdk_internals.runs_user_code(thread):
+            if thread is driver or runs_user_code(thread):
                 self.service.actors.settle()
                 self.clock.sleep(seconds)
             else:

@@ -17,8 +17,10 @@ from aws_durable_execution_sdk_python.execution import (
 )
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
-from dacapo import Scenario, run, sdk_internals
+from dacapo import Scenario, run
 from dacapo.scenario import START
+from dacapo.sdk_internals import installed, operations
+from dacapo.sdk_internals.simulated import in_simulation
 from dacapo.service.door import Door
 from dacapo.service.functions import LambdaContext
 from dacapo.simulation import Simulation
@@ -48,7 +50,7 @@ def milliseconds_of_an_invocation() -> float:
 def test_the_sdk_still_idles_at_the_end_of_an_invocation() -> None:
     """`PromptState` can go when this fails: then the SDK ends an invocation at once by itself."""
     alone = min(milliseconds_of_an_invocation() for _ in range(3))
-    with sdk_internals.in_simulation(0):
+    with in_simulation(0):
         helped = min(milliseconds_of_an_invocation() for _ in range(3))
     assert helped < alone
 
@@ -97,14 +99,14 @@ def test_everything_is_put_back_after_a_run() -> None:
 
 def test_a_change_of_the_sdk_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(state, "_BLOCKED_CALLER_WAIT_SECONDS")
-    sdk_internals.check.cache_clear()
-    with pytest.raises(sdk_internals.SdkChangedError, match="_BLOCKED_CALLER_WAIT_SECONDS"):
+    installed.check.cache_clear()
+    with pytest.raises(installed.SdkChangedError, match="_BLOCKED_CALLER_WAIT_SECONDS"):
         run(Scenario(handler=handlers.steps, event=1))
 
 
 def test_a_change_of_the_testing_sdk_is_a_plain_error() -> None:
-    with pytest.raises(sdk_internals.SdkChangedError, match="_clock"):
-        sdk_internals.official_clock(object())
+    with pytest.raises(installed.SdkChangedError, match="_clock"):
+        installed.official_clock(object())
 
 
 def test_a_durable_handler_is_known_under_any_decorator() -> None:
@@ -112,9 +114,9 @@ def test_a_durable_handler_is_known_under_any_decorator() -> None:
     def decorated(event: Any, context: Any) -> Any:
         return handlers.steps(event, context)
 
-    assert sdk_internals.is_durable(handlers.steps)
-    assert sdk_internals.is_durable(decorated)
-    assert not sdk_internals.is_durable(lambda event, context: None)
+    assert installed.is_durable(handlers.steps)
+    assert installed.is_durable(decorated)
+    assert not installed.is_durable(lambda event, context: None)
 
 
 def test_the_sdk_still_keeps_a_divergence_to_itself_if_the_handler_catches_it() -> None:
@@ -131,7 +133,7 @@ def test_the_sdk_still_keeps_a_divergence_to_itself_if_the_handler_catches_it() 
         context.wait(Duration.from_seconds(1), name="wait")
         return "not reached"
 
-    with sdk_internals.divergences() as found:
+    with operations.divergences() as found:
         recording = run(Scenario(handler=drifting))
     assert (recording.status, recording.result) == ("SUCCEEDED", "swallowed")
     assert "step 1" in found[0]
@@ -140,10 +142,10 @@ def test_the_sdk_still_keeps_a_divergence_to_itself_if_the_handler_catches_it() 
 def test_the_sdk_still_suspends_by_raising() -> None:
     """`suspensions` and `uninterrupted` can go when the SDK lets one wait within an invocation."""
     scenario = Scenario(handler=handlers.waits, event=3)
-    with sdk_internals.suspensions() as found:
+    with operations.suspensions() as found:
         assert len(run(scenario).invocations) == 4
     assert len(found) == 3
-    with sdk_internals.uninterrupted():
+    with operations.uninterrupted():
         recording = run(scenario)
     assert len(recording.invocations) == 1
     assert recording.status == "SUCCEEDED"

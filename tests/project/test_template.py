@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dacapo import sdk_internals
+from dacapo.sdk_internals.installed import is_durable
 from patterns import callback_rows, overdue, reference, starter
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
@@ -81,8 +81,8 @@ def test_every_handler_can_be_imported() -> None:
 
 def test_the_durable_handlers_are_durable_and_the_others_are_not() -> None:
     for name, function in functions().items():
-        is_durable = sdk_internals.is_durable(handler_of(function))
-        assert is_durable == ("DurableConfig" in function) == (name in DURABLE)
+        has_durable_handler = is_durable(handler_of(function))
+        assert has_durable_handler == ("DurableConfig" in function) == (name in DURABLE)
 
 
 def test_an_execution_may_last_longer_than_it_waits() -> None:

@@ -22,7 +22,7 @@ from dacapo.answers import Answer
 from dacapo.runner import DEFAULT_SEED, ScenarioError
 from dacapo.safety import NetworkRefused
 from dacapo.scenario import Scenario
-from dacapo.sdk_internals import SdkChangedError
+from dacapo.sdk_internals.installed import SdkChangedError
 
 FAILED, MISTAKE = 1, 2
 

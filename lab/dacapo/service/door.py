@@ -14,6 +14,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     StateOutput,
 )
 
+from dacapo.probe import Probe
 from dacapo.service.checkpoints import Checkpoints
 from dacapo.service.errors import ServiceError
 
@@ -46,7 +47,7 @@ class Door:
     Parameters:
         execution: whose invocation this is.
         interference: what comes between the two.
-        probe: is told what the invocation does (`sdk_internals.Probe`); None for nobody.
+        probe: is told what the invocation does.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Door:
         checkpoints: Checkpoints,
         execution: Execution,
         interference: Interference | None = None,
-        probe: object = None,
+        probe: Probe | None = None,
     ) -> None:
         self._checkpoints = checkpoints
         self._execution = execution

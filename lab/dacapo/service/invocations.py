@@ -18,6 +18,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 from dacapo import chance, metering
+from dacapo.probe import Probe
 from dacapo.service import quotas
 from dacapo.service.door import Door, Interference
 from dacapo.service.execution import Execution, Invocation
@@ -31,12 +32,12 @@ class Conditions:
 
     Parameters:
         interference: what comes between them and the service.
-        probe: is told what they do (`sdk_internals.Probe`).
+        probe: is told what they do.
         backoff: the pause before one that died is made again.
     """
 
     interference: Interference = field(default_factory=Interference)
-    probe: object = None
+    probe: Probe = field(default_factory=Probe)
     backoff: timedelta = quotas.INVOCATION_BACKOFF
 
 

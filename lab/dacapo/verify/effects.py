@@ -13,10 +13,11 @@ from typing import Any
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
-from dacapo import boto, places, sdk_internals
+from dacapo import boto, places
 from dacapo.places import Place
-from dacapo.sdk_internals import Probe
-from dacapo.verify.watch import only_asks
+from dacapo.probe import Probe
+from dacapo.sdk_internals.installed import runs_user_code
+from dacapo.verify.sources import only_asks
 
 _PARTS = ("url_path", "query_string", "body")
 _CONDITION = "ConditionExpression"
@@ -72,6 +73,12 @@ class Effects(Probe):
         """How often each effect was made."""
         return Counter(done.effect for done in self.done)
 
+    def place_of(self, effect: Effect) -> Place | None:
+        """The line that made an effect, or one of the same kind in the same step."""
+        alike = effect.operation_id, effect.what
+        found = (d for d in self.done if (d.effect.operation_id, d.effect.what) == alike)
+        return next((done.place for done in found), None)
+
     def around(
         self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
     ) -> Callable[..., Any]:
@@ -93,7 +100,7 @@ class Effects(Probe):
 
     def observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
         """Note a call of AWS."""
-        if only_asks(operation) or not sdk_internals.runs_user_code(threading.current_thread()):
+        if only_asks(operation) or not runs_user_code(threading.current_thread()):
             return
         if boto.active().actor() not in self.functions:
             return  # time passes while a handler waits, and others act in its thread

@@ -12,10 +12,14 @@ from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
 from dacapo.service.door import Interference
 from dacapo.simulation import Simulation
-from dacapo.verify import limits, moved, rewound, runs
+from dacapo.verify import limits, moved, rewound
+from dacapo.verify.comparing import compare, compare_crashed
 from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
+from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
 from dacapo.verify.log import Log
-from dacapo.verify.watch import Kind, Watch, watching
+from dacapo.verify.observed import Observed, as_scheduled, observe
+from dacapo.verify.sources import Kind
+from dacapo.verify.watch import Watch, watching
 
 AS_SCHEDULED = limits.NAME
 UNINTERRUPTED = "uninterrupted"
@@ -111,7 +115,7 @@ class _Verifier:
         self.crashes = crashes
         self.only = {AS_SCHEDULED, *only}
         self.progress = progress
-        self.updates = runs.Log()
+        self.updates = UpdateLog()
         self.found: list[Finding] = []
         self.done = Report(scenario.name or scenario.function)
         self.current = Experiment()
@@ -138,27 +142,27 @@ class _Verifier:
         self.done.findings = list(_distinct(self.found))
         return self.done
 
-    def observe(self, interference: Interference | None = None, **how: object) -> runs.Observed:
+    def observe(self, interference: Interference | None = None, **how: object) -> Observed:
         self.current.runs += 1
-        return runs.observe(self.scenario, self.seed, interference, **how)  # type: ignore[arg-type]
+        return observe(self.scenario, self.seed, interference, **how)  # type: ignore[arg-type]
 
     def as_scheduled(self) -> Iterator[Finding]:
         self.current.runs = 2
-        self.scheduled = runs.as_scheduled(self.scenario, self.seed, self.updates)
+        self.scheduled = as_scheduled(self.scenario, self.seed, self.updates)
         self.log = Log.of(self.scheduled.recording)
         yield from limits.findings(self.scenario, self.scheduled.recording, self.scheduled.effects)
 
     def uninterrupted(self) -> Iterator[Finding]:
         other = self.observe(is_uninterrupted=True)
-        yield from runs.compare(self.scheduled, other, UNINTERRUPTED)
+        yield from compare(self.scheduled, other, UNINTERRUPTED)
 
     def interrupted(self) -> Iterator[Finding]:
-        yield from runs.compare(self.scheduled, self.observe(runs.Everywhere()), INTERRUPTED)
+        yield from compare(self.scheduled, self.observe(Everywhere()), INTERRUPTED)
 
     def crashed(self) -> Iterator[Finding]:
-        for key, when in runs.crash_points(self.updates.keys, self.crashes):
-            other = self.observe(runs.CrashAt(key, when))
-            yield from runs.compare_crashed(self.scheduled, other, CRASHED)
+        for key, when in crash_points(self.updates.keys, self.crashes):
+            other = self.observe(CrashAt(key, when))
+            yield from compare_crashed(self.scheduled, other, CRASHED)
 
     def rewound(self) -> Iterator[Finding]:
         scenario = self.scenario
@@ -174,7 +178,7 @@ class _Verifier:
             return
         for number in range(1, self.shuffles + 1):
             other = self.observe(branches=self.seed + number)
-            yield from runs.compare(self.scheduled, other, SHUFFLED)
+            yield from compare(self.scheduled, other, SHUFFLED)
 
     def moved(self) -> Iterator[Finding]:
         self.current.runs = len(self.log.versions) + 1

@@ -1,0 +1,92 @@
+"""The SDK that is installed: whether it is as this package knows it, and what is the SDK's own."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from aws_durable_execution_sdk_python import __version__, context, execution, state
+from aws_durable_execution_sdk_python.concurrency import executor
+from aws_durable_execution_sdk_python.operation.base import OperationExecutor
+
+
+class SdkChangedError(RuntimeError):
+    """The installed SDK lacks something that `dacapo` relies on."""
+
+
+def is_durable(handler: Callable[..., object] | None) -> bool:
+    """Whether `durable_execution` made this handler, or one that it wraps.
+
+    The SDK's wrapper carries the name and module of what it wraps; only its globals give it away.
+    """
+    while handler is not None:
+        if getattr(handler, "__globals__", None) is vars(execution):
+            return True
+        handler = getattr(handler, "__wrapped__", None)
+    return False
+
+
+def runs_user_code(thread: threading.Thread) -> bool:
+    """Whether this is one of the threads in which the SDK calls a handler."""
+    return thread.name.startswith("dex-handler")
+
+
+def official_clock(runner: Any) -> Callable[[], datetime]:
+    """The virtual clock of an official local runner, which skips waits; the runner hides it.
+
+    Raises:
+        SdkChangedError: the testing SDK is not as this module knows it.
+    """
+    clock: Any = getattr(runner, "_clock", None)
+    _require(hasattr(clock, "now"), "DurableFunctionTestRunner._clock.now")
+    now: Callable[[], datetime] = clock.now
+    return now
+
+
+@cache
+def check() -> None:
+    """Make sure that the SDK is as this module knows it.
+
+    Raises:
+        SdkChangedError: it is not; says what is missing.
+    """
+    for module, name in (
+        (execution, "ExecutionState"),
+        (state, "_BLOCKED_CALLER_WAIT_SECONDS"),
+        (state, "_Signal"),
+        (executor, "ThreadPoolExecutor"),
+        (executor.ConcurrentExecutor, "_branch_worker"),
+        (OperationExecutor, "process"),
+        (context.Callback, "result"),
+        (executor, "queue"),
+    ):
+        _require(hasattr(module, name), f"{module.__name__}.{name}")
+    for name, expected in (
+        ("create_checkpoint", ["operation_update", "is_sync"]),
+        ("get_checkpoint_result", ["checkpoint_id", "claim_end_hook"]),
+        (
+            "wrap_user_function",
+            ["user_function", "operation_identifier", "is_replay_children", "attempt"],
+        ),
+    ):
+        method = getattr(state.ExecutionState, name, lambda: None)
+        parameters = list(inspect.signature(method).parameters)
+        _require(
+            parameters == ["self", *expected],
+            f"state.ExecutionState.{name}({', '.join(expected)})",
+        )
+    source = inspect.getsource(state.ExecutionState.__init__)
+    for attribute in ("_checkpoint_queue", "_checkpointing_stopped", "_service_client"):
+        _require(f"self.{attribute}" in source, f"state.ExecutionState.{attribute}")
+
+
+def _require(is_there: bool, what: str) -> None:
+    if not is_there:
+        raise SdkChangedError(
+            f"dacapo needs {what}, which SDK {__version__} does not have: "
+            "install the SDK version that constraints.txt names, or a newer dacapo."
+        )

@@ -10,6 +10,7 @@ safety.take_offline()
 boto.install()
 
 from dacapo.answers import Answer, fail, heartbeats, never, succeed  # noqa: E402
+from dacapo.observing import effect  # noqa: E402
 from dacapo.recording import Recording  # noqa: E402
 from dacapo.runner import ScenarioError, run  # noqa: E402
 from dacapo.safety import NetworkRefused  # noqa: E402
@@ -23,6 +24,7 @@ __all__ = [
     "Recording",
     "Scenario",
     "ScenarioError",
+    "effect",
     "fail",
     "fail_next_calls",
     "heartbeats",

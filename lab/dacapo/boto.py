@@ -16,7 +16,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from botocore import handlers
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
+from dacapo import observing
 from dacapo.service.errors import ServiceError
 from dacapo.service.messages import Request, Response
 
@@ -50,10 +51,6 @@ _ROUTES = [
 ]
 
 
-Observer = Callable[[str, str, Mapping[str, Any]], None]
-"""Is told the service, the operation, and the request that is about to be sent."""
-
-
 class Api(Protocol):
     """What answers the calls: the service of a run, or what stands in for it."""
 
@@ -68,7 +65,6 @@ class Api(Protocol):
 
 
 _active: list[Api] = []
-_observers: list[Observer] = []
 
 
 def install() -> None:
@@ -89,16 +85,6 @@ def answered_by(api: Api) -> Iterator[None]:
         _active.remove(api)
 
 
-@contextmanager
-def observed_by(observe: Observer) -> Iterator[None]:
-    """While this lasts, `observe` is told of every call of AWS, with its request."""
-    _observers.append(observe)
-    try:
-        yield
-    finally:
-        _observers.remove(observe)
-
-
 def active() -> Api:
     """The API of the run that is under way.
 
@@ -111,8 +97,7 @@ def active() -> Api:
 
 
 def _tell(model: Any, params: Mapping[str, Any], **_: Any) -> None:
-    for observe in _observers:
-        observe(model.service_model.service_name, model.name, params)
+    observing.tell(model.service_model.service_name, model.name, params)
 
 
 def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:

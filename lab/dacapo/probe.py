@@ -26,3 +26,6 @@ class Probe:
         """What is called instead of a function of the handler's: a step, a poll, a child's body."""
         _ = operation, attempt
         return function
+
+    def gives(self, operation: OperationIdentifier, value: object) -> None:
+        """The handler is given what an operation came to."""

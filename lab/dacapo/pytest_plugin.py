@@ -13,7 +13,7 @@ from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
 
 if TYPE_CHECKING:
-    from dacapo.verify.verifier import Report
+    from dacapo.verify.report import Report
 
 ENGINES = ("sim", "sdk")
 _TESTING_SDK = "aws_durable_execution_sdk_python_testing"

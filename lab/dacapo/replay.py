@@ -34,6 +34,7 @@ from dacapo import places
 from dacapo.places import Place
 from dacapo.probe import Probe
 from dacapo.sdk_internals import operations as internals
+from dacapo.sdk_internals.operations import Divergence
 from dacapo.service.functions import Died, Handler, LambdaContext
 
 Polls = Mapping[tuple[str, int], str]
@@ -68,7 +69,7 @@ class Trace:
     bodies: dict[str, Place | None] = field(default_factory=dict)
     output: Mapping[str, Any] | None = None
     died: BaseException | None = None
-    divergences: list[str] = field(default_factory=list)
+    divergences: list[Divergence] = field(default_factory=list)
     suspensions: list[str] = field(default_factory=list)
     late: list[Attempt] = field(default_factory=list)
 

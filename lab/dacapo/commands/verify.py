@@ -20,7 +20,10 @@ from dacapo.commands.options import (
 )
 from dacapo.report import findings
 from dacapo.verify import verifier
-from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS, Report
+from dacapo.verify.advice import ADVICE, PAGE
+from dacapo.verify.findings import Finding
+from dacapo.verify.report import Report
+from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS
 
 
 @click.command()
@@ -94,21 +97,25 @@ def as_json(target: str, report: Report) -> dict[str, Any]:
             }
             for name, experiment in report.experiments.items()
         },
-        "findings": [
-            {
-                "code": finding.code.value,
-                "certainty": finding.certainty,
-                "message": finding.message,
-                "experiment": finding.experiment,
-                "file": finding.place and finding.place.file,
-                "line": finding.place and finding.place.line,
-                "rule": finding.advice.rule,
-                "fix": finding.advice.fix,
-                "recorded": list(finding.recorded),
-                "replayed": list(finding.replayed),
-            }
-            for finding in report.findings
-        ],
+        "findings": [_finding_as_json(finding) for finding in report.findings],
+    }
+
+
+def _finding_as_json(finding: Finding) -> dict[str, Any]:
+    advice = ADVICE[finding.code]
+    return {
+        "code": finding.code.value,
+        "certainty": finding.certainty,
+        "message": finding.message,
+        "experiment": finding.experiment,
+        "file": finding.place and finding.place.file,
+        "line": finding.place and finding.place.line,
+        "rule": advice.rule,
+        "fix": advice.fix,
+        "more": f"{PAGE}#{finding.code}",
+        "recorded": list(finding.recorded),
+        "replayed": list(finding.replayed),
+        "also": [_finding_as_json(other) for other in finding.also],
     }
 
 

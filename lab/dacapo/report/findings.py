@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dacapo.verify.advice import ADVICE, PAGE
 from dacapo.verify.findings import PROVED, Finding
-from dacapo.verify.verifier import Report
+from dacapo.verify.report import Report
 
 
 def show(report: Report, console: Console) -> None:
@@ -29,10 +30,13 @@ def _show_finding(number: int, finding: Finding, console: Console) -> None:
     console.print(Text(f"{number}  {finding.certainty}: {finding.code}", f"bold {style}"))
     if finding.place is not None:
         console.print(Text(f"   at    {finding.place}"), soft_wrap=True)
+    advice = ADVICE[finding.code]
     for label, text in (
         ("seen", finding.message),
-        ("rule", finding.advice.rule),
-        ("fix", finding.advice.fix),
+        *(("also", _in_short(other)) for other in finding.also),
+        ("rule", advice.rule),
+        ("fix", advice.fix),
+        ("more", f"{PAGE}#{finding.code}"),
     ):
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=8)
@@ -42,6 +46,11 @@ def _show_finding(number: int, finding: Finding, console: Console) -> None:
     if finding.recorded != finding.replayed and finding.replayed:
         console.print(_traces(finding))
     console.print()
+
+
+def _in_short(finding: Finding) -> str:
+    place = f" ({finding.place})" if finding.place else ""
+    return f"{finding.code}: {finding.message}{place}"
 
 
 def _traces(finding: Finding) -> Table:

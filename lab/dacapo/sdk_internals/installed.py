@@ -62,6 +62,7 @@ def check() -> None:
         (executor.ConcurrentExecutor, "_branch_worker"),
         (OperationExecutor, "process"),
         (context.Callback, "result"),
+        (context, "DurableContext"),
         (executor, "queue"),
     ):
         _require(hasattr(module, name), f"{module.__name__}.{name}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import context
@@ -18,24 +21,72 @@ from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import Operation
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
+from dacapo import places
+from dacapo.places import Place
+
 Ask = Callable[..., Any]
+
+_OPERATIONS = (
+    *("step", "invoke", "map", "parallel", "run_in_child_context"),
+    *("wait_for_callback", "wait_for_condition"),
+)
+"""Methods of a context that can fail with what somebody else did."""
+_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
+"""An operation's id; its beginning tells it from others."""
+
+
+class Divergence(NamedTuple):
+    """What the SDK found to be other than recorded, and the line that asked for it."""
+
+    message: str
+    place: Place | None
 
 
 @contextmanager
-def divergences() -> Iterator[list[str]]:
+def divergences() -> Iterator[list[Divergence]]:
     """While this lasts, collects each divergence that the SDK finds, swallowed or not."""
-    found: list[str] = []
+    found: list[Divergence] = []
     validate = OperationIdentifier.validate_checkpoint
 
     def told(self: OperationIdentifier, checkpoint: Operation | None) -> None:
         try:
             validate(self, checkpoint)
         except NonDeterministicExecutionError as error:
-            found.append(str(error))
+            message = _ID.sub(lambda match: match[1], str(error))
+            found.append(Divergence(message, places.acting()))
             raise
 
     with patch.object(OperationIdentifier, "validate_checkpoint", told):
         yield found
+
+
+@contextmanager
+def failures(tell: Callable[[Exception, FrameType], None]) -> Iterator[None]:
+    """While this lasts, tells of each error that an operation raises where a handler asked for it.
+
+    Parameters:
+        tell: is given the error and the frame of the user's that gets it.
+    """
+
+    def told(ask: Ask) -> Ask:
+        def asking(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return ask(self, *arguments, **named)
+            except Exception as error:
+                frame = sys._getframe(1)  # noqa: SLF001 - the documented way to look up
+                if places.is_users(frame.f_code):  # operations are made of others
+                    tell(error, frame)
+                raise
+
+        return asking
+
+    with ExitStack() as stack:
+        for owner, name in (
+            *((context.DurableContext, name) for name in _OPERATIONS),
+            (context.Callback, "result"),
+        ):
+            stack.enter_context(patch.object(owner, name, told(getattr(owner, name))))
+        yield
 
 
 @contextmanager

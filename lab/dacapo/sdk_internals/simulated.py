@@ -16,6 +16,7 @@ from aws_durable_execution_sdk_python import execution, state
 from aws_durable_execution_sdk_python.concurrency import executor
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import OperationType, OperationUpdate
+from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo import chance
 from dacapo.probe import Probe
@@ -33,20 +34,20 @@ class PromptState(state.ExecutionState):
         client: Any = self._service_client
         if hasattr(client, "flush"):
             client.flush = self.flush
-        self._probe: Probe = getattr(client, "probe", None) or Probe()
+        self.probe: Probe = getattr(client, "probe", None) or Probe()
 
     def get_checkpoint_result(self, checkpoint_id: str, *, claim_end_hook: bool = True) -> Any:
         """As the SDK does it; a read that only looks ahead is not told."""
         result = super().get_checkpoint_result(checkpoint_id, claim_end_hook=claim_end_hook)
         if claim_end_hook and result.operation is not None:
-            self._probe.reads(checkpoint_id)
+            self.probe.reads(checkpoint_id)
         return result
 
     def create_checkpoint(
         self, operation_update: OperationUpdate | None = None, is_sync: bool = True
     ) -> None:
         """As the SDK does it; remembers whether something is under way in the background."""
-        if operation_update is not None and self._probe.takes(operation_update, is_sync=is_sync):
+        if operation_update is not None and self.probe.takes(operation_update, is_sync=is_sync):
             return
         super().create_checkpoint(operation_update, is_sync)
         self._is_behind = not is_sync
@@ -59,7 +60,7 @@ class PromptState(state.ExecutionState):
         attempt: int | None = None,
     ) -> Callable[..., Any]:
         """As the SDK does it, around what the probe gives."""
-        function = self._probe.around(operation_identifier, attempt or 1, user_function)
+        function = self.probe.around(operation_identifier, attempt or 1, user_function)
         if operation_identifier.operation_type is OperationType.STEP:
             function = _drawing_its_own(function, operation_identifier.operation_id, attempt)
         wrapped: Callable[..., Any] = super().wrap_user_function(
@@ -78,6 +79,16 @@ class PromptState(state.ExecutionState):
             self.flush()
         super().stop_checkpointing()
         self._checkpoint_queue.put(state._Signal.REFRESH_WAKE)  # noqa: SLF001
+
+
+def _told(process: Callable[..., Any]) -> Callable[..., Any]:
+    def asking(self: OperationExecutor[Any]) -> Any:
+        value = process(self)
+        probe: Probe = getattr(self.state, "probe", None) or Probe()
+        probe.gives(self.operation_identifier, value)
+        return value
+
+    return asking
 
 
 def _drawing_its_own(function: Callable[..., Any], *parts: object) -> Callable[..., Any]:
@@ -137,6 +148,7 @@ def in_simulation(seed: int) -> Iterator[None]:
             (state, "_BLOCKED_CALLER_WAIT_SECONDS", 0),
             (executor, "ThreadPoolExecutor", _SerialPool),
             (executor, "queue", serial),
+            (OperationExecutor, "process", _told(OperationExecutor.process)),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

@@ -43,9 +43,9 @@ def compare_crashed(scheduled: Scheduled, crashed: Observed, experiment: str) ->
 def _diverged(other: Observed, experiment: str) -> Iterator[Finding]:
     error = other.recording.error
     is_honest = error is not None and "NonDeterministic" in (error.type or "")
-    for message in dict.fromkeys(other.divergences):
-        code = Code.OTHER_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
-        yield Finding(code, PROVED, message, experiment)
+    code = Code.OTHER_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
+    for divergence in dict.fromkeys(other.divergences):
+        yield Finding(code, PROVED, divergence.message, experiment, divergence.place)
 
 
 def _compare_operations(one: Observed, other: Observed, experiment: str) -> Iterator[Finding]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
-from aws_durable_execution_sdk_python.lambda_service import OperationType
 
-from dacapo import boto, places
+from dacapo import boto, observing, places
 from dacapo.places import Place
-from dacapo.probe import Probe
 from dacapo.sdk_internals.installed import runs_user_code
+from dacapo.verify.inside import Inside
+from dacapo.verify.results import Results
 from dacapo.verify.sources import only_asks
 
 _PARTS = ("url_path", "query_string", "body")
@@ -55,7 +55,7 @@ class Done:
     place: Place | None
 
 
-class Effects(Probe):
+class Effects(Inside):
     """Notes the effects of a run; also which code each step ran, and how often.
 
     Parameters:
@@ -63,11 +63,11 @@ class Effects(Probe):
     """
 
     def __init__(self, functions: Collection[str]) -> None:
+        super().__init__()
         self.functions = functions
         self.done: list[Done] = []
         self.bodies: Counter[str] = Counter()
-        self.places: dict[str, Place | None] = {}
-        self._steps = threading.local()
+        self.results = Results()
 
     def counted(self) -> Counter[Effect]:
         """How often each effect was made."""
@@ -82,21 +82,18 @@ class Effects(Probe):
     def around(
         self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
     ) -> Callable[..., Any]:
-        """Let a step run, and know that it does."""
-        if operation.operation_type is not OperationType.STEP:
-            return function
+        """Let a function run, and count how often."""
+        inside = super().around(operation, attempt, function)
 
-        def running(*arguments: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
             self.bodies[operation.operation_id] += 1
-            self.places[operation.operation_id] = places.of_function(function)
-            self._stack().append(operation)
-            try:
-                return function(*arguments)
-            finally:
-                self._stack().pop()
+            return self.results.of(operation, inside(*arguments))
 
-        _ = attempt
-        return running
+        return counted
+
+    def gives(self, operation: OperationIdentifier, value: object) -> None:
+        """Compare what a step returned with what the handler gets."""
+        self.results.given(operation, value, self.places.get(operation.operation_id))
 
     def observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
         """Note a call of AWS."""
@@ -104,7 +101,7 @@ class Effects(Probe):
             return
         if boto.active().actor() not in self.functions:
             return  # time passes while a handler waits, and others act in its thread
-        step = self._stack()[-1] if self._stack() else None
+        step = self.step()
         key = step.operation_id if step else ""
         text = repr([_content(request.get(part)) for part in _PARTS])
         effect = Effect(
@@ -115,12 +112,6 @@ class Effects(Probe):
             is_conditional=_CONDITION in text,
         )
         self.done.append(Done(effect, self.bodies[key], places.acting()))
-
-    def _stack(self) -> list[OperationIdentifier]:
-        if not hasattr(self._steps, "stack"):
-            self._steps.stack = []
-        stack: list[OperationIdentifier] = self._steps.stack
-        return stack
 
 
 def _content(part: Any) -> Any:
@@ -135,5 +126,5 @@ def _content(part: Any) -> Any:
 def noting(functions: Collection[str]) -> Iterator[Effects]:
     """Note the effects of these functions while this lasts."""
     effects = Effects(functions)
-    with boto.observed_by(effects.observe):
+    with observing.observed_by(effects.observe):
         yield effects

@@ -27,7 +27,7 @@ def findings(scenario: Scenario, recording: Recording, effects: Effects) -> Iter
     yield from _quotas(recording)
     yield from _payloads(recording, effects)
     yield from _names(recording, effects)
-    yield from _timeouts(scenario, recording)
+    yield from _timeouts(scenario, recording, effects)
 
 
 def _quotas(recording: Recording) -> Iterator[Finding]:
@@ -49,6 +49,11 @@ def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
             message = f"{operation.path!r} returns more than {quotas.PAYLOAD_BYTES:,} bytes"
             place = effects.places.get(operation.id)
             yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, NAME, place)
+    refused = recording.error.message if recording.error else None
+    if refused and "payload size must be" in refused:
+        # Nothing of the batch is stored, not even that the step was started.
+        place = next(reversed(effects.places.values()), None)
+        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, refused, NAME, place)
 
 
 def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
@@ -63,15 +68,16 @@ def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
         yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, NAME, place)
 
 
-def _timeouts(scenario: Scenario, recording: Recording) -> Iterator[Finding]:
+def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
     bound = scenario.execution_timeout
     for event in recording.events:
         details, name = details_of(event), event.get("Name") or event.get("SubType")
+        place = effects.places.get(event.get("Id", ""))
         if event["EventType"] == "CallbackStarted":
             timeout = details.get("Timeout") or details.get("HeartbeatTimeout")
             if not timeout:
                 message = f"callback {name!r} has no timeout"
-                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, NAME)
+                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, NAME, place)
                 continue
         elif event["EventType"] == "WaitStarted":
             timeout = details.get("Duration")
@@ -81,4 +87,4 @@ def _timeouts(scenario: Scenario, recording: Recording) -> Iterator[Finding]:
             message = (
                 f"{name!r} may take {timeout:,} s, the execution {bound.total_seconds():,.0f} s"
             )
-            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, NAME)
+            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, NAME, place)

@@ -14,7 +14,7 @@ from dacapo import runner
 from dacapo.recording import Recording
 from dacapo.scenario import Scenario
 from dacapo.sdk_internals.installed import is_durable
-from dacapo.sdk_internals.operations import divergences, uninterrupted
+from dacapo.sdk_internals.operations import Divergence, divergences, failures, uninterrupted
 from dacapo.service.door import Interference
 from dacapo.service.invocations import Conditions
 from dacapo.verify.effects import Effect, Effects, noting
@@ -29,7 +29,7 @@ class Observed:
 
     recording: Recording
     effects: Effects
-    divergences: list[str]
+    divergences: list[Divergence]
 
     @property
     def steps(self) -> dict[str, str | None]:
@@ -87,18 +87,26 @@ def observe(
     *,
     branches: int | None = None,
     is_uninterrupted: bool = False,
+    needs_answers: bool = False,
 ) -> Observed:
-    """Run a scenario, and note what it does."""
+    """Run a scenario, and note what it does; see `runner.run_under`."""
     going_on = uninterrupted() if is_uninterrupted else nullcontext()
     durable = {name for name, f in scenario.functions.items() if is_durable(f)}
     effects_of = noting({scenario.function, *durable})
-    with divergences() as diverged, effects_of as effects, going_on:
+    with (
+        divergences() as diverged,
+        effects_of as effects,
+        failures(effects.results.failed),
+        going_on,
+    ):
         conditions = Conditions(interference or Interference(), effects, AT_ONCE)
-        recording = runner.run_under(conditions, scenario, seed=seed, branches=branches)
+        recording = runner.run_under(
+            conditions, scenario, seed=seed, branches=branches, needs_answers=needs_answers
+        )
     return Observed(recording, effects, diverged)
 
 
 def as_scheduled(scenario: Scenario, seed: int, log: Interference) -> Scheduled:
     """The run that all others are compared with; `log` notes what it checkpoints."""
-    first, second = observe(scenario, seed, log), observe(scenario, seed)
+    first, second = observe(scenario, seed, log, needs_answers=True), observe(scenario, seed)
     return Scheduled(first.recording, first.effects, first.divergences, again=second)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from typing import Any
 
-from dacapo.runner import DEFAULT_SEED
+from dacapo.runner import DEFAULT_SEED, ScenarioError
 from dacapo.scenario import Scenario
 from dacapo.service.door import Interference
 from dacapo.simulation import Simulation
-from dacapo.verify import limits, moved, rewound
+from dacapo.verify import limits, moved, outside, polls, rewound
+from dacapo.verify.causes import gathered
 from dacapo.verify.comparing import compare, compare_crashed
-from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
+from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
 from dacapo.verify.log import Log
-from dacapo.verify.observed import Observed, as_scheduled, observe
-from dacapo.verify.sources import Kind
-from dacapo.verify.watch import Watch, watching
+from dacapo.verify.observed import as_scheduled, observe
+from dacapo.verify.report import Experiment, Report
+from dacapo.verify.watch import watching
 
 AS_SCHEDULED = limits.NAME
 UNINTERRUPTED = "uninterrupted"
@@ -32,47 +32,6 @@ EXPERIMENTS = (AS_SCHEDULED, UNINTERRUPTED, INTERRUPTED, CRASHED, REWOUND, SHUFF
 DEFAULT_SHUFFLES = 3
 DEFAULT_CRASHES = 24
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
-
-_CODES: dict[Kind, Code] = {
-    "clock": Code.CLOCK_OUTSIDE_STEP,
-    "chance": Code.CHANCE_OUTSIDE_STEP,
-    "environment": Code.ENVIRONMENT_OUTSIDE_STEP,
-    "effect": Code.EFFECT_OUTSIDE_STEP,
-    "look": Code.EFFECT_OUTSIDE_STEP,
-}
-
-
-@dataclass
-class Experiment:
-    """What was done for one experiment.
-
-    Parameters:
-        runs: how often the handler was run, or replayed.
-        seconds: real time.
-        not_run: why it was not run; "" if it was.
-    """
-
-    runs: int = 0
-    seconds: float = 0.0
-    not_run: str = ""
-
-
-@dataclass
-class Report:
-    """What the experiments on a scenario found.
-
-    Parameters:
-        findings: without repetitions: one for each code and place.
-    """
-
-    scenario: str
-    experiments: dict[str, Experiment] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def proved(self) -> list[Finding]:
-        """The findings that a run showed."""
-        return [finding for finding in self.findings if finding.certainty == PROVED]
 
 
 def verify(
@@ -116,12 +75,13 @@ class _Verifier:
         self.only = {AS_SCHEDULED, *only}
         self.progress = progress
         self.updates = UpdateLog()
-        self.found: list[Finding] = []
+        self.environment = dict(os.environ)
         self.done = Report(scenario.name or scenario.function)
         self.current = Experiment()
 
     def report(self) -> Report:
-        experiments = {
+        found: list[Finding] = []
+        for name, make in {
             AS_SCHEDULED: self.as_scheduled,
             UNINTERRUPTED: self.uninterrupted,
             INTERRUPTED: self.interrupted,
@@ -129,40 +89,43 @@ class _Verifier:
             REWOUND: self.rewound,
             SHUFFLED: self.shuffled,
             MOVED: self.moved,
-        }
-        for name, make in experiments.items():
+        }.items():
             self.current = self.done.experiments[name] = Experiment()
             if name not in self.only:
                 self.current.not_run = "not asked for"
                 continue
             self.progress(name)
             began = time.perf_counter()
-            self.found.extend(make())
+            found.extend(make())
             self.current.seconds = time.perf_counter() - began
-        self.done.findings = list(_distinct(self.found))
+        self.done.findings = gathered(found)
         return self.done
-
-    def observe(self, interference: Interference | None = None, **how: object) -> Observed:
-        self.current.runs += 1
-        return observe(self.scenario, self.seed, interference, **how)  # type: ignore[arg-type]
 
     def as_scheduled(self) -> Iterator[Finding]:
         self.current.runs = 2
         self.scheduled = as_scheduled(self.scenario, self.seed, self.updates)
         self.log = Log.of(self.scheduled.recording)
+        yield from self.scheduled.effects.misplaced
+        yield from self.scheduled.effects.results.found
         yield from limits.findings(self.scenario, self.scheduled.recording, self.scheduled.effects)
+        yield from polls.findings(self.scenario, self.seed, self.log, self.scheduled)
 
     def uninterrupted(self) -> Iterator[Finding]:
-        other = self.observe(is_uninterrupted=True)
-        yield from compare(self.scheduled, other, UNINTERRUPTED)
+        yield from self.compared(UNINTERRUPTED, is_uninterrupted=True)
 
     def interrupted(self) -> Iterator[Finding]:
-        yield from compare(self.scheduled, self.observe(Everywhere()), INTERRUPTED)
+        yield from self.compared(INTERRUPTED, Everywhere())
 
     def crashed(self) -> Iterator[Finding]:
         for key, when in crash_points(self.updates.keys, self.crashes):
-            other = self.observe(CrashAt(key, when))
-            yield from compare_crashed(self.scheduled, other, CRASHED)
+            yield from self.compared(CRASHED, CrashAt(key, when))
+
+    def shuffled(self) -> Iterator[Finding]:
+        if not any(o.kind in ("Map", "Parallel") for o in self.scheduled.recording.operations):
+            self.current.not_run = "the handler has no branches"
+            return
+        for number in range(1, self.shuffles + 1):
+            yield from self.compared(SHUFFLED, branches=self.seed + number)
 
     def rewound(self) -> Iterator[Finding]:
         scenario = self.scenario
@@ -170,37 +133,26 @@ class _Verifier:
         with Simulation(self.seed, scenario.start).running(), scenario.world(), watching() as watch:
             self.environment = dict(os.environ)
             yield from list(rewound.findings(scenario.handler, self.log))
-        yield from _sightings(watch)
-
-    def shuffled(self) -> Iterator[Finding]:
-        if not any(o.kind in ("Map", "Parallel") for o in self.scheduled.recording.operations):
-            self.current.not_run = "the handler has no branches"
-            return
-        for number in range(1, self.shuffles + 1):
-            other = self.observe(branches=self.seed + number)
-            yield from compare(self.scheduled, other, SHUFFLED)
+        yield from outside.findings(scenario, self.seed, self.log, watch.seen)
 
     def moved(self) -> Iterator[Finding]:
         self.current.runs = len(self.log.versions) + 1
-        environment = getattr(self, "environment", dict(os.environ))
         try:
-            yield from moved.findings(self.scenario.handler, self.scheduled.recording, environment)
+            yield from moved.findings(
+                self.scenario.handler, self.scheduled.recording, self.environment
+            )
         except moved.CannotMove as error:
             self.current.runs, self.current.not_run = 0, str(error)
 
-
-def _sightings(watch: Watch) -> Iterator[Finding]:
-    for sighting, count in Counter(watch.seen).items():
-        is_effect = sighting.kind == "effect"
-        certainty = PROVED if is_effect and count > 1 else SUSPECTED
-        message = f"{sighting.what} outside every step, at {count} of the points replayed"
-        yield Finding(_CODES[sighting.kind], certainty, message, REWOUND, sighting.place)
-
-
-def _distinct(found: list[Finding]) -> Iterator[Finding]:
-    # Of one kind, the findings that name a line, each line once; if none does, the first one.
-    for code in dict.fromkeys(finding.code for finding in found):
-        alike = [finding for finding in found if finding.code is code]
-        alike.sort(key=lambda finding: finding.certainty != PROVED)
-        placed = {finding.place: finding for finding in reversed(alike) if finding.place}
-        yield from reversed(placed.values()) if placed else alike[:1]
+    def compared(
+        self, experiment: str, interference: Interference | None = None, **how: Any
+    ) -> Iterator[Finding]:
+        """What shows in a run that is made otherwise than as scheduled."""
+        self.current.runs += 1
+        try:
+            other = observe(self.scenario, self.seed, interference, **how)
+        except ScenarioError as error:
+            yield Finding(Code.STUCK, PROVED, f"{experiment}: {error}", experiment)
+            return
+        compared_with = compare_crashed if experiment == CRASHED else compare
+        yield from compared_with(self.scheduled, other, experiment)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from dacapo import boto, places
+from dacapo import observing, places
 from dacapo.places import Place
 from dacapo.sdk_internals.installed import runs_user_code
 from dacapo.verify import sources
@@ -93,7 +93,7 @@ def watching() -> Iterator[Watch]:
     before = threading.getprofile()
     threading.setprofile(watch.profile)
     try:
-        with boto.observed_by(watch.observe):
+        with observing.observed_by(watch.observe):
             yield watch
     finally:
         threading.setprofile(before)

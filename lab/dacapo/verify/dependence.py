@@ -1,0 +1,96 @@
+"""Does what a handler reads outside its steps matter? The same replay, with that alone changed.
+
+A look at the clock that only a log record needs does no harm. So the points of a history are
+replayed once more at another time, or with other chance, in an otherwise equal world; if the
+handler then does something else at one of them, it hangs on what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationUpdate
+
+from dacapo import replay
+from dacapo.replay import Trace
+from dacapo.scenario import Scenario
+from dacapo.simulation import Simulation
+from dacapo.verify.log import Log
+from dacapo.verify.sources import Kind
+from dacapo.versions import state_after
+
+LATER = timedelta(days=45, hours=7, minutes=13)
+"""Another month, another day of the week, another hour."""
+TRIES = 4
+"""Other times, and other chances: a draw between two falls the same way every other time."""
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """A point from which a handler does something else, because of what it read.
+
+    Parameters:
+        kind: what alone was other than before.
+        count: how many versions of the history make up the point.
+        before, after: what the handler did there.
+    """
+
+    kind: Kind
+    count: int
+    before: Trace
+    after: Trace
+
+
+def dependences(scenario: Scenario, seed: int, log: Log, kinds: set[Kind]) -> Iterator[Dependence]:
+    """On which of these the handler depends.
+
+    Parameters:
+        seed: of the run that is replayed.
+        kinds: `clock`, `chance`, or both.
+    """
+    before = _traces(scenario, seed, log)
+    if _first_difference(before, _traces(scenario, seed, log)) is not None:
+        return  # It never does the same twice, so nothing is shown by its doing something else.
+    for kind in sorted(kinds):
+        for number in range(1, TRIES + 1):
+            other_seed = seed + number if kind == "chance" else seed
+            later = number * LATER if kind == "clock" else timedelta(0)
+            after = _traces(scenario, other_seed, log, later)
+            at = _first_difference(before, after)
+            if at is not None:
+                yield Dependence(kind, at + 1, before[at], after[at])
+                break
+
+
+def _traces(
+    scenario: Scenario, seed: int, log: Log, later: timedelta = timedelta(0)
+) -> list[Trace]:
+    with Simulation(seed, scenario.start + later).running(), scenario.world():
+        return [
+            replay.replay(scenario.handler, log.arn, state_after(log.versions[:count]), log.polls)
+            for count in range(1, len(log.versions) + 1)
+        ]
+
+
+def _first_difference(one: list[Trace], other: list[Trace]) -> int | None:
+    pairs = enumerate(zip(one, other, strict=True))
+    return next((number for number, (a, b) in pairs if _signature(a) != _signature(b)), None)
+
+
+def _signature(trace: Trace) -> tuple[object, ...]:
+    return (
+        [_told(attempt.update) for attempt in trace.attempts],
+        trace.bodies,
+        trace.output,
+        type(trace.died),
+        [_told(attempt.update) for attempt in trace.late],
+    )
+
+
+def _told(update: OperationUpdate) -> object:
+    # The pause before another attempt is jittered on purpose.
+    if update.action is OperationAction.RETRY:
+        return update.operation_id, update.name
+    return update

@@ -35,7 +35,12 @@ class Place:
 
 def is_users(code: CodeType) -> bool:
     """Whether code is the user's own: no library's, not the lab's."""
-    return not code.co_filename.startswith(_NOT_THE_USERS)
+    return is_users_file(code.co_filename)
+
+
+def is_users_file(file: str) -> bool:
+    """Whether a file is the user's own."""
+    return not file.startswith(_NOT_THE_USERS)
 
 
 def acting(frame: FrameType | None = None) -> Place | None:

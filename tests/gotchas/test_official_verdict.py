@@ -22,62 +22,13 @@ import dacapo
 from dacapo import Recording, Scenario, ScenarioError, official
 from dacapo.official_api import CannotRun
 from gotchas import GOTCHAS, shop
+from gotchas.verdicts import DIVERGED, STUCK, SUCCEEDED, TIMED_OUT, VERDICTS
 from tests.lab import handlers
 
-SUCCEEDED = "SUCCEEDED"
-DIVERGED = "FAILED NonDeterministicExecutionError"
-TIMED_OUT = "TIMED_OUT"
 RUNNING = "RUNNING"
-STUCK = "ScenarioError"
 NO_TIMEOUT = "a callback is left to time out, which takes real time here"
 NO_END = "it polls until its ExecutionTimeout, which takes real time here: half a day"
 
-
-class Verdict(NamedTuple):
-    """What a plain run of a broken handler shows.
-
-    Parameters:
-        official: how it ends on AWS's runner; None if that cannot run it here.
-        dacapo: how it ends on the simulated service.
-        wrong_on_official, wrong_on_dacapo: whether what it did outside, or when, or what it
-            returned, is not what the mended handler's run has; of runs that succeed.
-    """
-
-    official: str | None
-    dacapo: str
-    wrong_on_official: bool = False
-    wrong_on_dacapo: bool = False
-
-
-VERDICTS = {
-    "branch_on_chance": Verdict(SUCCEEDED, DIVERGED),
-    "effect_outside_a_step": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "closure_changed_in_a_step": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "dynamic_operation_name": Verdict(SUCCEEDED, DIVERGED),
-    "big_child_result": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "unnamed_operations_swapped": Verdict(SUCCEEDED, SUCCEEDED, False, True),
-    "deadline_from_the_clock": Verdict(SUCCEEDED, SUCCEEDED, False, True),
-    "time_left_from_the_clock": Verdict(SUCCEEDED, "FAILED ValidationError"),
-    "set_iterated": Verdict(SUCCEEDED, SUCCEEDED, False, False),
-    "warm_cache": Verdict(DIVERGED, DIVERGED),
-    "parent_context_in_a_child": Verdict(DIVERGED, DIVERGED),
-    "durable_operation_in_a_step": Verdict(DIVERGED, DIVERGED),
-    "user_threads": Verdict(DIVERGED, DIVERGED),
-    "bare_except_around_a_wait": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "finally_around_a_wait": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "divergence_swallowed": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "except_timeout_error": Verdict(None, "FAILED CallbackTimeoutError"),
-    "except_my_error": Verdict("FAILED StepError", "FAILED StepError"),
-    "types_that_change": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "at_most_once_twice": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "effect_before_a_result": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "compensations_noted_in_steps": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "idempotency_key_in_the_body": Verdict(SUCCEEDED, SUCCEEDED, True, True),
-    "big_step_result": Verdict(SUCCEEDED, "FAILED CheckpointError"),
-    "execution_timeout_too_short": Verdict(None, TIMED_OUT),
-    "poll_without_a_bound": Verdict(None, TIMED_OUT),
-    "callback_without_a_timeout": Verdict(None, STUCK),
-}
 
 LASTS_TOO_LONG = {
     "except_timeout_error",

@@ -136,7 +136,7 @@ def test_the_sdk_still_keeps_a_divergence_to_itself_if_the_handler_catches_it() 
     with operations.divergences() as found:
         recording = run(Scenario(handler=drifting))
     assert (recording.status, recording.result) == ("SUCCEEDED", "swallowed")
-    assert "step 1" in found[0]
+    assert "step 1" in found[0].message
 
 
 def test_the_sdk_still_suspends_by_raising() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
@@ -32,13 +32,19 @@ _SHOWN = 12
 """Operations of a trace that a finding shows."""
 
 
-def findings(handler: Handler, log: Log, experiment: str = NAME) -> Iterator[Finding]:
+def findings(
+    handler: Handler, log: Log, experiment: str = NAME, beat: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
     """Replay from every point, and tell what is other than recorded.
 
     The SDK has to be in a simulation.
+
+    Parameters:
+        beat: is called before each replay.
     """
     bodies: dict[str, Any] = {}
     for count in range(1, len(log.versions) + 1):
+        beat()
         trace = replay.replay(handler, log.arn, state_after(log.versions[:count]), log.polls)
         yield from _Point(handler, log, count, trace, experiment).findings(bodies)
 

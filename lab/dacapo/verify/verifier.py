@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dacapo.runner import DEFAULT_SEED, ScenarioError
 from dacapo.scenario import Scenario
 from dacapo.service.door import Interference
 from dacapo.simulation import Simulation
-from dacapo.verify import limits, moved, outside, polls, rewound
+from dacapo.verify import guarded, limits, moved, outside, polls, rewound
 from dacapo.verify.causes import gathered
 from dacapo.verify.comparing import compare, compare_crashed
 from dacapo.verify.findings import PROVED, Code, Finding
+from dacapo.verify.guarded import Tell
 from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
 from dacapo.verify.log import Log
 from dacapo.verify.observed import as_scheduled, observe
@@ -42,6 +45,7 @@ def verify(
     crashes: int | None = DEFAULT_CRASHES,
     only: Collection[str] = EXPERIMENTS,
     progress: Callable[[str], None] = lambda _: None,
+    patience: float = guarded.PATIENCE_SECONDS,
 ) -> Report:
     """Find out whether a scenario's handler survives being replayed.
 
@@ -50,12 +54,31 @@ def verify(
         shuffles: how many other orders of branches are tried.
         crashes: how many points to crash at, at least 2; None for all.
         only: which experiments are made; the run as scheduled always is.
-        progress: is told the name of each experiment as it begins.
+        progress: is told the name of each experiment as it begins, and as it goes on.
+        patience: seconds after which a handler that does nothing more is stopped.
 
     Raises:
         ScenarioError, NetworkRefused: the run as scheduled can't be made; see `run`.
     """
-    return _Verifier(scenario, seed, shuffles, crashes, only, progress).report()
+    verifier = _Verifier(scenario, seed, shuffles, crashes, only)
+    report = Report(scenario.name or scenario.function)
+    current = AS_SCHEDULED
+    try:
+        for said in guarded.told(verifier.run, patience):
+            if isinstance(said, str):
+                current = said
+                progress(said)
+            else:
+                name, experiment, found = said
+                report.experiments[name] = experiment
+                report.findings.extend(found)
+    except guarded.Stopped as stopped:
+        report.findings.append(replace(stopped.finding, experiment=current))
+        for name in EXPERIMENTS:
+            why = f"the handler was stopped in {current!r}"
+            report.experiments.setdefault(name, Experiment(not_run=why))
+    report.findings = gathered(report.findings)
+    return report
 
 
 class _Verifier:
@@ -66,21 +89,19 @@ class _Verifier:
         shuffles: int,
         crashes: int | None,
         only: Collection[str],
-        progress: Callable[[str], None],
     ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.shuffles = shuffles
         self.crashes = crashes
         self.only = {AS_SCHEDULED, *only}
-        self.progress = progress
         self.updates = UpdateLog()
         self.environment = dict(os.environ)
-        self.done = Report(scenario.name or scenario.function)
         self.current = Experiment()
+        self.tell: Callable[[], None] = lambda: None
 
-    def report(self) -> Report:
-        found: list[Finding] = []
+    def run(self, tell: Tell) -> None:
+        """Make the experiments, and tell of each as it begins, goes on and ends."""
         for name, make in {
             AS_SCHEDULED: self.as_scheduled,
             UNINTERRUPTED: self.uninterrupted,
@@ -90,16 +111,16 @@ class _Verifier:
             SHUFFLED: self.shuffled,
             MOVED: self.moved,
         }.items():
-            self.current = self.done.experiments[name] = Experiment()
-            if name not in self.only:
+            self.current, self.tell = Experiment(), partial(tell, name)
+            found: list[Finding] = []
+            if name in self.only:
+                self.tell()
+                began = time.perf_counter()
+                found.extend(make())
+                self.current.seconds = time.perf_counter() - began
+            else:
                 self.current.not_run = "not asked for"
-                continue
-            self.progress(name)
-            began = time.perf_counter()
-            found.extend(make())
-            self.current.seconds = time.perf_counter() - began
-        self.done.findings = gathered(found)
-        return self.done
+            tell((name, self.current, found))
 
     def as_scheduled(self) -> Iterator[Finding]:
         self.current.runs = 2
@@ -132,7 +153,7 @@ class _Verifier:
         self.current.runs = len(self.log.versions)
         with Simulation(self.seed, scenario.start).running(), scenario.world(), watching() as watch:
             self.environment = dict(os.environ)
-            yield from list(rewound.findings(scenario.handler, self.log))
+            yield from list(rewound.findings(scenario.handler, self.log, beat=self.tell))
         yield from outside.findings(scenario, self.seed, self.log, watch.seen)
 
     def moved(self) -> Iterator[Finding]:
@@ -148,6 +169,7 @@ class _Verifier:
         self, experiment: str, interference: Interference | None = None, **how: Any
     ) -> Iterator[Finding]:
         """What shows in a run that is made otherwise than as scheduled."""
+        self.tell()
         self.current.runs += 1
         try:
             other = observe(self.scenario, self.seed, interference, **how)

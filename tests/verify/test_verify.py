@@ -66,9 +66,7 @@ def test_what_was_not_run_is_said() -> None:
 
 
 def test_in_a_test_one_line_fails_with_what_is_wrong(durable: Durable) -> None:
-    with pytest.raises(
-        pytest.fail.Exception, match="chance-outside-step at gotchas"
-    ):
+    with pytest.raises(pytest.fail.Exception, match="chance-outside-step at gotchas"):
         durable.verify(branch_on_chance.breaks)
     durable.verify(branch_on_chance.holds)
 

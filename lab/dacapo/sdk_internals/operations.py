@@ -17,8 +17,6 @@ from aws_durable_execution_sdk_python.exceptions import (
     NonDeterministicExecutionError,
     SuspendExecution,
 )
-from aws_durable_execution_sdk_python.identifier import OperationIdentifier
-from aws_durable_execution_sdk_python.lambda_service import Operation
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo import places
@@ -46,17 +44,14 @@ class Divergence(NamedTuple):
 def divergences() -> Iterator[list[Divergence]]:
     """While this lasts, collects each divergence that the SDK finds, swallowed or not."""
     found: list[Divergence] = []
-    validate = OperationIdentifier.validate_checkpoint
+    make = NonDeterministicExecutionError.__init__
 
-    def told(self: OperationIdentifier, checkpoint: Operation | None) -> None:
-        try:
-            validate(self, checkpoint)
-        except NonDeterministicExecutionError as error:
-            message = _ID.sub(lambda match: match[1], str(error))
-            found.append(Divergence(message, places.acting()))
-            raise
+    def told(self: NonDeterministicExecutionError, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        message = _ID.sub(lambda match: match[1], str(self))
+        found.append(Divergence(message, places.acting()))
 
-    with patch.object(OperationIdentifier, "validate_checkpoint", told):
+    with patch.object(NonDeterministicExecutionError, "__init__", told):
         yield found
 
 

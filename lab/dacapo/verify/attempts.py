@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from aws_durable_execution_sdk_python.lambda_service import (
@@ -29,6 +30,8 @@ def differences(log: Log, update: OperationUpdate) -> Iterator[Difference]:
             yield Code.OTHER_OPERATION, message
     elif _identity(update) != _identity(recorded):
         message = f"it starts {named(update)!r} where the log has {label_of(recorded)!r}"
+        if named(update) == label_of(recorded):
+            message += ", as another kind of operation or in another context"
         yield Code.OTHER_OPERATION, message
     elif update.action is OperationAction.START:
         yield from _other_options(log, update)
@@ -44,6 +47,14 @@ def named(update: OperationUpdate) -> str:
 def delay(update: OperationUpdate) -> int | None:
     """The pause before the next attempt, in seconds."""
     return update.step_options.next_attempt_delay_seconds if update.step_options else None
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Whether two payloads hold the same, however they are written."""
+    try:
+        return bool((one and json.loads(one)) == (other and json.loads(other)))
+    except ValueError:  # of a serializer of the handler's own
+        return one == other
 
 
 def short(text: str | None, most: int = 60) -> str:
@@ -78,7 +89,7 @@ def _other_result(update: OperationUpdate, recorded: Operation) -> Iterator[Diff
     details = recorded.context_details
     if details is None or not transitions.is_terminal(recorded):
         return
-    if (update.payload or None) != (details.result or None):
+    if not same(update.payload, details.result):
         name, now, then = named(update), short(update.payload), short(details.result)
         yield Code.OTHER_RESULT, f"{name!r} returns {now}, not {then}"
 

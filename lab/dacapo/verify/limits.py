@@ -16,10 +16,11 @@ from dacapo.versions import details_of
 NAME = "as scheduled"
 NEAR = 0.8
 """From this share of a quota on it is reported."""
-_UNNAMED_BY_NATURE = (
+UNNAMED_BY_NATURE = (
     OperationSubType.MAP_ITERATION,
     OperationSubType.PARALLEL_BRANCH,
 )
+"""Operations that the SDK makes without a name unless it is given one."""
 
 
 def findings(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
 def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
     unnamed: dict[tuple[str, ...], list[str]] = {}
     for operation in recording.operations:
-        if not operation.name and operation.kind not in _UNNAMED_BY_NATURE:
+        if not operation.name and operation.kind not in UNNAMED_BY_NATURE:
             unnamed.setdefault((operation.kind, *operation.around), []).append(operation.id)
     for (kind, *_), ids in unnamed.items():
         place = next((effects.places[key] for key in ids if effects.places.get(key)), None)

@@ -20,7 +20,8 @@ class Log:
     Parameters:
         events: with their data, from the start.
         output: what the handler returned, JSON; None if it failed or has not ended.
-        is_complete: whether the execution has ended.
+        is_complete: whether the handler is to do all this and no more. An execution that has not
+            ended goes on, and code that is newer than the history may.
     """
 
     arn: str

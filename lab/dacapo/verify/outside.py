@@ -35,14 +35,19 @@ def findings(
     for dependence in shown.values():
         yield from _other_bodies(dependence, log)
     for sighting, count in Counter(seen).items():
-        message = f"{sighting.what} outside every step, at {count} of the points replayed"
-        finding = Finding(_CODES[sighting.kind], SUSPECTED, message, NAME, sighting.place)
-        if sighting.kind in shown:
-            yield _proved(finding, shown[sighting.kind], log)
-        elif sighting.kind == "effect" and count > 1:
-            yield replace(finding, certainty=PROVED)
-        else:
-            yield finding
+        finding = suspicion(sighting, count)
+        known = shown.get(sighting.kind)
+        yield _proved(finding, known, log) if known else finding
+
+
+def suspicion(sighting: Sighting, count: int) -> Finding:
+    """What can be said of something that was seen at so many of the points replayed.
+
+    What others may notice, and is done again by a replay, needs no further proof.
+    """
+    message = f"{sighting.what} outside every step, at {count} of the points replayed"
+    certainty = PROVED if sighting.kind == "effect" and count > 1 else SUSPECTED
+    return Finding(_CODES[sighting.kind], certainty, message, NAME, sighting.place)
 
 
 def _proved(finding: Finding, dependence: Dependence, log: Log) -> Finding:

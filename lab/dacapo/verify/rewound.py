@@ -6,7 +6,6 @@ point is compared with what the log says came next. A point is what an event lef
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
     OperationAction,
-    OperationType,
 )
 
 from dacapo import replay
@@ -25,6 +23,7 @@ from dacapo.verify import attempts
 from dacapo.verify.attempts import named
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
+from dacapo.verify.reached import passed_by
 from dacapo.versions import state_after
 
 NAME = "rewound"
@@ -89,8 +88,7 @@ class _Point:
                 yield self.found(Code.OTHER_BODY, message, place)
         if trace.has_ended:
             yield from self.compare_end()
-        if trace.has_ended or trace.attempts or trace.bodies:
-            yield from self.compare_reads()
+        yield from self.compare_reads()
 
     def diverged(self) -> Iterator[Finding]:
         (divergence, *_) = self.trace.divergences
@@ -135,21 +133,23 @@ class _Point:
             for version in self.log.versions[self.count :]
             if version.operation_id not in known
         ]
-        if later:
+        if output.get("Status") == "FAILED" and (later or self.log.output is not None):
+            error = output.get("Error") or {}
+            kind, text = error.get("ErrorType"), attempts.short(error.get("ErrorMessage"))
+            yield self.found(Code.ENDED_EARLY, f"it fails with {kind}: {text}; the log goes on")
+        elif later and self.log.is_complete:
             message = f"it ends before {label_of(later[0])!r}, which the log has"
             yield self.found(Code.ENDED_EARLY, message)
-        elif self.log.is_complete and not _same(output.get("Result"), self.log.output):
+        elif self.log.is_complete and not attempts.same(output.get("Result"), self.log.output):
             now, then = attempts.short(output.get("Result")), attempts.short(self.log.output)
             message = f"it returns {now}, not {then}"
             yield self.found(Code.OTHER_RESULT, message)
 
     def compare_reads(self) -> Iterator[Finding]:
-        for operation in state_after(self.log.versions[: self.count]):
-            is_execution = operation.operation_type is OperationType.EXECUTION
-            if not is_execution and operation.operation_id not in self.trace.reads:
-                message = f"it goes past {label_of(operation)!r}, which is recorded, unseen"
-                yield self.found(Code.NEVER_REACHED, message)
-                return
+        passed = next(passed_by(self.log, self.count, self.trace), None)
+        if passed is not None:
+            message = f"it goes past {label_of(passed)!r}, which is recorded, unseen"
+            yield self.found(Code.NEVER_REACHED, message)
 
     def name_of(self, operation_id: str) -> str:
         recorded = self.log.final.get(operation_id)
@@ -176,7 +176,3 @@ def after_version(log: Log, count: int) -> str:
 def _lines(following: Sequence[Operation]) -> list[str]:
     names = dict.fromkeys(label_of(version) for version in following)
     return list(names)[:_SHOWN]
-
-
-def _same(one: str | None, other: str | None) -> bool:
-    return (one and json.loads(one)) == (other and json.loads(other))

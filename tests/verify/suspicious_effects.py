@@ -1,0 +1,224 @@
+"""Correct handlers that look suspicious by what they do to the world, with stock boto3."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from typing import Any
+
+import boto3
+from aws_durable_execution_sdk_python import (
+    DurableContext,
+    StepContext,
+    StepError,
+    durable_execution,
+)
+from aws_durable_execution_sdk_python.config import StepConfig, StepSemantics
+from aws_durable_execution_sdk_python.retries import RetryPresets
+from moto import mock_aws
+
+from dacapo import Scenario
+from tests.verify.suspicious import DAY, JITTERED, MINUTE, fails_until, give
+
+TABLE = "orders"
+PAYMENTS = "https://sqs.us-east-1.amazonaws.com/123456789012/payments.fifo"
+AT_MOST_ONCE = StepConfig(
+    step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=RetryPresets.none()
+)
+
+dynamodb = boto3.client("dynamodb")
+sqs = boto3.client("sqs")
+
+
+def put(order: str, status: str) -> None:
+    """Write an order; the same request whenever it is made again."""
+    item = {"id": {"S": order}, "status": {"S": status}}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+
+
+def send(text: str, key: str) -> None:
+    """Send a message; the queue takes one with the same key for the same."""
+    sqs.send_message(
+        QueueUrl=PAYMENTS, MessageBody=text, MessageGroupId="all", MessageDeduplicationId=key
+    )
+
+
+@durable_execution
+def same_item_again(event: str, context: DurableContext) -> str:
+    """A crash makes it write twice; but the same item under the same key, which is writing once."""
+    context.step(lambda _: put(event, "new"), name="note the order")
+    context.wait(DAY, name="a day")
+    context.step(lambda _: put(event, "old"), name="close the order")
+    return event
+
+
+@durable_execution
+def item_if_there_is_none(event: str, context: DurableContext) -> str:
+    """What it writes has the time in it, so a second write is another; but there is no second."""
+
+    def take(_: StepContext) -> str:
+        time.sleep(1)
+        item = {"id": {"S": event}, "taken": {"N": str(time.time())}}
+        # It may have been here before, and died before it could say so.
+        with suppress(dynamodb.exceptions.ConditionalCheckFailedException):
+            dynamodb.put_item(
+                TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(id)"
+            )
+        return event
+
+    taken = str(context.step(take, name="take the number"))
+    context.wait(MINUTE, name="a minute")
+    return taken
+
+
+@durable_execution
+def message_with_a_key(event: str, context: DurableContext) -> str:
+    """A crash makes it send twice; but with a key from the execution's name, so one arrives."""
+    key = uuid.uuid5(uuid.NAMESPACE_URL, context.execution_context.durable_execution_arn)
+    context.step(lambda _: send(event, f"{key} pay"), name="pay")
+    context.wait(MINUTE, name="a minute")
+    return event
+
+
+@durable_execution
+def key_from_a_step(event: str, context: DurableContext) -> str:
+    """Its key comes from chance; but it is drawn in a step, before the step that needs it."""
+    key = str(context.step(lambda _: str(uuid.uuid4()), name="draw a key"))
+    context.wait(MINUTE, name="a minute")
+    context.step(lambda _: send(event, key), name="pay")
+    return event
+
+
+@durable_execution
+def paid_or_unclear(event: str, context: DurableContext) -> str:
+    """It ends otherwise if it dies while it pays; but paying what may be paid twice is worse."""
+    try:
+        answer = context.step(partial(pay, event), name="pay", config=AT_MOST_ONCE)
+    except StepError as error:
+        answer = f"unclear: {error.error_type.rpartition('.')[2]}"
+        context.step(lambda _: put(event, answer), name="ask somebody")
+    context.wait(MINUTE, name="a minute")
+    return str(context.step(partial(give, answer), name="tell"))
+
+
+def pay(text: str, _: StepContext) -> str:
+    send(text, str(uuid.uuid4()))
+    return "paid"
+
+
+@durable_execution
+def asks_before_it_writes(event: str, context: DurableContext) -> str:
+    """What it asks has another answer the second time; but what it then does is the same."""
+
+    def close(_: StepContext) -> str:
+        key = {"id": {"S": event}}
+        found = dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
+        if found is None:
+            put(event, "closed")
+        return "closed"
+
+    context.wait(MINUTE, name="a minute")
+    return str(context.step(close, name="close the order"))
+
+
+@durable_execution
+def tries_after_an_effect(event: str, context: DurableContext) -> int:
+    """Each try writes before it fails, after a pause that chance makes; but it is one item."""
+
+    def work(step: StepContext) -> int:
+        put(event, "tried")
+        return fails_until(2, step)
+
+    return int(context.step(work, name="work", config=StepConfig(retry_strategy=JITTERED)))
+
+
+@cache
+def client_of_this_process() -> Any:
+    return boto3.client("dynamodb")
+
+
+@durable_execution
+def client_made_late(event: str, context: DurableContext) -> str:
+    """A module keeps a client that a cold process has to make; but no operation hangs on it."""
+    client = client_of_this_process()
+    item = {"id": {"S": event}}
+    context.wait(MINUTE, name="a minute")
+    context.step(lambda _: bool(client.put_item(TableName=TABLE, Item=item)), name="note it")
+    return event
+
+
+@durable_execution
+def branches_that_write(event: list[str], context: DurableContext) -> list[str]:
+    """Its items are written in another order each time; but each from a step, under its own key."""
+
+    def branch(child: DurableContext, order: str, _: int, __: Any) -> str:
+        child.step(lambda _: put(order, "new"), name="note it")
+        child.wait(MINUTE, name="a minute")
+        return order
+
+    return context.map(event, branch, name="note all").get_results()
+
+
+@durable_execution
+def threads_in_a_step(event: list[str], context: DurableContext) -> int:
+    """Threads of its own write in any order; but within one step, and without the context."""
+
+    def write(_: StepContext) -> int:
+        with ThreadPoolExecutor(2) as pool:
+            return len(list(pool.map(lambda order: put(order, "new"), event)))
+
+    written = int(context.step(write, name="note all"))
+    context.wait(MINUTE, name="a minute")
+    return written
+
+
+@contextmanager
+def table() -> Iterator[None]:
+    """A table with no order in it; gone afterwards, even if moto goes on for the next one."""
+    with mock_aws():
+        dynamodb.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        try:
+            yield
+        finally:
+            dynamodb.delete_table(TableName=TABLE)
+
+
+@contextmanager
+def queue() -> Iterator[None]:
+    """A queue that takes messages with the same key for one; gone afterwards."""
+    with mock_aws():
+        sqs.create_queue(QueueName=PAYMENTS.rpartition("/")[2], Attributes={"FifoQueue": "true"})
+        try:
+            yield
+        finally:
+            sqs.delete_queue(QueueUrl=PAYMENTS)
+
+
+@contextmanager
+def bank() -> Iterator[None]:
+    """A table and a queue."""
+    with table(), queue():
+        yield
+
+
+SCENARIOS = (
+    Scenario(handler=same_item_again, event="17", world=table),
+    Scenario(handler=item_if_there_is_none, event="17", world=table),
+    Scenario(handler=message_with_a_key, event="5 euros", world=queue),
+    Scenario(handler=key_from_a_step, event="5 euros", world=queue),
+    Scenario(handler=paid_or_unclear, event="5 euros", world=bank),
+    Scenario(handler=asks_before_it_writes, event="17", world=table),
+    Scenario(handler=tries_after_an_effect, event="17", world=table),
+    Scenario(handler=client_made_late, event="17", world=table),
+    Scenario(handler=branches_that_write, event=["17", "18"], world=table),
+    Scenario(handler=threads_in_a_step, event=["17", "18"], world=table),
+)

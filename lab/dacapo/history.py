@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -24,12 +24,17 @@ def from_json(value: Any) -> Any:
     match value:
         case dict():
             return {
-                member: datetime.fromisoformat(part)
-                if member.endswith("Timestamp")
-                else from_json(part)
+                member: _time(part) if member.endswith("Timestamp") else from_json(part)
                 for member, part in value.items()
             }
         case list():
             return [from_json(part) for part in value]
         case _:
             return value
+
+
+def _time(value: str | float) -> datetime:
+    # The AWS CLI prints seconds since 1970 if it is told to.
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return datetime.fromtimestamp(value, UTC)

@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 _NOT_THE_USERS = (
@@ -53,6 +53,16 @@ def acting(frame: FrameType | None = None) -> Place | None:
     while frame is not None and not is_users(frame.f_code):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def is_called_by(module: ModuleType) -> bool:
+    """Whether a module stands between the caller and the innermost line of the user's."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and not is_users(frame.f_code):
+        if frame.f_code.co_filename == module.__file__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def of_function(function: Callable[..., Any]) -> Place | None:

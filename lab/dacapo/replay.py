@@ -9,9 +9,11 @@ checkpoint is sent; what it *attempts* is noted, and there it is suspended. Bran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aws_durable_execution_sdk_python import retries
 from aws_durable_execution_sdk_python.exceptions import SuspendExecution
 from aws_durable_execution_sdk_python.execution import (
     DurableExecutionInvocationInputWithClient,
@@ -23,6 +25,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     CheckpointUpdatedExecutionState,
     Operation,
     OperationAction,
+    OperationStatus,
     OperationSubType,
     OperationType,
     OperationUpdate,
@@ -39,14 +42,21 @@ from dacapo.service.functions import Died, Handler, LambdaContext
 
 Polls = Mapping[tuple[str, int], str]
 """What each poll found, as it was stored, by operation id and attempt."""
+_SOON = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something that the handler was about to checkpoint, and the line that wanted it."""
+    """Something that the handler was about to checkpoint, and the line that wanted it.
+
+    Parameters:
+        is_pause_of_retry: whether it is the SDK's `with_retry` that wants it, whose pauses are
+            jittered.
+    """
 
     update: OperationUpdate
     place: Place | None
+    is_pause_of_retry: bool = False
 
 
 @dataclass
@@ -89,7 +99,7 @@ class _Rewinder(Probe):
         self.trace.reads[operation_id] = None
 
     def takes(self, update: OperationUpdate, *, is_sync: bool) -> bool:
-        attempt = Attempt(update, places.acting())
+        attempt = Attempt(update, places.acting(), places.is_called_by(retries))
         (self.trace.late if self.trace.suspensions else self.trace.attempts).append(attempt)
         # A context is entered to see what is in it, and a step that does not wait for its start to
         # be stored goes on to its body.
@@ -119,7 +129,7 @@ class _Client:
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
 
-    def checkpoint(self, *_: Any) -> CheckpointOutput:
+    def checkpoint(self, *_: Any, **__: Any) -> CheckpointOutput:
         return CheckpointOutput(None, CheckpointUpdatedExecutionState([]))
 
     def get_execution_state(self, *_: Any) -> StateOutput:
@@ -144,7 +154,7 @@ def replay(
     event = DurableExecutionInvocationInputWithClient(
         durable_execution_arn=arn,
         checkpoint_token="replay",  # noqa: S106 - no secret
-        initial_execution_state=InitialExecutionState(list(operations), ""),
+        initial_execution_state=InitialExecutionState([_not_due(o) for o in operations], ""),
         updated_operation_ids=[],
         service_client=client,
     )
@@ -158,3 +168,17 @@ def replay(
         except Died as died:
             trace.died = died
     return trace
+
+
+def _not_due(operation: Operation) -> Operation:
+    """An operation that waits, with its end in the future, whatever time it is by now.
+
+    It is the service that says when it is over; the SDK would ask it again and again.
+    """
+    later = datetime.now(UTC) + _SOON
+    wait, step = operation.wait_details, operation.step_details
+    if operation.status is OperationStatus.STARTED and wait:
+        wait = replace(wait, scheduled_end_timestamp=later)
+    if operation.status is OperationStatus.PENDING and step:
+        step = replace(step, next_attempt_timestamp=later)
+    return replace(operation, wait_details=wait, step_details=step)

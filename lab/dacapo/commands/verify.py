@@ -22,6 +22,7 @@ from dacapo.report import findings
 from dacapo.verify import verifier
 from dacapo.verify.advice import ADVICE, PAGE
 from dacapo.verify.findings import Finding
+from dacapo.verify.points import DEFAULT_POINTS
 from dacapo.verify.report import Report
 from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS
 
@@ -44,7 +45,7 @@ from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENT
     show_default=True,
     help="How many points to crash at, at even distances.",
 )
-@click.option("--full", is_flag=True, help="Crash at every point.")
+@click.option("--full", is_flag=True, help="Crash at every point, replay from every point.")
 def verify(  # noqa: PLR0917 - click gives them by name
     target: str,
     event: str | None,
@@ -74,6 +75,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
                 seed=seed,
                 shuffles=seeds,
                 crashes=None if full else crashes,
+                points=None if full else DEFAULT_POINTS,
                 only=chosen,
                 progress=lambda name: status.update(f"{name} …"),
             )

@@ -91,6 +91,9 @@ class Checkpoints:
         while execution.is_running and not execution.changed:
             if clock.is_idle() or not clock.run_next():
                 return False
+        # What is due at the same moment has happened too, once that moment is there.
+        while execution.is_running and not clock.is_idle() and clock.run_next(until=clock.now):
+            pass
         return execution.is_running
 
     def _check_token(self, execution: Execution, token: str) -> None:

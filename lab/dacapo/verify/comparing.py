@@ -15,7 +15,7 @@ from dacapo.verify.observed import Observed, Scheduled
 
 def compare(scheduled: Scheduled, other: Observed, experiment: str) -> Iterator[Finding]:
     """What shows that a run was another one than as scheduled."""
-    yield from _diverged(other, experiment)
+    yield from diverged(other, experiment)
     if any(
         other.steps[key] != payload
         for key, payload in scheduled.steps.items()
@@ -23,6 +23,8 @@ def compare(scheduled: Scheduled, other: Observed, experiment: str) -> Iterator[
     ):
         # What a step returned may differ (an id that AWS gave), and then all that follows may.
         return
+    if scheduled.ended_early != other.ended_early:
+        return  # Other branches came first, and all that follows may differ.
     yield from _compare_operations(scheduled, other, experiment)
     yield from _compare_ends(scheduled.recording, other.recording, experiment)
     yield from _compare_effects(scheduled, other, experiment)
@@ -34,13 +36,17 @@ def compare_crashed(scheduled: Scheduled, crashed: Observed, experiment: str) ->
     yield from _repeated(scheduled, crashed, experiment)
     if crashed.interrupted:
         return  # At most once: the crash ended the attempt, so the result may be another one.
+    again = {key for key, n in crashed.effects.bodies.items() if n > scheduled.effects.bodies[key]}
+    if again & (scheduled.steps.keys() ^ crashed.steps.keys()):
+        return  # A step that ran again was answered otherwise: that is the world's doing.
     for finding in compare(scheduled, crashed, experiment):
         # A step that may run again does what it does again; whether it may is seen above.
         if finding.code is not Code.OTHER_EFFECTS:
             yield finding
 
 
-def _diverged(other: Observed, experiment: str) -> Iterator[Finding]:
+def diverged(other: Observed, experiment: str) -> Iterator[Finding]:
+    """What the SDK found to be other than recorded, whether or not the handler let it out."""
     error = other.recording.error
     is_honest = error is not None and "NonDeterministic" in (error.type or "")
     code = Code.OTHER_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
@@ -52,7 +58,8 @@ def _compare_operations(one: Observed, other: Observed, experiment: str) -> Iter
     # An id says in which context an operation stands, and at which place: branches may come in any
     # order, all else may not.
     before, after = one.paths, other.paths
-    key = next((key for key in {**before, **after} if before.get(key) != after.get(key)), None)
+    keys = [key for key in {**before, **after} if key not in _left_over(one, other)]
+    key = next((key for key in keys if before.get(key) != after.get(key)), None)
     if key is None:
         return
     was, now = before.get(key), after.get(key)
@@ -73,6 +80,11 @@ def _compare_operations(one: Observed, other: Observed, experiment: str) -> Iter
     )
 
 
+def _left_over(one: Observed, other: Observed) -> set[str]:
+    """Ids of what is in batches that ended early: which branches begin is a matter of order."""
+    return one.inside(one.ended_early) | other.inside(other.ended_early)
+
+
 def _compare_ends(one: Recording, other: Recording, experiment: str) -> Iterator[Finding]:
     ends = [(r.status, r.result, r.error and (r.error.type, r.error.message)) for r in (one, other)]
     if ends[0] != ends[1]:
@@ -88,8 +100,9 @@ def _end(recording: Recording) -> str:
 
 def _compare_effects(one: Scheduled, other: Observed, experiment: str) -> Iterator[Finding]:
     before, after = one.effects_of(one), one.effects_of(other)
+    left_over = _left_over(one, other)
     for effect in {**before, **after}:
-        if before[effect] == after[effect]:
+        if before[effect] == after[effect] or effect.operation_id in left_over:
             continue
         place = other.effects.place_of(effect) or one.effects.place_of(effect)
         where = f"in step {effect.step!r}" if effect.operation_id else "outside every step"

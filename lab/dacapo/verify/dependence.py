@@ -7,7 +7,7 @@ handler then does something else at one of them, it hangs on what it reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,34 +43,41 @@ class Dependence:
     after: Trace
 
 
-def dependences(scenario: Scenario, seed: int, log: Log, kinds: set[Kind]) -> Iterator[Dependence]:
+def dependences(
+    scenario: Scenario, seed: int, log: Log, points: Sequence[int], kinds: set[Kind]
+) -> Iterator[Dependence]:
     """On which of these the handler depends.
 
     Parameters:
         seed: of the run that is replayed.
+        points: to replay from, each as the number of versions that make it.
         kinds: `clock`, `chance`, or both.
     """
-    before = _traces(scenario, seed, log)
-    if _first_difference(before, _traces(scenario, seed, log)) is not None:
+    before = _traces(scenario, seed, log, points)
+    if _first_difference(before, _traces(scenario, seed, log, points)) is not None:
         return  # It never does the same twice, so nothing is shown by its doing something else.
     for kind in sorted(kinds):
         for number in range(1, TRIES + 1):
             other_seed = seed + number if kind == "chance" else seed
             later = number * LATER if kind == "clock" else timedelta(0)
-            after = _traces(scenario, other_seed, log, later)
+            after = _traces(scenario, other_seed, log, points, later)
             at = _first_difference(before, after)
             if at is not None:
-                yield Dependence(kind, at + 1, before[at], after[at])
+                yield Dependence(kind, points[at], before[at], after[at])
                 break
 
 
 def _traces(
-    scenario: Scenario, seed: int, log: Log, later: timedelta = timedelta(0)
+    scenario: Scenario,
+    seed: int,
+    log: Log,
+    points: Sequence[int],
+    later: timedelta = timedelta(0),
 ) -> list[Trace]:
     with Simulation(seed, scenario.start + later).running(), scenario.world():
         return [
             replay.replay(scenario.handler, log.arn, state_after(log.versions[:count]), log.polls)
-            for count in range(1, len(log.versions) + 1)
+            for count in points
         ]
 
 

@@ -10,9 +10,8 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -26,12 +25,12 @@ from dacapo.scenario import START
 from dacapo.service.functions import Handler
 from dacapo.simulation import Simulation
 from dacapo.verify import rewound
+from dacapo.verify.dependence import LATER
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.versions import state_after
 
 NAME = "moved"
-LATER = timedelta(days=45)
 OTHER_SEED = 1
 OTHER_HASH_SEED = "1"
 LONGEST_SECONDS = 60
@@ -42,11 +41,15 @@ class CannotMove(Exception):  # noqa: N818 - says what it is
 
 
 def findings(
-    handler: Handler, recording: Recording, environment: Mapping[str, str]
+    handler: Handler,
+    recording: Recording,
+    points: Sequence[int],
+    environment: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Replay in a fresh process, and tell what is other than recorded.
 
     Parameters:
+        points: to replay from, each as the number of versions that make it.
         environment: what the handler's world sets.
 
     Raises:
@@ -59,6 +62,7 @@ def findings(
         "handler": name,
         "path": [entry or str(Path.cwd()) for entry in sys.path],
         "recording": recording.to_json(),
+        "points": list(points),
     }
     try:
         done = subprocess.run(
@@ -96,7 +100,7 @@ def main() -> None:
         cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
         found = [
             *rewound.at_point(handler, log, len(log.versions), cold, NAME),
-            *rewound.findings(handler, log, NAME),
+            *rewound.findings(handler, log, task["points"], NAME),
         ]
     print(json.dumps([asdict(finding) for finding in dict.fromkeys(found)]))  # noqa: T201
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from dacapo.sdk_internals.installed import is_durable
 from dacapo.sdk_internals.operations import Divergence, divergences, failures, uninterrupted
 from dacapo.service.door import Interference
 from dacapo.service.invocations import Conditions
+from dacapo.verify.batches import ends_early
 from dacapo.verify.effects import Effect, Effects, noting
 
 AT_ONCE = timedelta(0)
@@ -33,17 +35,30 @@ class Observed:
 
     @property
     def steps(self) -> dict[str, str | None]:
-        """What each step returned, as it was stored."""
+        """What each step returned, as it was stored; a step that failed returned nothing."""
         return {
             o.id: o.payload
             for o in self.recording.operations
-            if o.stored.operation_type is OperationType.STEP
+            if o.stored.operation_type is OperationType.STEP and o.status == "SUCCEEDED"
         }
 
     @property
     def paths(self) -> dict[str, str]:
         """The path of each operation, by its id."""
         return {operation.id: operation.path for operation in self.recording.operations}
+
+    @cached_property
+    def ended_early(self) -> dict[str, str | None]:
+        """The results of the batches that ended before all of their branches had."""
+        return {o.id: o.payload for o in self.recording.operations if ends_early(o.payload)}
+
+    def inside(self, contexts: Collection[str]) -> set[str]:
+        """Ids of the operations inside these contexts."""
+        within = set(contexts)
+        for operation in self.recording.operations:
+            if operation.stored.parent_id in within:
+                within.add(operation.id)
+        return within - set(contexts)
 
     @cached_property
     def interrupted(self) -> list[str]:

@@ -27,11 +27,11 @@ _OTHERWISE: dict[Kind, str] = {"clock": "at another time", "chance": "with other
 
 
 def findings(
-    scenario: Scenario, seed: int, log: Log, seen: Sequence[Sighting]
+    scenario: Scenario, seed: int, log: Log, points: Sequence[int], seen: Sequence[Sighting]
 ) -> Iterator[Finding]:
     """What is wrong with what was seen, each line of the user's once."""
     read = {sighting.kind for sighting in seen} & set(_OTHERWISE)
-    shown = {found.kind: found for found in dependences(scenario, seed, log, read)}
+    shown = {found.kind: found for found in dependences(scenario, seed, log, points, read)}
     for dependence in shown.values():
         yield from _other_bodies(dependence, log)
     for sighting, count in Counter(seen).items():

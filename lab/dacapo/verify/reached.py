@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
     OperationAction,
-    OperationSubType,
     OperationType,
 )
 
 from dacapo.replay import Trace
+from dacapo.verify.batches import BATCHES, ended_early_in, is_inside
 from dacapo.verify.log import Log
 from dacapo.versions import state_after
-
-_BATCHES = (OperationSubType.MAP, OperationSubType.PARALLEL)
 
 
 def passed_by(log: Log, count: int, trace: Trace) -> Iterator[Operation]:
@@ -24,10 +22,13 @@ def passed_by(log: Log, count: int, trace: Trace) -> Iterator[Operation]:
     Branches do not wait for each other: what another one does says nothing of an operation.
     """
     went_on, ended = _went_on(log, trace), _ended(trace)
+    early = ended_early_in(log, trace)
     for operation in state_after(log.versions[:count]):
         if operation.operation_type is OperationType.EXECUTION:
             continue
         if operation.operation_id in trace.reads:
+            continue
+        if is_inside(operation.parent_id, early, log, trace):
             continue
         if trace.has_ended or _is_past(log, operation, went_on, ended):
             yield operation
@@ -48,7 +49,7 @@ def _went_on(log: Log, trace: Trace) -> set[str | None]:
 def _is_past(log: Log, operation: Operation, went_on: set[str | None], ended: set[str]) -> bool:
     parent_id = operation.parent_id
     while parent := log.final.get(parent_id or ""):
-        if parent_id in ended or (parent.sub_type not in _BATCHES and parent_id in went_on):
+        if parent_id in ended or (parent.sub_type not in BATCHES and parent_id in went_on):
             return True
         parent_id = parent.parent_id
     return parent_id in went_on

@@ -7,7 +7,7 @@ point is compared with what the log says came next. A point is what an event lef
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
@@ -21,28 +21,36 @@ from dacapo.replay import Attempt, Trace
 from dacapo.service.functions import Handler
 from dacapo.verify import attempts
 from dacapo.verify.attempts import named
+from dacapo.verify.batches import ended_early_in, is_inside
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.verify.reached import passed_by
 from dacapo.versions import state_after
 
 NAME = "rewound"
+_DRAWS = 12
+"""How often a delay is drawn again: of two lengths, all draws fall on one in one of 2,000 cases."""
 _SHOWN = 12
 """Operations of a trace that a finding shows."""
 
 
 def findings(
-    handler: Handler, log: Log, experiment: str = NAME, beat: Callable[[], None] = lambda: None
+    handler: Handler,
+    log: Log,
+    points: Iterable[int],
+    experiment: str = NAME,
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Finding]:
-    """Replay from every point, and tell what is other than recorded.
+    """Replay from these points, and tell what is other than recorded.
 
     The SDK has to be in a simulation.
 
     Parameters:
+        points: each as the number of versions that make it.
         beat: is called before each replay.
     """
     bodies: dict[str, Any] = {}
-    for count in range(1, len(log.versions) + 1):
+    for count in points:
         beat()
         trace = replay.replay(handler, log.arn, state_after(log.versions[:count]), log.polls)
         yield from _Point(handler, log, count, trace, experiment).findings(bodies)
@@ -66,6 +74,7 @@ class _Point:
         self.count = count
         self.trace = trace
         self.experiment = experiment
+        self.early = ended_early_in(log, trace)
 
     def findings(self, bodies: dict[str, Any]) -> Iterator[Finding]:
         trace = self.trace
@@ -99,8 +108,13 @@ class _Point:
         yield self.found(code, divergence.message, divergence.place)
 
     def compare(self, attempt: Attempt) -> Iterator[Finding]:
-        for code, message in attempts.differences(self.log, attempt.update):
-            yield self.found(code, message, attempt.place)
+        update = attempt.update
+        is_new = update.operation_id not in self.log.final
+        if is_new and is_inside(update.parent_id, self.early, self.log, self.trace):
+            return
+        for code, message in attempts.differences(self.log, update):
+            if not (code is Code.OTHER_WAIT and attempt.is_pause_of_retry):
+                yield self.found(code, message, attempt.place)
         if attempt.update.action is OperationAction.RETRY:
             yield from self.compare_delay(attempt)
 
@@ -111,19 +125,22 @@ class _Point:
         details = current.step_details if current else None
         number = (details.attempt if details else 0) + 1
         recorded = self.log.delays.get((update.operation_id, number))
-        if recorded is None or delay == recorded or delay != self.delay_by_other_chance():
+        if recorded is None or delay == recorded or self.delays_by_other_chance() != {delay}:
             return
         message = f"{named(update)!r} waits {delay} s for its next attempt, not {recorded} s"
         yield self.found(Code.OTHER_WAIT, message, attempt.place)
 
-    def delay_by_other_chance(self) -> int | None:
-        """The delay once more, drawn otherwise: jitter is meant to differ."""
-        random.seed(f"{self.count} again")
+    def delays_by_other_chance(self) -> set[int | None]:
+        """The delay some more times, drawn otherwise: jitter is meant to differ."""
         log = self.log
+        delays: set[int | None] = set()
         state = state_after(log.versions[: self.count])
-        trace = replay.replay(self.handler, log.arn, state, log.polls)
-        retries = [a.update for a in trace.attempts if a.update.action is OperationAction.RETRY]
-        return attempts.delay(retries[0]) if retries else None
+        for number in range(_DRAWS):
+            random.seed(f"{self.count} {number}")
+            trace = replay.replay(self.handler, log.arn, state, log.polls)
+            retries = [a.update for a in trace.attempts if a.update.action is OperationAction.RETRY]
+            delays.update(attempts.delay(retry) for retry in retries[:1])
+        return delays
 
     def compare_end(self) -> Iterator[Finding]:
         output = self.trace.output or {}

@@ -15,12 +15,13 @@ from dacapo.service.door import Interference
 from dacapo.simulation import Simulation
 from dacapo.verify import guarded, limits, moved, outside, polls, rewound
 from dacapo.verify.causes import gathered
-from dacapo.verify.comparing import compare, compare_crashed
+from dacapo.verify.comparing import compare, compare_crashed, diverged
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.guarded import Tell
 from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
 from dacapo.verify.log import Log
 from dacapo.verify.observed import as_scheduled, observe
+from dacapo.verify.points import DEFAULT_POINTS, chosen
 from dacapo.verify.report import Experiment, Report
 from dacapo.verify.watch import watching
 
@@ -43,6 +44,7 @@ def verify(
     seed: int = DEFAULT_SEED,
     shuffles: int = DEFAULT_SHUFFLES,
     crashes: int | None = DEFAULT_CRASHES,
+    points: int | None = DEFAULT_POINTS,
     only: Collection[str] = EXPERIMENTS,
     progress: Callable[[str], None] = lambda _: None,
     patience: float = guarded.PATIENCE_SECONDS,
@@ -53,6 +55,7 @@ def verify(
         seed: as for `run`.
         shuffles: how many other orders of branches are tried.
         crashes: how many points to crash at, at least 2; None for all.
+        points: how many points to replay from at least, if there are more; None for all.
         only: which experiments are made; the run as scheduled always is.
         progress: is told the name of each experiment as it begins, and as it goes on.
         patience: seconds after which a handler that does nothing more is stopped.
@@ -60,7 +63,7 @@ def verify(
     Raises:
         ScenarioError, NetworkRefused: the run as scheduled can't be made; see `run`.
     """
-    verifier = _Verifier(scenario, seed, shuffles, crashes, only)
+    verifier = _Verifier(scenario, seed, shuffles, crashes, points, only)
     report = Report(scenario.name or scenario.function)
     current = AS_SCHEDULED
     try:
@@ -88,12 +91,14 @@ class _Verifier:
         seed: int,
         shuffles: int,
         crashes: int | None,
+        points: int | None,
         only: Collection[str],
     ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.shuffles = shuffles
         self.crashes = crashes
+        self.most_points = points
         self.only = {AS_SCHEDULED, *only}
         self.updates = UpdateLog()
         self.environment = dict(os.environ)
@@ -126,6 +131,8 @@ class _Verifier:
         self.current.runs = 2
         self.scheduled = as_scheduled(self.scenario, self.seed, self.updates)
         self.log = Log.of(self.scheduled.recording)
+        self.points = chosen(self.log.versions, self.most_points)
+        yield from diverged(self.scheduled, AS_SCHEDULED)
         yield from self.scheduled.effects.misplaced
         yield from self.scheduled.effects.results.found
         yield from limits.findings(self.scenario, self.scheduled.recording, self.scheduled.effects)
@@ -150,17 +157,19 @@ class _Verifier:
 
     def rewound(self) -> Iterator[Finding]:
         scenario = self.scenario
-        self.current.runs = len(self.log.versions)
+        self.current.runs = len(self.points)
         with Simulation(self.seed, scenario.start).running(), scenario.world(), watching() as watch:
             self.environment = dict(os.environ)
-            yield from list(rewound.findings(scenario.handler, self.log, beat=self.tell))
-        yield from outside.findings(scenario, self.seed, self.log, watch.seen)
+            yield from list(
+                rewound.findings(scenario.handler, self.log, self.points, beat=self.tell)
+            )
+        yield from outside.findings(scenario, self.seed, self.log, self.points, watch.seen)
 
     def moved(self) -> Iterator[Finding]:
-        self.current.runs = len(self.log.versions) + 1
+        self.current.runs = len(self.points) + 1
         try:
             yield from moved.findings(
-                self.scenario.handler, self.scheduled.recording, self.environment
+                self.scenario.handler, self.scheduled.recording, self.points, self.environment
             )
         except moved.CannotMove as error:
             self.current.runs, self.current.not_run = 0, str(error)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from unittest.mock import patch
 
 import boto3
+from moto.kms import models, utils
 from moto.moto_api._internal import mock_random
 
 from patterns import callback_rows, reference
@@ -16,6 +18,7 @@ TABLE = "callbacks"
 
 # The worlds make their calls with clients of their own, so that tests can count the handlers'.
 dynamodb, kms = boto3.client("dynamodb"), boto3.client("kms")
+_one_key = cache(utils.generate_private_key)
 
 
 @contextmanager
@@ -29,8 +32,13 @@ def registry() -> Iterator[None]:
 
 @contextmanager
 def reference_key() -> Iterator[None]:
-    """A key that references are derived with; moto has to be on, and takes its time to make one."""
-    key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
+    """A key that references are derived with; moto has to be on.
+
+    moto makes an RSA key for every key, which takes it longer than all the rest and is needed for
+    none of this kind: one is made, and serves them all.
+    """
+    with patch.object(models, "generate_private_key", _one_key):
+        key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
     with patch.dict(os.environ, {reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"]}):
         yield
 

@@ -15,11 +15,12 @@ import pytest
 from moto import mock_aws
 
 from dacapo import Recording, Scenario, run
+from dacapo.verify.experiments import CRASHED, EXPERIMENTS, MOVED, REWOUND, SHUFFLED
 from dacapo.verify.findings import SUSPECTED, Code
 from dacapo.verify.interferences import CrashAt, UpdateLog, crash_points
 from dacapo.verify.observed import Observed, observe
 from dacapo.verify.report import Report
-from dacapo.verify.verifier import CRASHED, EXPERIMENTS, MOVED, REWOUND, SHUFFLED, verify
+from dacapo.verify.verifier import verify
 from dacapo.versions import details_of
 from tests.verify import suspicious, suspicious_contexts, suspicious_effects
 

@@ -13,9 +13,10 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Scenario
+from dacapo.verify.experiments import AS_SCHEDULED, MOVED, REWOUND
 from dacapo.verify.findings import Code
 from dacapo.verify.report import Report
-from dacapo.verify.verifier import AS_SCHEDULED, MOVED, REWOUND, verify
+from dacapo.verify.verifier import verify
 
 PATIENCE = 2.0
 

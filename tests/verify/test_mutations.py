@@ -26,8 +26,9 @@ from pathlib import Path
 import pytest
 
 from dacapo import Scenario, ScenarioError
+from dacapo.verify.experiments import INTERRUPTED, REWOUND, UNINTERRUPTED
 from dacapo.verify.findings import PROVED, SUSPECTED, Code
-from dacapo.verify.verifier import INTERRUPTED, REWOUND, UNINTERRUPTED, verify
+from dacapo.verify.verifier import verify
 from scenarios import approval, event_callback, polling, webhook_callback
 from tests.verify import mutations
 

@@ -6,7 +6,7 @@ import pytest
 
 from dacapo import Scenario
 from dacapo.pytest_plugin import Durable
-from dacapo.verify.verifier import CRASHED, MOVED, REWOUND
+from dacapo.verify.experiments import CRASHED, MOVED, REWOUND
 from tests.lab.test_versions import STORIES
 
 CRASHES = 6

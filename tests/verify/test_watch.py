@@ -20,8 +20,9 @@ from aws_durable_execution_sdk_python.config import Duration
 from moto import mock_aws
 
 from dacapo import Scenario
+from dacapo.verify.experiments import REWOUND
 from dacapo.verify.findings import PROVED, SUSPECTED, Code
-from dacapo.verify.verifier import REWOUND, verify
+from dacapo.verify.verifier import verify
 
 sqs = boto3.client("sqs")
 

@@ -21,10 +21,10 @@ from dacapo.commands.options import (
 from dacapo.report import findings
 from dacapo.verify import verifier
 from dacapo.verify.advice import ADVICE, PAGE
+from dacapo.verify.experiments import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS
 from dacapo.verify.findings import Finding
 from dacapo.verify.points import DEFAULT_POINTS
 from dacapo.verify.report import Report
-from dacapo.verify.verifier import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS
 
 
 @click.command()
@@ -77,6 +77,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
                 crashes=None if full else crashes,
                 points=None if full else DEFAULT_POINTS,
                 only=chosen,
+                processes=2,
                 progress=lambda name: status.update(f"{name} …"),
             )
         )

@@ -53,6 +53,8 @@ def dependences(
         points: to replay from, each as the number of versions that make it.
         kinds: `clock`, `chance`, or both.
     """
+    if not kinds:
+        return
     before = _traces(scenario, seed, log, points)
     if _first_difference(before, _traces(scenario, seed, log, points)) is not None:
         return  # It never does the same twice, so nothing is shown by its doing something else.

@@ -14,8 +14,9 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
@@ -30,66 +31,99 @@ PATIENCE_SECONDS = 60.0
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+) in ')
 
 
-class Stopped(Exception):  # noqa: N818 - what happened
-    """The experiments were ended by the handler, or had to be."""
+@dataclass(frozen=True)
+class Stopped:
+    """It was ended by the handler, or had to be: what is told then, and nothing after it."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.message)
-        self.finding = finding
+    finding: Finding
 
 
-def told(make: Callable[[Tell], None], patience: float = PATIENCE_SECONDS) -> Iterator[Any]:
-    """Do something in a process of its own, and give what it tells, as it tells it.
+@dataclass(frozen=True)
+class _Guarded:
+    """Something that is done in a process of its own."""
 
-    Where a process can't be forked, it is done in this one, without a guard.
+    process: ForkProcess
+    ours: Connection
+    trace: Path
+
+
+def told(
+    makes: Sequence[Callable[[Tell], None]], patience: float = PATIENCE_SECONDS
+) -> Iterator[tuple[int, Any]]:
+    """Do things at the same time, each in a process of its own, and give what they tell.
+
+    Where a process can't be forked, they are done in this one, without a guard.
 
     Parameters:
-        make: is given what it tells things with; they have to be picklable.
-        patience: seconds without a word after which it is ended.
+        makes: each is given what it tells things with; they have to be picklable.
+        patience: seconds without a word after which one is stopped.
+
+    Returns:
+        What is told, with the number of who tells it; `Stopped` if it was.
 
     Raises:
-        Stopped: it fell silent, or its process ended.
-        Exception: what it raised.
+        Exception: what one of them raised.
     """
     if not hasattr(os, "fork"):
-        said: list[Any] = []
-        make(said.append)
-        yield from said
+        for number, make in enumerate(makes):
+            said: list[Any] = []
+            make(said.append)
+            yield from ((number, content) for content in said)
         return
-    ours, theirs = multiprocessing.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder, "trace")
-        process = multiprocessing.get_context("fork").Process(
-            target=_make, args=(make, theirs, trace), daemon=True
-        )
-        with warnings.catch_warnings():
-            # Other threads of this process (a test runner's) hold nothing that the other needs.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        theirs.close()
+        guarded = [_start(make, Path(folder, str(n))) for n, make in enumerate(makes)]
         try:
-            yield from _heard(ours, process, trace, patience)
+            yield from _heard(dict(enumerate(guarded)), patience)
         finally:
-            process.kill()
-            process.join()
-            ours.close()
+            for one in guarded:
+                one.process.kill()
+                one.process.join()
+                one.ours.close()
 
 
-def _heard(ours: Connection, process: ForkProcess, trace: Path, patience: float) -> Iterator[Any]:
-    while True:
-        if not ours.poll(patience):
-            raise Stopped(_silent(process, trace, patience))
-        try:
-            kind, content = ours.recv()
-        except EOFError:
-            process.join()
-            message = f"the handler ends its process, with exit status {process.exitcode}"
-            raise Stopped(Finding(Code.DIED, PROVED, message, "")) from None
-        if kind == "raised":
-            raise content
-        if kind == "done":
-            return
-        yield content
+def _start(make: Callable[[Tell], None], trace: Path) -> _Guarded:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=_make, args=(make, theirs, trace), daemon=True
+    )
+    with warnings.catch_warnings():
+        # Other threads of this process (a test runner's) hold nothing that the other needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    theirs.close()
+    return _Guarded(process, ours, trace)
+
+
+def _heard(waiting: dict[int, _Guarded], patience: float) -> Iterator[tuple[int, Any]]:
+    heard = dict.fromkeys(waiting, time.monotonic())
+    while waiting:
+        left = min(heard[number] for number in waiting) + patience - time.monotonic()
+        ready = wait([one.ours for one in waiting.values()], max(0, left))
+        for number, one in list(waiting.items()):
+            if one.ours in ready:
+                heard[number] = time.monotonic()
+                told = _receive(one)
+            elif time.monotonic() - heard[number] >= patience:
+                told = Stopped(_silent(one, patience))
+            else:
+                continue
+            if told is None or isinstance(told, Stopped):
+                del waiting[number]
+            if told is not None:
+                yield number, told
+
+
+def _receive(one: _Guarded) -> Any:
+    """What one tells; None if it is done."""
+    try:
+        kind, content = one.ours.recv()
+    except EOFError:
+        one.process.join()
+        message = f"the handler ends its process, with exit status {one.process.exitcode}"
+        return Stopped(Finding(Code.DIED, PROVED, message, ""))
+    if kind == "raised":
+        raise content
+    return content
 
 
 def _make(make: Callable[[Tell], None], theirs: Connection, trace: Path) -> None:
@@ -111,14 +145,14 @@ def _send_error(theirs: Connection, error: BaseException) -> None:
         theirs.send(("raised", RuntimeError(f"{type(error).__name__}: {error}")))
 
 
-def _silent(process: ForkProcess, trace: Path, patience: float) -> Finding:
-    os.kill(process.pid or 0, signal.SIGUSR1)
+def _silent(one: _Guarded, patience: float) -> Finding:
+    os.kill(one.process.pid or 0, signal.SIGUSR1)
     deadline = time.monotonic() + 1
-    while not trace.read_text() and time.monotonic() < deadline:
-        process.join(0.05)
+    while not one.trace.read_text() and time.monotonic() < deadline:
+        one.process.join(0.05)
     found = (
         Place(match["file"], int(match["line"]))
-        for match in _FRAME.finditer(trace.read_text())
+        for match in _FRAME.finditer(one.trace.read_text())
         if places.is_users_file(match["file"])
     )
     message = f"nothing happens for {patience:g} s: the handler was stopped"

@@ -6,25 +6,22 @@ there. The last point comes first, while the process is cold; then all of them, 
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dacapo import replay
-from dacapo.places import Place
 from dacapo.recording import Recording
 from dacapo.safety import NetworkRefused
 from dacapo.scenario import START
 from dacapo.service.functions import Handler
 from dacapo.simulation import Simulation
-from dacapo.verify import rewound
+from dacapo.verify import elsewhere, rewound
 from dacapo.verify.dependence import LATER
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
@@ -32,8 +29,6 @@ from dacapo.versions import state_after
 
 NAME = "moved"
 OTHER_SEED = 1
-OTHER_HASH_SEED = "1"
-LONGEST_SECONDS = 60
 
 
 class CannotMove(Exception):  # noqa: N818 - says what it is
@@ -61,48 +56,46 @@ def findings(
     task = {
         "handler": name,
         "path": [entry or str(Path.cwd()) for entry in sys.path],
+        "folder": str(Path.cwd()),
+        "environment": dict(environment),
         "recording": recording.to_json(),
         "points": list(points),
     }
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dacapo.verify.moved"],
-            input=json.dumps(task),
-            env={**environment, "PYTHONHASHSEED": OTHER_HASH_SEED},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LONGEST_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        message = f"replayed in another process, it does not end within {LONGEST_SECONDS} s"
+        kind, content = elsewhere.ask(task)
+    except elsewhere.TookTooLong:
+        message = f"replayed in another process, it does not end in {elsewhere.LONGEST_SECONDS} s"
         yield Finding(Code.STUCK, PROVED, message, NAME)
-        return
-    if NetworkRefused.__name__ in done.stderr:
-        raise CannotMove("it calls AWS outside every step, and nobody answers in another process")
-    if done.returncode:
-        last = (done.stderr.strip() or "nothing").splitlines()[-1]
-        yield Finding(Code.DIED, PROVED, f"replayed in another process, it dies: {last}", NAME)
-        return
-    for found in json.loads(done.stdout.splitlines()[-1]):
-        place = found.pop("place")
-        yield Finding(**{**found, "code": Code(found["code"]), "place": place and Place(**place)})
+    except elsewhere.Ended:
+        message = "replayed in another process, it ends that process"
+        yield Finding(Code.DIED, PROVED, message, NAME)
+    else:
+        if kind == "refused":
+            raise CannotMove(content)
+        yield from content
 
 
-def main() -> None:
-    """Replay what is asked for on stdin; what is found goes to stdout, as JSON."""
+def _work(task: Mapping[str, Any]) -> tuple[str, Any]:
+    """Replay what is asked for; what is found, or why it can't be."""
     logging.disable(logging.CRITICAL)
-    task = json.load(sys.stdin)
+    os.chdir(task["folder"])
+    os.environ.clear()
+    os.environ.update(task["environment"])
     sys.path[:] = task["path"]
-    handler = _find(task["handler"])
-    log = Log.of(Recording.from_json(task["recording"]))
-    with Simulation(OTHER_SEED, START + LATER).running():
-        cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
-        found = [
-            *rewound.at_point(handler, log, len(log.versions), cold, NAME),
-            *rewound.findings(handler, log, task["points"], NAME),
-        ]
-    print(json.dumps([asdict(finding) for finding in dict.fromkeys(found)]))  # noqa: T201
+    try:
+        handler = _find(task["handler"])
+        log = Log.of(Recording.from_json(task["recording"]))
+        with Simulation(OTHER_SEED, START + LATER).running():
+            cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
+            found = [
+                *rewound.at_point(handler, log, len(log.versions), cold, NAME),
+                *rewound.findings(handler, log, task["points"], NAME),
+            ]
+    except NetworkRefused:
+        return "refused", "it calls AWS outside every step, and nobody answers in another process"
+    except CannotMove as error:
+        return "refused", str(error)
+    return "found", list(dict.fromkeys(found))
 
 
 def _find(name: str) -> Any:
@@ -114,4 +107,4 @@ def _find(name: str) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    elsewhere.serve(sys.argv[1], _work)

@@ -1,41 +1,26 @@
-"""`verify`: every experiment on one scenario, and what they find."""
+"""`verify`: does a scenario's handler survive being replayed?"""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
-from dacapo.runner import DEFAULT_SEED, ScenarioError
+from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
-from dacapo.service.door import Interference
-from dacapo.simulation import Simulation
-from dacapo.verify import guarded, limits, moved, outside, polls, rewound
+from dacapo.verify import elsewhere, guarded
 from dacapo.verify.causes import gathered
-from dacapo.verify.comparing import compare, compare_crashed, diverged
-from dacapo.verify.findings import PROVED, Code, Finding
-from dacapo.verify.guarded import Tell
-from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
-from dacapo.verify.log import Log
-from dacapo.verify.observed import as_scheduled, observe
-from dacapo.verify.points import DEFAULT_POINTS, chosen
+from dacapo.verify.experiments import (
+    AS_SCHEDULED,
+    CRASHED,
+    DEFAULT_CRASHES,
+    DEFAULT_SHUFFLES,
+    EXPERIMENTS,
+    MOVED,
+    Experiments,
+)
+from dacapo.verify.findings import Finding
+from dacapo.verify.points import DEFAULT_POINTS
 from dacapo.verify.report import Experiment, Report
-from dacapo.verify.watch import watching
-
-AS_SCHEDULED = limits.NAME
-UNINTERRUPTED = "uninterrupted"
-INTERRUPTED = "interrupted everywhere"
-CRASHED = "crashed everywhere"
-REWOUND = rewound.NAME
-SHUFFLED = "shuffled"
-MOVED = moved.NAME
-EXPERIMENTS = (AS_SCHEDULED, UNINTERRUPTED, INTERRUPTED, CRASHED, REWOUND, SHUFFLED, MOVED)
-DEFAULT_SHUFFLES = 3
-DEFAULT_CRASHES = 24
-"""Crash points that are tried, at even distances; a longer execution has many that are alike."""
 
 
 def verify(
@@ -48,6 +33,7 @@ def verify(
     only: Collection[str] = EXPERIMENTS,
     progress: Callable[[str], None] = lambda _: None,
     patience: float = guarded.PATIENCE_SECONDS,
+    processes: int = 1,
 ) -> Report:
     """Find out whether a scenario's handler survives being replayed.
 
@@ -58,132 +44,30 @@ def verify(
         points: how many points to replay from at least, if there are more; None for all.
         only: which experiments are made; the run as scheduled always is.
         progress: is told the name of each experiment as it begins, and as it goes on.
+        processes: 2 to crash in a process beside the others.
         patience: seconds after which a handler that does nothing more is stopped.
 
     Raises:
         ScenarioError, NetworkRefused: the run as scheduled can't be made; see `run`.
     """
-    verifier = _Verifier(scenario, seed, shuffles, crashes, points, only)
-    report = Report(scenario.name or scenario.function)
-    current = AS_SCHEDULED
-    try:
-        for said in guarded.told(verifier.run, patience):
-            if isinstance(said, str):
-                current = said
-                progress(said)
-            else:
-                name, experiment, found = said
-                report.experiments[name] = experiment
-                report.findings.extend(found)
-    except guarded.Stopped as stopped:
-        report.findings.append(replace(stopped.finding, experiment=current))
-        for name in EXPERIMENTS:
-            why = f"the handler was stopped in {current!r}"
-            report.experiments.setdefault(name, Experiment(not_run=why))
-    report.findings = gathered(report.findings)
-    return report
-
-
-class _Verifier:
-    def __init__(
-        self,
-        scenario: Scenario,
-        seed: int,
-        shuffles: int,
-        crashes: int | None,
-        points: int | None,
-        only: Collection[str],
-    ) -> None:
-        self.scenario = scenario
-        self.seed = seed
-        self.shuffles = shuffles
-        self.crashes = crashes
-        self.most_points = points
-        self.only = {AS_SCHEDULED, *only}
-        self.updates = UpdateLog()
-        self.environment = dict(os.environ)
-        self.current = Experiment()
-        self.tell: Callable[[], None] = lambda: None
-
-    def run(self, tell: Tell) -> None:
-        """Make the experiments, and tell of each as it begins, goes on and ends."""
-        for name, make in {
-            AS_SCHEDULED: self.as_scheduled,
-            UNINTERRUPTED: self.uninterrupted,
-            INTERRUPTED: self.interrupted,
-            CRASHED: self.crashed,
-            REWOUND: self.rewound,
-            SHUFFLED: self.shuffled,
-            MOVED: self.moved,
-        }.items():
-            self.current, self.tell = Experiment(), partial(tell, name)
-            found: list[Finding] = []
-            if name in self.only:
-                self.tell()
-                began = time.perf_counter()
-                found.extend(make())
-                self.current.seconds = time.perf_counter() - began
-            else:
-                self.current.not_run = "not asked for"
-            tell((name, self.current, found))
-
-    def as_scheduled(self) -> Iterator[Finding]:
-        self.current.runs = 2
-        self.scheduled = as_scheduled(self.scenario, self.seed, self.updates)
-        self.log = Log.of(self.scheduled.recording)
-        self.points = chosen(self.log.versions, self.most_points)
-        yield from diverged(self.scheduled, AS_SCHEDULED)
-        yield from self.scheduled.effects.misplaced
-        yield from self.scheduled.effects.results.found
-        yield from limits.findings(self.scenario, self.scheduled.recording, self.scheduled.effects)
-        yield from polls.findings(self.scenario, self.seed, self.log, self.scheduled)
-
-    def uninterrupted(self) -> Iterator[Finding]:
-        yield from self.compared(UNINTERRUPTED, is_uninterrupted=True)
-
-    def interrupted(self) -> Iterator[Finding]:
-        yield from self.compared(INTERRUPTED, Everywhere())
-
-    def crashed(self) -> Iterator[Finding]:
-        for key, when in crash_points(self.updates.keys, self.crashes):
-            yield from self.compared(CRASHED, CrashAt(key, when))
-
-    def shuffled(self) -> Iterator[Finding]:
-        if not any(o.kind in ("Map", "Parallel") for o in self.scheduled.recording.operations):
-            self.current.not_run = "the handler has no branches"
-            return
-        for number in range(1, self.shuffles + 1):
-            yield from self.compared(SHUFFLED, branches=self.seed + number)
-
-    def rewound(self) -> Iterator[Finding]:
-        scenario = self.scenario
-        self.current.runs = len(self.points)
-        with Simulation(self.seed, scenario.start).running(), scenario.world(), watching() as watch:
-            self.environment = dict(os.environ)
-            yield from list(
-                rewound.findings(scenario.handler, self.log, self.points, beat=self.tell)
-            )
-        yield from outside.findings(scenario, self.seed, self.log, self.points, watch.seen)
-
-    def moved(self) -> Iterator[Finding]:
-        self.current.runs = len(self.points) + 1
-        try:
-            yield from moved.findings(
-                self.scenario.handler, self.scheduled.recording, self.points, self.environment
-            )
-        except moved.CannotMove as error:
-            self.current.runs, self.current.not_run = 0, str(error)
-
-    def compared(
-        self, experiment: str, interference: Interference | None = None, **how: Any
-    ) -> Iterator[Finding]:
-        """What shows in a run that is made otherwise than as scheduled."""
-        self.tell()
-        self.current.runs += 1
-        try:
-            other = observe(self.scenario, self.seed, interference, **how)
-        except ScenarioError as error:
-            yield Finding(Code.STUCK, PROVED, f"{experiment}: {error}", experiment)
-            return
-        compared_with = compare_crashed if experiment == CRASHED else compare
-        yield from compared_with(self.scheduled, other, experiment)
+    if MOVED in only:
+        elsewhere.ready()
+    groups = [list(only)]
+    if processes > 1 and CRASHED in only:
+        groups = [[name for name in only if name != CRASHED], [CRASHED]]
+    runs = [Experiments(scenario, seed, shuffles, crashes, points, names).run for names in groups]
+    current, found = [AS_SCHEDULED] * len(runs), list[Finding]()
+    done: dict[str, Experiment] = {}
+    for number, told in guarded.told(runs, patience):
+        if isinstance(told, str):
+            current[number] = told
+            progress(told)
+        elif isinstance(told, guarded.Stopped):
+            found.append(replace(told.finding, experiment=current[number]))
+        elif number == 0 or told[0] == CRASHED:
+            name, experiment, findings = told
+            done[name] = experiment
+            found.extend(findings)
+    not_run = Experiment(not_run=f"the handler was stopped in {current[0]!r}")
+    experiments = {name: done.get(name, not_run) for name in EXPERIMENTS}
+    return Report(scenario.name or scenario.function, experiments, gathered(found))

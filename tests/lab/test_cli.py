@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, NoReturn
 
 import pytest
 
 from dacapo import Recording
+from dacapo.cli import main
 
 REPOSITORY = Path(__file__).parents[2]
 HANDLERS = "tests.lab.handlers"
@@ -18,11 +24,44 @@ HANDLERS = "tests.lab.handlers"
 def dacapo(
     *arguments: str, cwd: Path = REPOSITORY, columns: int = 80
 ) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process that is forked: it need not import everything again."""
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        child = os.fork()
+        if child == 0:
+            _be_dacapo(arguments, cwd, columns, out, err)
+        _, status = os.waitpid(child, 0)
+        out.seek(0)
+        err.seek(0)
+        code = os.waitstatus_to_exitcode(status)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def fresh_dacapo(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, with nothing imported and nothing set up."""
     command = [sys.executable, "-m", "dacapo", *arguments]
-    environment = {"PATH": "", "COLUMNS": str(columns), "PYTHONPATH": str(REPOSITORY)}
+    environment = {"PATH": "", "COLUMNS": "80", "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def _be_dacapo(
+    arguments: Sequence[str], cwd: Path, columns: int, out: IO[str], err: IO[str]
+) -> NoReturn:
+    code = 1
+    try:
+        os.chdir(cwd)
+        os.environ["COLUMNS"] = str(columns)
+        sys.stdout, sys.stderr = out, err
+        main(arguments, prog_name="dacapo")
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:  # noqa: BLE001 - what a process does
+        traceback.print_exc()
+    finally:
+        out.flush()
+        err.flush()
+        os._exit(code)
 
 
 def assert_mistake(done: subprocess.CompletedProcess[str], message: str) -> None:
@@ -35,8 +74,11 @@ def assert_mistake(done: subprocess.CompletedProcess[str], message: str) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_scenario_file_is_run_and_its_timeline_printed() -> None:
-    done = dacapo("run", "scenarios/event_callback.py:event_on_time")
+@pytest.mark.parametrize("start", [dacapo, fresh_dacapo])
+def test_a_scenario_file_is_run_and_its_timeline_printed(
+    start: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = start("run", "scenarios/event_callback.py:event_on_time")
     assert (done.returncode, done.stderr) == (0, "")
     for part in (
         "event_callback · event_on_time  SUCCEEDED  after 6h 00m",
@@ -153,7 +195,7 @@ def test_what_a_handler_prints_stays_out_of_the_result(tmp_path: Path) -> None:
     done = dacapo("run", "chatty.py:handler", "--format", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
     assert done.stderr.split() == ["imported", "running"]
-    verbose = dacapo("run", "chatty.py:handler", "--verbose", cwd=tmp_path)
+    verbose = fresh_dacapo("run", "chatty.py:handler", "--verbose", cwd=tmp_path)
     assert "logged" in verbose.stderr
 
 

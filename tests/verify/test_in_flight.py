@@ -40,7 +40,7 @@ def trial(change: Change) -> Trial:
 
 def verdict(handler: Handler, recording: Recording) -> list[Finding]:
     """What the gate has against new code, given a history that old code made."""
-    return gate.check(handler, Log.of(recording))
+    return gate.check(handler, Log.of(recording)).findings
 
 
 def refused(change: Change) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
@@ -38,7 +38,7 @@ class Mistake(click.ClickException):
     exit_code = MISTAKE
 
 
-_OPTIONS = (
+_SCENARIO_OPTIONS = (
     click.argument("target"),
     click.option("--event", metavar="JSON|@FILE", help="The input, instead of the scenario's."),
     click.option(
@@ -63,6 +63,8 @@ _OPTIONS = (
         show_default=True,
         help="One seed, one history.",
     ),
+)
+_OUTPUT_OPTIONS = (
     click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
     ),
@@ -72,7 +74,16 @@ _OPTIONS = (
 
 def takes_scenario(command: _Command) -> _Command:
     """Give a command the target and the options of a scenario."""
-    return reduce(lambda given, option: option(given), reversed(_OPTIONS), command)
+    return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), command)
+
+
+def takes_output(command: _Command) -> _Command:
+    """Give a command the options of what it prints."""
+    return _with(_OUTPUT_OPTIONS, command)
+
+
+def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:
+    return reduce(lambda given, option: option(given), reversed(options), command)
 
 
 def scenario_of(

@@ -100,11 +100,12 @@ def as_json(target: str, report: Report) -> dict[str, Any]:
             }
             for name, experiment in report.experiments.items()
         },
-        "findings": [_finding_as_json(finding) for finding in report.findings],
+        "findings": [finding_as_json(finding) for finding in report.findings],
     }
 
 
-def _finding_as_json(finding: Finding) -> dict[str, Any]:
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """A finding, as JSON values."""
     advice = ADVICE[finding.code]
     return {
         "code": finding.code.value,
@@ -118,7 +119,7 @@ def _finding_as_json(finding: Finding) -> dict[str, Any]:
         "more": f"{PAGE}#{finding.code}",
         "recorded": list(finding.recorded),
         "replayed": list(finding.replayed),
-        "also": [_finding_as_json(other) for other in finding.also],
+        "also": [finding_as_json(other) for other in finding.also],
     }
 
 

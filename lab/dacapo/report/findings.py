@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.text import Text
 
 from dacapo.verify.advice import ADVICE, PAGE
 from dacapo.verify.findings import PROVED, Finding
+from dacapo.verify.gate import Replayed
 from dacapo.verify.report import Report
 
 
@@ -18,11 +21,34 @@ def show(report: Report, console: Console) -> None:
     for number, finding in enumerate(report.findings, start=1):
         _show_finding(number, finding, console)
     console.print(_experiments(report))
-    proved, suspected = len(report.proved), len(report.findings) - len(report.proved)
-    verdict = "does not survive replay" if proved else "survives replay, as far as was tried"
+    verdict = "does not survive replay" if report.proved else "survives replay, as far as was tried"
+    _show_verdict(f"{report.scenario} {verdict}", report.findings, console)
+
+
+def show_replayed(target: str, replayed: Mapping[str, Replayed], console: Console) -> None:
+    """Print what replaying histories came to, one after the other, and the verdict last."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
+    table.add_column("history")
+    table.add_column("points", justify="right")
+    table.add_column("")
+    for file, one in replayed.items():
+        if one.findings:
+            console.print(Text(file, "bold"))
+        for number, finding in enumerate(one.findings, start=1):
+            _show_finding(number, finding, console)
+        table.add_row(file, str(one.points), "breaks" if one.proved else "survives")
+    console.print(table)
+    broken = sum(1 for one in replayed.values() if one.proved)
+    verdict = f"breaks {broken} of {len(replayed)}" if broken else f"keeps all {len(replayed)}"
+    found = [finding for one in replayed.values() for finding in one.findings]
+    _show_verdict(f"{target} {verdict} histories", found, console)
+
+
+def _show_verdict(verdict: str, found: Sequence[Finding], console: Console) -> None:
+    proved = sum(1 for finding in found if finding.certainty == PROVED)
     style = "bold red" if proved else "bold green"
-    counts = f"{proved} proved, {suspected} suspected"
-    console.print(Text(f"\n{report.scenario} {verdict}: {counts}", style))
+    counts = f"{proved} proved, {len(found) - proved} suspected"
+    console.print(Text(f"\n{verdict}: {counts}", style))
 
 
 def _show_finding(number: int, finding: Finding, console: Console) -> None:
@@ -33,7 +59,7 @@ def _show_finding(number: int, finding: Finding, console: Console) -> None:
     advice = ADVICE[finding.code]
     for label, text in (
         ("seen", finding.message),
-        *(("also", _in_short(other)) for other in finding.also),
+        *([("also", _in_short(finding.also))] if finding.also else []),
         ("rule", advice.rule),
         ("fix", advice.fix),
         ("more", f"{PAGE}#{finding.code}"),
@@ -48,9 +74,10 @@ def _show_finding(number: int, finding: Finding, console: Console) -> None:
     console.print()
 
 
-def _in_short(finding: Finding) -> str:
-    place = f" ({finding.place})" if finding.place else ""
-    return f"{finding.code}: {finding.message}{place}"
+def _in_short(follows: Sequence[Finding]) -> str:
+    counts = Counter(finding.code for finding in follows)
+    names = (f"{code} ×{count}" if count > 1 else str(code) for code, count in counts.items())
+    return ", ".join(names)
 
 
 def _traces(finding: Finding) -> Table:

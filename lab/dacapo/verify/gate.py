@@ -7,17 +7,18 @@ come (another length of a wait, another result) harms nobody, and is no more tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
 from dacapo.scenario import START
 from dacapo.service.functions import Handler
 from dacapo.simulation import Simulation
-from dacapo.verify import limits, outside, rewound
+from dacapo.verify import guarded, limits, outside, rewound
 from dacapo.verify.causes import gathered
-from dacapo.verify.findings import SUSPECTED, Code, Finding
+from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.verify.points import DEFAULT_POINTS, chosen
 from dacapo.verify.watch import watching
@@ -26,29 +27,76 @@ _HARMLESS = (Code.OTHER_WAIT, Code.OTHER_CALLBACK, Code.OTHER_INVOKE, Code.OTHER
 """What the service and the SDK keep as it was recorded, or take as it comes."""
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """What replaying a history came to.
+
+    Parameters:
+        points: from how many it was replayed.
+    """
+
+    points: int
+    findings: list[Finding]
+
+    @property
+    def proved(self) -> list[Finding]:
+        """The findings that a replay showed."""
+        return [finding for finding in self.findings if finding.certainty == PROVED]
+
+
+def check_all(
+    handler: Handler,
+    logs: Mapping[str, Log],
+    most: int | None = DEFAULT_POINTS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Replayed]:
+    """What is wrong with replaying these histories, in a process that a handler can't take down.
+
+    Parameters:
+        handler: today's.
+        logs: histories that any code made, ended or not, by the names of their files.
+        most: how many points to replay from at least, if there are more; None for all.
+        progress: is told the name of each file as it goes on.
+
+    Raises:
+        NetworkRefused: the handler calls AWS outside every step.
+    """
+
+    def work(tell: guarded.Tell) -> None:
+        for name, log in logs.items():
+            tell((name, check(handler, log, most, partial(tell, name))))
+
+    done: dict[str, Replayed] = {}
+    for _, told in guarded.told([work]):
+        if isinstance(told, str):
+            progress(told)
+        elif isinstance(told, guarded.Stopped):
+            stopped_in = next(name for name in logs if name not in done)
+            done[stopped_in] = Replayed(0, [replace(told.finding, experiment=rewound.NAME)])
+        else:
+            name, replayed = told
+            done[name] = replayed
+    return done
+
+
 def check(
     handler: Handler,
     log: Log,
     most: int | None = DEFAULT_POINTS,
     beat: Callable[[], None] = lambda: None,
-) -> list[Finding]:
-    """What is wrong with replaying a history in this code.
+) -> Replayed:
+    """What is wrong with replaying one history; see `check_all`.
 
     Parameters:
-        handler: today's.
-        log: a history that any code made, ended or not.
-        most: how many points to replay from at least, if there are more; None for all.
         beat: is called before each replay.
-
-    Raises:
-        Truncated: a payload of the history was cut.
-        NetworkRefused: the handler calls AWS outside every step.
     """
     log = replace(log, is_complete=False)
+    points = chosen(log.versions, most)
     with Simulation(0, START).running(), watching() as watch:
-        found = list(rewound.findings(handler, log, chosen(log.versions, most), beat=beat))
+        found = list(rewound.findings(handler, log, points, beat=beat))
     seen = (outside.suspicion(sighting, count) for sighting, count in Counter(watch.seen).items())
-    return gathered([*(_judged(finding) for finding in found), *seen, *_unnamed(log)])
+    judged = (_judged(finding) for finding in found)
+    return Replayed(len(points), gathered([*judged, *seen, *_unnamed(log)]))
 
 
 def _judged(finding: Finding) -> Finding:

@@ -7,6 +7,7 @@ and where it was stopped is told.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import re
@@ -89,7 +90,11 @@ def _start(make: Callable[[Tell], None], trace: Path) -> _Guarded:
     with warnings.catch_warnings():
         # Other threads of this process (a test runner's) hold nothing that the other needs.
         warnings.simplefilter("ignore", DeprecationWarning)
-        process.start()
+        gc.freeze()  # so that collecting does not copy every page into the new process
+        try:
+            process.start()
+        finally:
+            gc.unfreeze()
     theirs.close()
     return _Guarded(process, ours, trace)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
+from dacapo.simulation import Simulation
 from dacapo.verify import elsewhere, guarded
 from dacapo.verify.causes import gathered
 from dacapo.verify.experiments import (
@@ -52,6 +53,8 @@ def verify(
     """
     if MOVED in only:
         elsewhere.ready()
+    with Simulation(seed, scenario.start).running(), scenario.world():
+        pass  # What the world imports, and its clients read, is there then in every forked process.
     groups = [list(only)]
     if processes > 1 and CRASHED in only:
         groups = [[name for name in only if name != CRASHED], [CRASHED]]

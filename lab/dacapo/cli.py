@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from dacapo.commands.lesson import lesson
 from dacapo.commands.replay import replay
 from dacapo.commands.run import run
 from dacapo.commands.verify import verify
@@ -21,3 +22,4 @@ def main() -> None:
 main.add_command(run)
 main.add_command(verify)
 main.add_command(replay)
+main.add_command(lesson)

@@ -109,11 +109,15 @@ def _compare_effects(one: Scheduled, other: Observed, experiment: str) -> Iterat
         yield Finding(
             Code.OTHER_EFFECTS if effect.operation_id else Code.EFFECT_OUTSIDE_STEP,
             PROVED,
-            f"{experiment}, {effect.what} ({where}) is done {after[effect]} times; "
-            f"as scheduled, {before[effect]} times",
+            f"{experiment}, {effect.what} ({where}) is done {_times(after[effect])}; "
+            f"as scheduled, {_times(before[effect])}",
             experiment,
             place,
         )
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _ran_twice(crashed: Observed, experiment: str) -> Iterator[Finding]:

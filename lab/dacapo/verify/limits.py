@@ -54,7 +54,8 @@ def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
     if refused and "payload size must be" in refused:
         # Nothing of the batch is stored, not even that the step was started.
         place = next(reversed(effects.places.values()), None)
-        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, refused, NAME, place)
+        message = f"the service refuses it: {refused.rpartition('operation: ')[2]}"
+        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, NAME, place)
 
 
 def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
@@ -64,8 +65,9 @@ def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
             unnamed.setdefault((operation.kind, *operation.around), []).append(operation.id)
     for (kind, *_), ids in unnamed.items():
         place = next((effects.places[key] for key in ids if effects.places.get(key)), None)
-        others = f", which could change places with {len(ids) - 1} others" if len(ids) > 1 else ""
-        message = f"an operation ({kind}) without a name{others}"
+        message = f"an operation ({kind}) has no name"
+        if len(ids) > 1:
+            message = f"{len(ids)} operations ({kind}) have no name: they could change places"
         yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, NAME, place)
 
 

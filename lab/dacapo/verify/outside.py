@@ -58,7 +58,7 @@ def _proved(finding: Finding, dependence: Dependence, log: Log) -> Finding:
     return replace(
         finding,
         certainty=PROVED,
-        message=f"{finding.message}; replayed {when}, the handler does {other}, not {one}",
+        message=f"{finding.message}; replayed {when}: {other} instead of {one}",
         recorded=tuple(before),
         replayed=tuple(after),
     )
@@ -68,7 +68,7 @@ def _shown(trace: Trace) -> list[str]:
     shown = [repr(named(attempt.update)) for attempt in trace.attempts]
     shown += [f"the code at {place}" for place in trace.bodies.values()]
     if trace.has_ended and trace.output is not None:
-        shown.append(f"its end with {trace.output.get('Result') or trace.output.get('Status')}")
+        shown.append(f"the end with {trace.output.get('Result') or trace.output.get('Status')}")
     return shown
 
 

@@ -51,7 +51,8 @@ class Results:
         if isinstance(error, DurableOperationError):
             place = never_caught(error, frame)
             if place is not None:
-                message = f"{type(error).__name__} ({error.error_type}) is not what is caught here"
+                kind, was = type(error).__name__, error.error_type
+                message = f"what comes is {kind} (error_type {was}), which this does not catch"
                 self._note(Code.NEVER_CAUGHT, message, place)
 
     def _note(self, code: Code, message: str, place: Place | None) -> None:

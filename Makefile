@@ -31,7 +31,7 @@ demo: $(VENV)/run.done
 	@$(BIN)/python -m scenarios.demo
 
 test: $(VENV)/dev.done
-	$(BIN)/pytest --numprocesses 2 --quiet
+	$(BIN)/pytest --numprocesses 3 --quiet
 	$(BIN)/pytest --numprocesses 6 --quiet --engine sdk tests/scenarios
 
 check: $(VENV)/dev.done

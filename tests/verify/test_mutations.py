@@ -42,7 +42,7 @@ STORIES = {
 """Stories that together reach every operation of a pattern."""
 EXPERIMENTS = (UNINTERRUPTED, INTERRUPTED, REWOUND)
 """Those that take a moment. What they find, the others need not."""
-FEW = 2
+FEW = 1
 """Mutants of each operator and pattern that are tried, unless all are asked for."""
 SHARE = 0.95
 

@@ -7,14 +7,23 @@ import platform
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
+from statistics import median
 
-from bench import handlers, sides
+from bench import handlers, sides, verification
 from bench.measuring import Measured, peak_memory_mb, seconds_of, side_by_side
 from dacapo.service import quotas
 from dacapo.service.functions import Handler
+from dacapo.verify.points import DEFAULT_POINTS
 
 EXECUTIONS = 20
 SIZES = (10, 100, 1_000)
+REPLAYS = {10: 100, 100: 30, 1_000: 5}
+"""How many replays are timed together, by the steps that they read back."""
+REWOUND = (
+    *((10, None), (100, None), (300, None)),
+    *((300, DEFAULT_POINTS), (1_000, DEFAULT_POINTS), (2_990, DEFAULT_POINTS)),
+)
+"""Numbers of steps, and how many points of their history are chosen at least; None for all."""
 OFTEN, SELDOM, ONCE = 7, 3, 1
 
 
@@ -28,6 +37,8 @@ def main() -> None:
     )
     _table(("what", "dacapo", "the other side", "ratio", "wanted"), _targets())
     _table(("what", *(f"{n:,}" for n in SIZES), "official runner, the same"), _growth())
+    _table(("what", "dacapo", "the other side", "ratio", "wanted"), _verification())
+    _table(("steps", "points", "rewound"), _rewound())
 
 
 def _targets() -> Iterator[tuple[str, ...]]:
@@ -69,6 +80,27 @@ def _growth() -> Iterator[tuple[str, ...]]:
         ours = [seconds_of(partial(sides.simulated, handler, number)) for number in SIZES]
         theirs = [seconds_of(partial(sides.official, handler, number)) for number in SIZES]
         yield what, *map(_spell, ours), ", ".join(map(_spell, theirs))
+
+
+def _verification() -> Iterator[tuple[str, ...]]:
+    for steps, often in REPLAYS.items():
+        replays = verification.replays(steps, often, rounds=OFTEN)
+        yield (
+            f"replays of {steps:,} steps",
+            f"{often / replays.ours:,.0f} a second",
+            f"{often / replays.theirs:,.0f} a second (bare SDK)",
+            f"{replays.ours / replays.theirs:.2f} times its time",
+            "at most 1.4 times",
+        )
+    for pattern in verification.PATTERNS:
+        seconds = median(verification.verify_seconds(pattern) for _ in range(SELDOM))
+        yield f"verify {pattern}", _spell(seconds), "", "", "at most 2 s"
+
+
+def _rewound() -> Iterator[tuple[str, ...]]:
+    for steps, most in REWOUND:
+        points, seconds = verification.rewound_seconds(steps, most)
+        yield f"{steps:,}", f"{points:,} {'of them' if most else '(all)'}", _spell(seconds)
 
 
 def _both(handler: Handler, number: int, times: int = ONCE) -> tuple[partial[None], partial[None]]:

@@ -85,7 +85,7 @@ class BareReplays:
 
     def _input(self, done: int) -> DurableExecutionInvocationInputWithClient:
         state = [self.start, *self.operations[:done]]
-        pages = _Pages(state)
+        pages = Pages(state)
         return DurableExecutionInvocationInputWithClient(
             self.arn,
             "token",
@@ -94,13 +94,14 @@ class BareReplays:
         )
 
 
-class _Pages:
+class Pages:
     """Answers the SDK: what it checkpoints has started, and further pages of the state."""
 
     def __init__(self, state: list[Operation]) -> None:
         self.state = state
 
     def after(self, start: int) -> str:
+        """Where the next page begins; "" if there is none."""
         end = start + quotas.PAGE_ITEMS
         return str(end) if end < len(self.state) else ""
 
@@ -111,6 +112,7 @@ class _Pages:
         updates: list[OperationUpdate],
         client_token: str | None,  # noqa: ARG002
     ) -> CheckpointOutput:
+        """Say of everything that it has started."""
         started = [
             Operation(
                 update.operation_id,
@@ -130,6 +132,7 @@ class _Pages:
         next_marker: str,
         max_items: int = quotas.PAGE_ITEMS,
     ) -> StateOutput:
+        """A page of the state."""
         start = int(next_marker)
         return StateOutput(self.state[start : start + max_items], self.after(start))
 

@@ -175,10 +175,11 @@ def _not_due(operation: Operation) -> Operation:
 
     It is the service that says when it is over; the SDK would ask it again and again.
     """
-    later = datetime.now(UTC) + _SOON
     wait, step = operation.wait_details, operation.step_details
     if operation.status is OperationStatus.STARTED and wait:
-        wait = replace(wait, scheduled_end_timestamp=later)
+        wait = replace(wait, scheduled_end_timestamp=datetime.now(UTC) + _SOON)
+        return replace(operation, wait_details=wait)
     if operation.status is OperationStatus.PENDING and step:
-        step = replace(step, next_attempt_timestamp=later)
-    return replace(operation, wait_details=wait, step_details=step)
+        step = replace(step, next_attempt_timestamp=datetime.now(UTC) + _SOON)
+        return replace(operation, step_details=step)
+    return operation

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -39,7 +40,7 @@ SEND = "SendDurableExecutionCallbackSuccess"
 MOST_ATTEMPTS = 3
 
 
-class Stage:
+class Stage(ABC):
     """An execution that waits, and somebody who brings it an answer through one of two doors.
 
     `told` is what the sender was told, attempt by attempt.
@@ -67,9 +68,9 @@ class Stage:
             if self.wait.accepted():
                 self.wait.close()
 
+    @abstractmethod
     def attempt(self, **changes: Any) -> tuple[str, bool]:
         """What the sender is told, and whether that means that it has to come again."""
-        raise NotImplementedError
 
     def got(self) -> str:
         """What reached the execution."""

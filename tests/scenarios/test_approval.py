@@ -22,6 +22,7 @@ from patterns.callback_rows import State
 from scenarios import approval as stories
 from scenarios.worlds.restaurant import GUEST, RESTAURANT, Restaurant
 from tests.interference import Moment, dying_at, moments, watching
+from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [
     *(orders.dynamodb, callback_rows.dynamodb, outbox.events, outbox.mails),
@@ -51,11 +52,6 @@ def assert_ends(durable: Durable, story: Scenario, ending: str, replies: list[in
     assert recording.world.row.state is State.CLOSED
     assert recording.world.replies == replies
     return recording
-
-
-def only_in_virtual_time(durable: Durable, why: str) -> None:
-    if durable.engine != "sim":
-        pytest.skip(f"the official runner {why}")
 
 
 # -- three endings --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from patterns.event_callback import handler as event_callback
 from patterns.migration import task
 from scenarios import event_callback as stories
 from tests.interference import dying_at, moments, watching
+from tests.scenarios.engines import only_in_virtual_time
 
 FINISHED = {"tables_loaded": 12, "reason": "FULL_LOAD_ONLY_FINISHED"}
 CLIENTS = [task.dms, callback_rows.dynamodb, callbacks.lambda_client]
@@ -41,11 +42,6 @@ def error_of(recording: Recording) -> tuple[str, str]:
     assert recording.error is not None
     name = (recording.error.type or "").rsplit(".", 1)[-1]
     return name, recording.error.message or ""
-
-
-def only_in_virtual_time(durable: Durable, why: str) -> None:
-    if durable.engine != "sim":
-        pytest.skip(f"the official runner {why}")
 
 
 def test_an_event_on_time_ends_the_wait(durable: Durable) -> None:

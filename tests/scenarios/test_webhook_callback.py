@@ -15,6 +15,7 @@ from patterns.webhook_callback import handler as webhook
 from scenarios import webhook_callback as stories
 from scenarios.worlds.transcription import TRANSCRIPT
 from tests.interference import dying_at, moments, watching
+from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client, reference.kms]
 
@@ -32,11 +33,6 @@ def reason(recording: Recording) -> str:
     assert recording.error is not None
     assert (recording.error.type or "").endswith("NoTranscript")
     return recording.error.message or ""
-
-
-def only_in_virtual_time(durable: Durable, why: str) -> None:
-    if durable.engine != "sim":
-        pytest.skip(f"the official runner {why}")
 
 
 def test_the_agency_calls_the_url_and_the_wait_is_over(durable: Durable) -> None:

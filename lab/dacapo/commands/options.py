@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 import dacapo
 from dacapo import loading
@@ -72,9 +75,23 @@ _OUTPUT_OPTIONS = (
 )
 
 
-def takes_scenario(command: _Command) -> _Command:
-    """Give a command the target and the options of a scenario."""
-    return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), command)
+def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a scenario, and call it with `target` and `scenario`."""
+
+    @functools.wraps(command)
+    def with_scenario(
+        target: str,
+        event: str | None,
+        answers: tuple[str, ...],
+        failures: tuple[str, ...],
+        verbose: bool,
+        **own: Any,
+    ) -> None:
+        log_to_stderr(verbose=verbose)
+        scenario = _scenario_of(target, event, answers, failures)
+        command(target=target, scenario=scenario, **own)
+
+    return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), with_scenario)
 
 
 def takes_output(command: _Command) -> _Command:
@@ -86,18 +103,27 @@ def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) 
     return reduce(lambda given, option: option(given), reversed(options), command)
 
 
-def scenario_of(
+def _scenario_of(
     target: str, event: str | None, answers: tuple[str, ...], failures: tuple[str, ...]
 ) -> Scenario:
-    """The scenario that a target names, with what the options change.
-
-    Raises:
-        Mistake: there is none, or an option can't be read.
-    """
     given = _parse_answers(answers, failures)
     replacement = {} if event is None else {"event": _parse_event(event)}
     scenario = carefully(lambda: loading.load(target))
     return replace(scenario, answers={**scenario.answers, **given}, **replacement)
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on stderr, if that is a terminal, that goes on with every new name it is told."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task, told = progress.add_task("", total=total), set[str]()
+
+        def tell(name: str) -> None:
+            told.add(name)
+            progress.update(task, description=name, completed=len(told) - 1)
+
+        yield tell
 
 
 def log_to_stderr(*, verbose: bool) -> None:

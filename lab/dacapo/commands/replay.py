@@ -10,10 +10,16 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.status import Status
 
 from dacapo import loading
-from dacapo.commands.options import FAILED, Mistake, carefully, log_to_stderr, takes_output
+from dacapo.commands.options import (
+    FAILED,
+    Mistake,
+    carefully,
+    log_to_stderr,
+    progress_bar,
+    takes_output,
+)
 from dacapo.commands.verify import finding_as_json
 from dacapo.report import findings
 from dacapo.verify import gate, histories
@@ -43,11 +49,9 @@ def replay(recordings: tuple[str, ...], full: bool, form: str, verbose: bool) ->
     except (histories.Unreadable, Truncated) as error:
         raise Mistake(str(error)) from error
     handler = carefully(lambda: loading.load(target)).handler
-    console = Console(stderr=True)
-    with Status("", console=console) as status:
-        most = None if full else DEFAULT_POINTS
-        check = partial(gate.check_all, handler, logs, most, status.update)
-        replayed = carefully(check)
+    most = None if full else DEFAULT_POINTS
+    with progress_bar(len(logs)) as progress:
+        replayed = carefully(partial(gate.check_all, handler, logs, most, progress))
     if form == "json":
         click.echo(json.dumps(as_json(target, replayed), indent=1))
     else:

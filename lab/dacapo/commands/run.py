@@ -11,16 +11,10 @@ import click
 from rich.console import Console
 
 import dacapo
-from dacapo.commands.options import (
-    FAILED,
-    Mistake,
-    carefully,
-    log_to_stderr,
-    scenario_of,
-    takes_scenario,
-)
+from dacapo.commands.options import FAILED, Mistake, carefully, takes_scenario
 from dacapo.recording import Recording
 from dacapo.report import terminal
+from dacapo.scenario import Scenario
 
 
 @click.command()
@@ -32,20 +26,15 @@ from dacapo.report import terminal
     help="Save the recording: history, operations and meta, as JSON.",
 )
 def run(
-    target: str,
-    event: str | None,
-    answers: tuple[str, ...],
-    failures: tuple[str, ...],
+    target: str,  # noqa: ARG001 - the scenario is of it
+    scenario: Scenario,
     seed: int,
     form: str,
     save: Path | None,
-    verbose: bool,
 ) -> None:
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
     if save is not None and not save.absolute().parent.is_dir():
         raise Mistake(f"--save: there is no directory {save.parent}")
-    log_to_stderr(verbose=verbose)
-    scenario = scenario_of(target, event, answers, failures)
     recording = carefully(lambda: dacapo.run(scenario, seed=seed))
     if save is not None:
         recording.save(save)

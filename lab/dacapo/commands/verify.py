@@ -8,17 +8,10 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.status import Status
 
-from dacapo.commands.options import (
-    FAILED,
-    Mistake,
-    carefully,
-    log_to_stderr,
-    scenario_of,
-    takes_scenario,
-)
+from dacapo.commands.options import FAILED, Mistake, carefully, progress_bar, takes_scenario
 from dacapo.report import findings
+from dacapo.scenario import Scenario
 from dacapo.verify import verifier
 from dacapo.verify.advice import ADVICE, PAGE
 from dacapo.verify.experiments import DEFAULT_CRASHES, DEFAULT_SHUFFLES, EXPERIMENTS
@@ -48,12 +41,9 @@ from dacapo.verify.report import Report
 @click.option("--full", is_flag=True, help="Crash at every point, replay from every point.")
 def verify(  # noqa: PLR0917 - click gives them by name
     target: str,
-    event: str | None,
-    answers: tuple[str, ...],
-    failures: tuple[str, ...],
+    scenario: Scenario,
     seed: int,
     form: str,
-    verbose: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     seeds: int,
@@ -65,10 +55,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
     Exit status: 0 if nothing was proved, 1 if something was, 2 for a mistake in the call.
     """
     chosen = _chosen(only, skip)
-    log_to_stderr(verbose=verbose)
-    scenario = scenario_of(target, event, answers, failures)
-    console = Console(stderr=True)
-    with Status("", console=console) as status:
+    with progress_bar(len(chosen)) as progress:
         report = carefully(
             lambda: verifier.verify(
                 scenario,
@@ -78,7 +65,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
                 points=None if full else DEFAULT_POINTS,
                 only=chosen,
                 processes=2,
-                progress=lambda name: status.update(f"{name} …"),
+                progress=progress,
             )
         )
     if form == "json":

@@ -9,10 +9,11 @@ from dacapo import boto, safety
 safety.take_offline()
 boto.install()
 
+from dacapo.answering import ScenarioError  # noqa: E402
 from dacapo.answers import Answer, fail, heartbeats, never, succeed  # noqa: E402
 from dacapo.observing import effect  # noqa: E402
 from dacapo.recording import Recording  # noqa: E402
-from dacapo.runner import ScenarioError, run  # noqa: E402
+from dacapo.runner import run  # noqa: E402
 from dacapo.safety import NetworkRefused  # noqa: E402
 from dacapo.scenario import Happening, Scenario  # noqa: E402
 from dacapo.simulation import fail_next_calls  # noqa: E402

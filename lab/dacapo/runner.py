@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
-    ErrorObject,
-    Operation,
     OperationType,
 )
 
-from dacapo.answers import Send, answer_for
+from dacapo.answering import Answering, ScenarioError
 from dacapo.recorded import callback_name, recorded_operations
 from dacapo.recording import Recording
 from dacapo.scenario import Happening, Scenario
-from dacapo.service.errors import ServiceError
 from dacapo.service.execution import Execution
 from dacapo.service.functions import Function
 from dacapo.service.invocations import Conditions
@@ -29,10 +25,6 @@ DEFAULT_SEED = 0
 MOST_INVOCATIONS = 10_000
 """Invocations after which a run is taken for one that never ends; an execution can't have more
 than 3,000 that each do something."""
-
-
-class ScenarioError(Exception):
-    """The scenario can't be run as it stands: says what is wrong and what to do."""
 
 
 def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
@@ -53,7 +45,7 @@ def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
     recording = one.record()
     if recording.ended is None:
         raise ScenarioError(one.why_stuck())
-    one.check_answers()
+    one.answering.check()
     return recording
 
 
@@ -79,7 +71,7 @@ def run_under(
     one = _Run(scenario, seed, conditions, branches)
     recording = one.record()
     if needs_answers and recording.ended is not None:
-        one.check_answers()
+        one.answering.check()
     return recording
 
 
@@ -97,9 +89,8 @@ class _Run:
         self.seed = seed
         self.simulation = Simulation(seed, scenario.start, branches)
         self.simulation.invocations.conditions = conditions or Conditions()
-        self.created: dict[str, int] = {}
         self.service = self.simulation.service
-        self.service.callbacks.on_created = self.callback_created
+        self.answering = Answering(scenario.answers, self.simulation)
 
     def record(self) -> Recording:
         scenario, simulation = self.scenario, self.simulation
@@ -144,43 +135,6 @@ class _Run:
             if simulation.invocations.made > MOST_INVOCATIONS:
                 raise ScenarioError(
                     f"the run made more than {MOST_INVOCATIONS} invocations and did not end"
-                )
-
-    def callback_created(self, execution: Execution, operation: Operation) -> None:
-        name = callback_name(execution.operations, operation)
-        number = self.created.get(name, 0)
-        self.created[name] = number + 1
-        answer = answer_for(self.scenario.answers.get(name), number, operation)
-        for send in answer.sends:
-            self.simulation.clock.schedule(
-                send.after, partial(self.deliver, operation, send), f"answer to {name}"
-            )
-
-    def deliver(self, operation: Operation, send: Send) -> None:
-        callbacks = self.service.callbacks
-        callback_id = operation.callback_details.callback_id if operation.callback_details else ""
-        try:
-            with self.service.actors.acting("the scenario"):
-                match send.kind:
-                    case "success":
-                        callbacks.succeed(callback_id, send.result)
-                    case "failure":
-                        callbacks.fail(callback_id, ErrorObject.from_dict(dict(send.error or {})))
-                    case "heartbeat":
-                        callbacks.heartbeat(callback_id)
-        except ServiceError:
-            pass  # Late or doubled: an outside party that is refused. The delivery is on record.
-
-    def check_answers(self) -> None:
-        for name, answers in self.scenario.answers.items():
-            created = self.created.get(name, 0)
-            wanted = len(answers) if isinstance(answers, Sequence) else 1
-            if created < wanted:
-                known = ", ".join(map(repr, self.created)) or "none"
-                raise ScenarioError(
-                    f"the scenario has {wanted} answer(s) to callback {name!r}, but {created} "
-                    f"callback(s) of that name came: correct the name or leave the answer out "
-                    f"(callbacks that came: {known})"
                 )
 
     def why_stuck(self) -> str:

@@ -21,8 +21,9 @@ from rich.progress import Progress
 
 import dacapo
 from dacapo import loading
+from dacapo.answering import ScenarioError
 from dacapo.answers import Answer
-from dacapo.runner import DEFAULT_SEED, ScenarioError
+from dacapo.runner import DEFAULT_SEED
 from dacapo.safety import NetworkRefused
 from dacapo.scenario import Scenario
 from dacapo.sdk_internals.installed import SdkChangedError

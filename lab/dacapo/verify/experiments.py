@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 
-from dacapo.runner import ScenarioError
+from dacapo.answering import ScenarioError
 from dacapo.scenario import Scenario
 from dacapo.service.door import Interference
 from dacapo.simulation import Simulation

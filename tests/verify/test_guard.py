@@ -13,10 +13,11 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Scenario
-from dacapo.verify.experiments import AS_SCHEDULED, MOVED, REWOUND
+from dacapo.verify.experiments import AS_SCHEDULED, CRASHED, EXPERIMENTS, MOVED, REWOUND
 from dacapo.verify.findings import Code
 from dacapo.verify.report import Report
 from dacapo.verify.verifier import verify
+from gotchas import branch_on_chance
 
 PATIENCE = 2.0
 
@@ -75,3 +76,24 @@ def test_a_handler_that_ends_the_process_does_not_end_the_verifier() -> None:
 def test_a_handler_that_ends_its_thread_fails_like_any_other() -> None:
     report = verified(end_the_thread)
     assert {finding.code for finding in report.proved} == {Code.DIED}
+
+
+@durable_execution
+def ends_any_other_process(_: Any, context: DurableContext) -> None:
+    context.wait(Duration.from_days(1), name="a day")
+    if sys.argv[0].endswith("moved.py"):
+        end_the_process()
+
+
+def test_a_handler_that_ends_another_process_is_found_there() -> None:
+    (finding,) = verify(Scenario(handler=ends_any_other_process)).findings
+    assert (finding.code, finding.experiment) == (Code.DIED, MOVED)
+    assert finding.message == "replayed in another process, it ends that process"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_found_is_the_same_in_one_process_and_in_two(processes: int) -> None:
+    report = verify(branch_on_chance.breaks, processes=processes)
+    assert [finding.code for finding in report.findings] == [Code.CHANCE_OUTSIDE_STEP]
+    assert list(report.experiments) == list(EXPERIMENTS)
+    assert all(report.experiments[name].runs for name in (CRASHED, REWOUND, MOVED))

@@ -7,9 +7,10 @@ handler then does something else at one of them, it hangs on what it reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationUpdate
 
@@ -44,7 +45,12 @@ class Dependence:
 
 
 def dependences(
-    scenario: Scenario, seed: int, log: Log, points: Sequence[int], kinds: set[Kind]
+    scenario: Scenario,
+    seed: int,
+    log: Log,
+    points: Sequence[int],
+    kinds: set[Kind],
+    beat: Callable[[], None],
 ) -> Iterator[Dependence]:
     """On which of these the handler depends.
 
@@ -52,17 +58,19 @@ def dependences(
         seed: of the run that is replayed.
         points: to replay from, each as the number of versions that make it.
         kinds: `clock`, `chance`, or both.
+        beat: is called before each replay.
     """
     if not kinds:
         return
-    before = _traces(scenario, seed, log, points)
-    if _first_difference(before, _traces(scenario, seed, log, points)) is not None:
+    traces = partial(_traces, scenario, log, points, beat)
+    before = traces(seed)
+    if _first_difference(before, traces(seed)) is not None:
         return  # It never does the same twice, so nothing is shown by its doing something else.
     for kind in sorted(kinds):
         for number in range(1, TRIES + 1):
             other_seed = seed + number if kind == "chance" else seed
             later = number * LATER if kind == "clock" else timedelta(0)
-            after = _traces(scenario, other_seed, log, points, later)
+            after = traces(other_seed, later)
             at = _first_difference(before, after)
             if at is not None:
                 yield Dependence(kind, points[at], before[at], after[at])
@@ -71,16 +79,19 @@ def dependences(
 
 def _traces(
     scenario: Scenario,
-    seed: int,
     log: Log,
     points: Sequence[int],
+    beat: Callable[[], None],
+    seed: int,
     later: timedelta = timedelta(0),
 ) -> list[Trace]:
+    traces = []
     with Simulation(seed, scenario.start + later).running(), scenario.world():
-        return [
-            replay.replay(scenario.handler, log.arn, state_after(log.versions[:count]), log.polls)
-            for count in points
-        ]
+        for count in points:
+            beat()
+            state = state_after(log.versions[:count])
+            traces.append(replay.replay(scenario.handler, log.arn, state, log.polls))
+    return traces
 
 
 def _first_difference(one: list[Trace], other: list[Trace]) -> int | None:

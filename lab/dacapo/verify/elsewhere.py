@@ -22,39 +22,44 @@ from typing import Any
 
 HASH_SEEDS = "1", "2"
 """The hash seed of the other process, and what it is instead if this one has the first."""
-LONGEST_SECONDS = 60
-"""How long a task may take."""
+PATIENCE_SECONDS = 45
+"""How long nothing may be heard of a task: less than `guarded` waits for all of this."""
 _LONGEST_START_SECONDS = 30
 
-Work = Callable[[Any], Any]
+Beat = Callable[[], None]
+Work = Callable[[Any, Beat], Any]
+"""Does a task, and tells from time to time that it goes on."""
 
 
 class TookTooLong(Exception):  # noqa: N818 - says what it is
-    """A task was not done in time."""
+    """Nothing was heard of a task for too long."""
 
 
 class Ended(Exception):  # noqa: N818 - says what it is
     """The process ended instead of answering."""
 
 
-def ask(task: Any, patience: float = LONGEST_SECONDS) -> Any:
+def ask(task: Any, beat: Beat = lambda: None) -> Any:
     """Have something done elsewhere.
 
     Parameters:
         task: what to do; picklable, without anything of the user's.
-        patience: seconds.
+        beat: is called as it goes on.
 
     Raises:
         TookTooLong, Ended: there is no answer.
     """
     with _connected(ready()) as connection:
         connection.send(task)
-        if not connection.poll(patience):
-            raise TookTooLong
-        try:
-            return connection.recv()
-        except EOFError:
-            raise Ended from None
+        while connection.poll(PATIENCE_SECONDS):
+            try:
+                is_done, content = connection.recv()
+            except EOFError:
+                raise Ended from None
+            if is_done:
+                return content
+            beat()
+        raise TookTooLong
 
 
 @cache
@@ -110,9 +115,13 @@ def serve(address: str, work: Work) -> None:
 
 def _answer(connection: Connection, work: Work) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.alarm(2 * LONGEST_SECONDS)  # nobody waits for longer
+
+    def beat() -> None:
+        signal.alarm(PATIENCE_SECONDS)  # nobody waits for longer
+        connection.send((False, None))
+
     try:
-        connection.send(work(connection.recv()))
+        connection.send((True, work(connection.recv(), beat)))
     finally:
         os._exit(0)
 

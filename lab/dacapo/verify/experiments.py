@@ -117,13 +117,19 @@ class Experiments:
             yield from list(
                 rewound.findings(scenario.handler, self.log, self.points, beat=self.tell)
             )
-        yield from outside.findings(scenario, self.seed, self.log, self.points, watch.seen)
+        yield from outside.findings(
+            scenario, self.seed, self.log, self.points, watch.seen, self.tell
+        )
 
     def _moved(self) -> Iterator[Finding]:
         self.current.runs = len(self.points) + 1
         try:
             yield from moved.findings(
-                self.scenario.handler, self.scheduled.recording, self.points, self.environment
+                self.scenario.handler,
+                self.scheduled.recording,
+                self.points,
+                self.environment,
+                self.tell,
             )
         except moved.CannotMove as error:
             self.current.runs, self.current.not_run = 0, str(error)

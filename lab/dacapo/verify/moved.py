@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -40,12 +40,14 @@ def findings(
     recording: Recording,
     points: Sequence[int],
     environment: Mapping[str, str],
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Finding]:
     """Replay in a fresh process, and tell what is other than recorded.
 
     Parameters:
         points: to replay from, each as the number of versions that make it.
         environment: what the handler's world sets.
+        beat: is called as it goes on.
 
     Raises:
         CannotMove: the handler can't be imported by name.
@@ -62,9 +64,10 @@ def findings(
         "points": list(points),
     }
     try:
-        kind, content = elsewhere.ask(task)
+        kind, content = elsewhere.ask(task, beat)
     except elsewhere.TookTooLong:
-        message = f"replayed in another process, it does not end in {elsewhere.LONGEST_SECONDS} s"
+        seconds = elsewhere.PATIENCE_SECONDS
+        message = f"replayed in another process, it does nothing for {seconds} s"
         yield Finding(Code.STUCK, PROVED, message, NAME)
     except elsewhere.Ended:
         message = "replayed in another process, it ends that process"
@@ -75,7 +78,7 @@ def findings(
         yield from content
 
 
-def _work(task: Mapping[str, Any]) -> tuple[str, Any]:
+def _work(task: Mapping[str, Any], beat: Callable[[], None]) -> tuple[str, Any]:
     """Replay what is asked for; what is found, or why it can't be."""
     logging.disable(logging.CRITICAL)
     os.chdir(task["folder"])
@@ -89,7 +92,7 @@ def _work(task: Mapping[str, Any]) -> tuple[str, Any]:
             cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
             found = [
                 *rewound.at_point(handler, log, len(log.versions), cold, NAME),
-                *rewound.findings(handler, log, task["points"], NAME),
+                *rewound.findings(handler, log, task["points"], NAME, beat),
             ]
     except NetworkRefused:
         return "refused", "it calls AWS outside every step, and nobody answers in another process"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from dacapo.replay import Trace
@@ -27,11 +27,16 @@ _OTHERWISE: dict[Kind, str] = {"clock": "at another time", "chance": "with other
 
 
 def findings(
-    scenario: Scenario, seed: int, log: Log, points: Sequence[int], seen: Sequence[Sighting]
+    scenario: Scenario,
+    seed: int,
+    log: Log,
+    points: Sequence[int],
+    seen: Sequence[Sighting],
+    beat: Callable[[], None],
 ) -> Iterator[Finding]:
     """What is wrong with what was seen, each line of the user's once."""
     read = {sighting.kind for sighting in seen} & set(_OTHERWISE)
-    shown = {found.kind: found for found in dependences(scenario, seed, log, points, read)}
+    shown = {found.kind: found for found in dependences(scenario, seed, log, points, read, beat)}
     for dependence in shown.values():
         yield from _other_bodies(dependence, log)
     for sighting, count in Counter(seen).items():

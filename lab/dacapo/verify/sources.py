@@ -63,6 +63,12 @@ _DRAWS = {
 }
 WATCHED = frozenset({*_OF_RANDOM, *_DRAWS, _ENVIRONMENT_READ, _NEW_RANDOM})
 """The code in Python that `called` knows."""
+WATCHED_GLOBALS = frozenset(id(vars(module)) for module in (random, uuid, secrets, os))
+"""Ids of the globals that it runs in: a frame's code is audited when it is looked at, and hashes by
+all that is in it, which takes too long for something that is asked at every call."""
+_OF_C = (name for name in dir(random.Random) if not name.startswith("_"))
+WATCHED_BUILTINS = frozenset({*_CLOCKS, *_NOWS, *_OF_C, "urandom"})
+"""Names of the functions in C that `called_builtin` may know."""
 
 TRANSPARENT = frozenset(
     function.__code__.co_filename

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -21,7 +21,14 @@ from dacapo import observing, places
 from dacapo.places import Place
 from dacapo.sdk_internals.installed import runs_user_code
 from dacapo.verify import sources
-from dacapo.verify.sources import TRANSPARENT, WATCHED, Kind
+from dacapo.verify.sources import (
+    TRANSPARENT,
+    WATCHED,
+    WATCHED_BUILTINS,
+    WATCHED_GLOBALS,
+    Kind,
+    Seen,
+)
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,26 @@ class Watch:
         if place is not None and self.is_on:
             self.seen.append(Sighting(kind, what, place))
 
-    def profile(self, frame: FrameType, event: str, argument: Any) -> None:
-        """Look at a call; see `sys.setprofile`."""
-        if event == "c_call":
-            seen, by = sources.called_builtin(argument), frame
-        elif event == "call" and frame.f_code in WATCHED and frame.f_back is not None:
-            seen, by = sources.called(frame), frame.f_back
-        else:
+    def begin(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Look at the calls of this thread from now on, if a handler is called in it."""
+        if not runs_user_code(threading.current_thread()):
+            sys.setprofile(None)
             return
+        sys.setprofile(profile := self._profiler())
+        profile(frame, event, argument)
+
+    def _profiler(self) -> Callable[[FrameType, str, Any], None]:
+        # It is called for every call there is: most of them have to be dismissed at once.
+        def profile(frame: FrameType, event: str, argument: Any) -> None:
+            if event == "call":
+                if id(frame.f_globals) in WATCHED_GLOBALS and frame.f_code in WATCHED:
+                    self._saw(sources.called(frame), frame.f_back)
+            elif event == "c_call" and getattr(argument, "__name__", "") in WATCHED_BUILTINS:
+                self._saw(sources.called_builtin(argument), frame)
+
+        return profile
+
+    def _saw(self, seen: Seen | None, by: FrameType | None) -> None:
         user = _user_of(by) if seen else None
         if seen and user:
             self.note(*seen, user)
@@ -91,7 +110,7 @@ def watching() -> Iterator[Watch]:
         _audits.append(True)
     _watches.append(watch)
     before = threading.getprofile()
-    threading.setprofile(watch.profile)
+    threading.setprofile(watch.begin)
     try:
         with observing.observed_by(watch.observe):
             yield watch

@@ -6,17 +6,25 @@ import logging
 import os
 import random
 import secrets
+import socket
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python import (
+    CallbackTimeoutError,
+    DurableContext,
+    durable_execution,
+)
+from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
 from moto import mock_aws
 
 from dacapo import Scenario
@@ -24,6 +32,7 @@ from dacapo.verify.experiments import REWOUND
 from dacapo.verify.findings import PROVED, SUSPECTED, Code
 from dacapo.verify.verifier import verify
 
+A_DAY = Duration.from_days(1)
 sqs = boto3.client("sqs")
 
 
@@ -34,6 +43,15 @@ def write_a_file() -> None:
 
 def send_a_message() -> None:
     sqs.send_message(QueueUrl=sqs.create_queue(QueueName="queue")["QueueUrl"], MessageBody="x")
+
+
+def connect_somewhere() -> None:
+    with socket.socket() as connection, suppress(OSError):
+        connection.connect(("127.0.0.1", 1))
+
+
+def start_a_process() -> None:
+    subprocess.run([sys.executable, "-c", ""], check=True)
 
 
 def seen(action: Callable[[], object], *, in_step: bool = False) -> list[tuple[Code, str]]:
@@ -81,7 +99,9 @@ def test_a_look_at_clock_chance_or_environment_is_suspected(what: str) -> None:
     assert seen(action) == [(code, SUSPECTED)]
 
 
-@pytest.mark.parametrize("action", [write_a_file, send_a_message])
+@pytest.mark.parametrize(
+    "action", [write_a_file, send_a_message, connect_somewhere, start_a_process]
+)
 def test_an_effect_that_every_replay_repeats_is_proved(action: Callable[[], object]) -> None:
     found = seen(action)
     assert found
@@ -97,3 +117,40 @@ def test_what_is_the_same_on_every_replay_is_no_finding(what: str) -> None:
 def test_in_a_step_all_of_it_is_fine(what: str) -> None:
     action, _ = SIGHTS[what]
     assert seen(action, in_step=True) == []
+
+
+@durable_execution
+def looks_in_a_child(_: Any, context: DurableContext) -> None:
+    def child(inner: DurableContext) -> None:
+        time.time()
+        inner.wait(A_DAY, name="a day")
+
+    context.run_in_child_context(child, name="child")
+
+
+@durable_execution
+def looks_in_a_branch(_: Any, context: DurableContext) -> None:
+    def branch(inner: DurableContext, item: int, *_: Any) -> None:
+        time.time()
+        inner.wait(A_DAY, name=f"a day for {item}")
+
+    context.map([1, 2], branch, name="branches")
+
+
+@durable_execution
+def looks_in_a_submitter(_: Any, context: DurableContext) -> None:
+    config = WaitForCallbackConfig(timeout=A_DAY)
+    with suppress(CallbackTimeoutError):
+        context.wait_for_callback(lambda *_: str(time.time()), name="ask", config=config)
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_seen"),
+    [(looks_in_a_child, True), (looks_in_a_branch, True), (looks_in_a_submitter, False)],
+)
+def test_the_bodies_of_children_and_branches_are_watched_and_a_submitter_is_a_step(
+    handler: Any, is_seen: bool
+) -> None:
+    findings = verify(Scenario(handler=handler), only=[REWOUND]).findings
+    assert [f.code for f in findings] == ([Code.CLOCK_OUTSIDE_STEP] if is_seen else [])
+    assert all(f.place and f.place.file == __file__ for f in findings)

@@ -139,9 +139,12 @@ def looks_in_a_branch(_: Any, context: DurableContext) -> None:
 
 @durable_execution
 def looks_in_a_submitter(_: Any, context: DurableContext) -> None:
+    def ask(*_: Any) -> None:
+        time.time()
+
     config = WaitForCallbackConfig(timeout=A_DAY)
     with suppress(CallbackTimeoutError):
-        context.wait_for_callback(lambda *_: str(time.time()), name="ask", config=config)
+        context.wait_for_callback(ask, name="ask", config=config)
 
 
 @pytest.mark.parametrize(

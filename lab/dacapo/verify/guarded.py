@@ -29,6 +29,7 @@ from dacapo.verify.findings import PROVED, Code, Finding
 Tell = Callable[[Any], None]
 PATIENCE_SECONDS = 60.0
 """How long nothing may be heard of the experiments: a run, or a replay, takes far less."""
+_LONGEST_TRACE_SECONDS = 5
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+) in ')
 
 
@@ -152,7 +153,7 @@ def _send_error(theirs: Connection, error: BaseException) -> None:
 
 def _silent(one: _Guarded, patience: float) -> Finding:
     os.kill(one.process.pid or 0, signal.SIGUSR1)
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + _LONGEST_TRACE_SECONDS
     while not one.trace.read_text() and time.monotonic() < deadline:
         one.process.join(0.05)
     found = (

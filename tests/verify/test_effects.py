@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
@@ -25,6 +26,7 @@ class Kafka:
 
 
 kafka = Kafka()
+numbers = count()
 
 
 @durable_execution
@@ -41,22 +43,8 @@ def inside(_: Any, context: DurableContext) -> None:
 
 @durable_execution
 def never_the_same(_: Any, context: DurableContext) -> None:
-    said: list[str] = []
-
-    def say(_: Any) -> str:
-        said.append("hello")
-        return kafka.produce(f"{dacapo_counter()} hello")
-
-    context.step(say, name="say hello")
+    context.step(lambda _: kafka.produce(f"hello number {next(numbers)}"), name="say hello")
     context.wait(A_DAY, name="a day")
-
-
-_count: list[int] = []
-
-
-def dacapo_counter() -> int:
-    _count.append(1)
-    return len(_count)
 
 
 def found(handler: Any) -> list[tuple[Code, str]]:

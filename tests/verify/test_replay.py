@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Recording, Scenario, history, run
 from dacapo.verify import gate, histories
@@ -108,6 +111,20 @@ def test_of_a_long_history_a_choice_of_points_is_replayed_unless_all_are_wanted(
     assert 200 <= few.points < 210
     assert all_of_them.points == 301
     assert few.findings == all_of_them.findings == []
+
+
+def test_a_call_of_aws_outside_every_step_is_a_finding_although_nobody_answers_it() -> None:
+    @durable_execution
+    def handler(_: Any, context: DurableContext) -> None:
+        boto3.client("sqs").list_queues()
+        context.wait(Duration.from_days(1), name="a day")
+
+    log = Log.of(run(Scenario(handler=handlers.waits, event=1)))
+    (finding,) = gate.check(handler, log).proved
+    assert finding.code is Code.EFFECT_OUTSIDE_STEP
+    assert "sqs:ListQueues is called outside every step" in finding.message
+    assert finding.place is not None
+    assert finding.place.file == __file__
 
 
 def test_a_handler_that_takes_its_process_with_it_is_a_finding() -> None:

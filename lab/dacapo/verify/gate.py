@@ -13,6 +13,7 @@ from functools import partial
 
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
+from dacapo.safety import NetworkRefused
 from dacapo.scenario import START
 from dacapo.service.functions import Handler
 from dacapo.simulation import Simulation
@@ -21,7 +22,7 @@ from dacapo.verify.causes import gathered
 from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.verify.points import DEFAULT_POINTS, chosen
-from dacapo.verify.watch import watching
+from dacapo.verify.watch import Watch, watching
 
 _HARMLESS = (Code.OTHER_WAIT, Code.OTHER_CALLBACK, Code.OTHER_INVOKE, Code.OTHER_RESULT)
 """What the service and the SDK keep as it was recorded, or take as it comes."""
@@ -57,9 +58,6 @@ def check_all(
         logs: histories that any code made, ended or not, by the names of their files.
         most: how many points to replay from at least, if there are more; None for all.
         progress: is told the name of each file as it goes on.
-
-    Raises:
-        NetworkRefused: the handler calls AWS outside every step.
     """
 
     def work(tell: guarded.Tell) -> None:
@@ -92,11 +90,20 @@ def check(
     """
     log = replace(log, is_complete=False)
     points = chosen(log.versions, most)
-    with Simulation(0, START).running(), watching() as watch:
-        found = list(rewound.findings(handler, log, points, beat=beat))
+    try:
+        with watching() as watch, Simulation(0, START).running():
+            found = list(rewound.findings(handler, log, points, beat=beat))
+    except NetworkRefused:
+        found = [_asks_outside(watch)]
     seen = (outside.suspicion(sighting, count) for sighting, count in Counter(watch.seen).items())
     judged = (_judged(finding) for finding in found)
     return Replayed(len(points), gathered([*judged, *seen, *_unnamed(log)]))
+
+
+def _asks_outside(watch: Watch) -> Finding:
+    what, place = (watch.seen[-1].what, watch.seen[-1].place) if watch.seen else ("it", None)
+    message = f"{what} is called outside every step, where a replay has nobody to answer it"
+    return Finding(Code.EFFECT_OUTSIDE_STEP, PROVED, message, rewound.NAME, place)
 
 
 def _judged(finding: Finding) -> Finding:

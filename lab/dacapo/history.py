@@ -1,9 +1,37 @@
-"""Execution histories as JSON, in the form in which the AWS CLI prints them."""
+"""Execution histories: what their events say, and as JSON, as the AWS CLI prints them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import OperationStatus, OperationType
+
+from dacapo.service.events import ENDINGS, KINDS, Event
+
+_MEANINGS = {
+    f"{kind_name}{status_name}": (kind, status)
+    for kind, kind_name in KINDS.items()
+    for status, status_name in {OperationStatus.STARTED: "Started", **ENDINGS}.items()
+}
+
+
+def meaning_of(event: Event) -> tuple[OperationType, OperationStatus] | None:
+    """What an event is about and what it says of it; None for an event of no operation."""
+    return _MEANINGS.get(event["EventType"])
+
+
+def details_of(event: Event) -> Mapping[str, Any]:
+    """What an event says, whatever its type."""
+    details: Mapping[str, Any] = event.get(f"{event['EventType']}Details") or {}
+    return details
+
+
+def retry_of(event: Event) -> Mapping[str, Any]:
+    """What an event says of an attempt and of the pause after it."""
+    retry: Mapping[str, Any] = details_of(event).get("RetryDetails") or {}
+    return retry
 
 
 def to_json(value: Any) -> Any:

@@ -15,6 +15,9 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 from aws_durable_execution_sdk_python.serdes import deserialize
 
+BATCHES = (OperationSubType.MAP, OperationSubType.PARALLEL)
+"""Operations that have branches."""
+
 
 @dataclass(frozen=True)
 class RecordedOperation:

@@ -15,6 +15,7 @@ from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from cattrs.preconf.json import make_converter
 
 from dacapo import history, metering
+from dacapo.history import retry_of
 from dacapo.recorded import RecordedOperation
 from dacapo.service.callbacks import Delivery
 from dacapo.service.calls import Call
@@ -169,7 +170,7 @@ class Recording:
 
     def _ends(self, events: list[Event]) -> Iterator[Event]:
         for event in events:
-            is_retry = "NextAttemptDelaySeconds" in _retry_details(event)
+            is_retry = "NextAttemptDelaySeconds" in retry_of(event)
             if "Id" in event and not event["EventType"].endswith("Started") and not is_retry:
                 yield event
 
@@ -210,9 +211,3 @@ _META: dict[str, Any] = {
 def _keeps_children(operation: RecordedOperation) -> bool:
     details = operation.stored.context_details
     return details is not None and details.replay_children
-
-
-def _retry_details(event: Event) -> Mapping[str, Any]:
-    details: Mapping[str, Any] = event.get(f"{event['EventType']}Details", {})
-    retry: Mapping[str, Any] = details.get("RetryDetails", {})
-    return retry

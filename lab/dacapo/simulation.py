@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 from dacapo import boto, chance, safety
+from dacapo.scenario import Scenario
 from dacapo.sdk_internals.installed import is_durable, runs_user_code
 from dacapo.sdk_internals.simulated import in_simulation
 from dacapo.service.clock import Clock
@@ -75,6 +76,17 @@ class Simulation:
                 really_sleep(seconds)
 
         return sleep
+
+
+@contextmanager
+def world_of(scenario: Scenario, seed: int, later: timedelta = timedelta(0)) -> Iterator[None]:
+    """While this lasts, a scenario's world is there, in a simulation in which nothing is started.
+
+    Parameters:
+        later: how long after the scenario's start.
+    """
+    with Simulation(seed, scenario.start + later).running(), scenario.world():
+        yield
 
 
 def fail_next_calls(operation: str, error: str, times: int = 1) -> None:

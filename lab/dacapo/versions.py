@@ -24,32 +24,15 @@ from aws_durable_execution_sdk_python.lambda_service import (
     ExecutionDetails,
     Operation,
     OperationStatus,
-    OperationSubType,
     OperationType,
     StepDetails,
     WaitDetails,
 )
 
+from dacapo.history import details_of, meaning_of, retry_of
+from dacapo.recorded import BATCHES
 from dacapo.service import transitions
 from dacapo.service.events import Event
-
-_TYPES = {
-    "Execution": OperationType.EXECUTION,
-    "Context": OperationType.CONTEXT,
-    "Step": OperationType.STEP,
-    "Wait": OperationType.WAIT,
-    "Callback": OperationType.CALLBACK,
-    "ChainedInvoke": OperationType.CHAINED_INVOKE,
-}
-_STATUSES = {
-    "Started": OperationStatus.STARTED,
-    "Succeeded": OperationStatus.SUCCEEDED,
-    "Failed": OperationStatus.FAILED,
-    "TimedOut": OperationStatus.TIMED_OUT,
-    "Stopped": OperationStatus.STOPPED,
-    "Cancelled": OperationStatus.CANCELLED,
-}
-_BATCHES = (OperationSubType.MAP, OperationSubType.PARALLEL)
 
 
 class Truncated(ValueError):  # noqa: N818 - says what it is
@@ -69,14 +52,14 @@ def versions(events: Sequence[Event]) -> list[Operation]:
     latest: dict[str, Operation] = {}
     made: list[Operation] = []
     for event in sorted(events, key=lambda event: int(event["EventId"])):
-        kind, status = split(event["EventType"])
-        if kind is None or status is None:
+        meaning = meaning_of(event)
+        if meaning is None:
             continue
         before = latest.get(event["Id"])
         if before is not None and before.status is OperationStatus.PENDING:
             before = transitions.retry_due(before)
             made.append(before)
-        operation = _version(event, kind, status, before, keeps=event["Id"] in parents)
+        operation = _version(event, *meaning, before, keeps=event["Id"] in parents)
         latest[event["Id"]] = operation
         made.append(operation)
     return made
@@ -88,20 +71,6 @@ def state_after(made: Iterable[Operation]) -> list[Operation]:
     for operation in made:
         latest[operation.operation_id] = operation
     return [o for o in latest.values() if not _is_hidden(o, latest)]
-
-
-def split(event_type: str) -> tuple[OperationType | None, OperationStatus | None]:
-    """What an event is about and what it says of it; None for events of no operation."""
-    for name, kind in _TYPES.items():
-        if event_type.startswith(name) and event_type[len(name) :] in _STATUSES:
-            return kind, _STATUSES[event_type[len(name) :]]
-    return None, None
-
-
-def details_of(event: Event) -> Mapping[str, Any]:
-    """What an event says, whatever its type."""
-    details: Mapping[str, Any] = event.get(f"{event['EventType']}Details") or {}
-    return details
 
 
 def _is_hidden(operation: Operation, latest: Mapping[str, Operation]) -> bool:
@@ -169,7 +138,7 @@ def _started(operation: Operation, details: Mapping[str, Any]) -> Operation:
 def _attempted(
     operation: Operation, event: Event, result: str | None, error: ErrorObject | None
 ) -> Operation:
-    retry = details_of(event).get("RetryDetails") or {}
+    retry = retry_of(event)
     earlier = operation.step_details.attempt if operation.step_details else 0
     attempt = int(retry.get("CurrentAttempt") or earlier + 1)
     delay = retry.get("NextAttemptDelaySeconds")
@@ -202,7 +171,7 @@ def _is_summary(operation: Operation, result: str | None) -> bool:
         return False
     if not result:
         return True
-    if operation.sub_type not in _BATCHES:
+    if operation.sub_type not in BATCHES:
         return False
     try:
         stored = json.loads(result)

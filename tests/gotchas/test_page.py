@@ -6,7 +6,7 @@ import pytest
 
 from dacapo.lesson import lesson
 from gotchas import GOTCHAS
-from tests.lab.test_cli import assert_mistake, dacapo
+from tests.command_line import assert_mistake, dacapo
 from tools import gotchas
 
 

@@ -9,15 +9,8 @@ import pytest
 from dacapo import Scenario, run
 from dacapo.recording import Recording
 from dacapo.versions import Truncated, state_after, versions
-from scenarios import approval, event_callback, polling, webhook_callback
 from tests.lab.test_differential import SCENARIOS
-
-STORIES = {
-    f"{module.__name__.rpartition('.')[2]} {name}": story
-    for module in (approval, event_callback, polling, webhook_callback)
-    for name, story in vars(module).items()
-    if isinstance(story, Scenario)
-}
+from tests.stories import STORIES
 
 
 def left_by(recording: Recording) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from aws_durable_execution_sdk_python.waits import (
 )
 
 from dacapo import Scenario
+from tests.lab.handlers import fails_until
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,6 @@ TABLE = os.environ.get("ORDERS_TABLE", "orders")
 
 JITTERED = create_retry_strategy(RetryStrategyConfig(max_attempts=3, initial_delay=MINUTE))
 """Full jitter, as always when nothing else is asked for."""
-
-
-def fails_until(attempt: int, step: StepContext) -> int:
-    if step.attempt < attempt:
-        raise ConnectionError(f"attempt {step.attempt}")
-    return step.attempt
 
 
 def give(value: Any, _: StepContext) -> Any:
@@ -67,7 +62,7 @@ def give(value: Any, _: StepContext) -> Any:
 def jittered_retry(_: Any, context: DurableContext) -> int:
     """Its pauses have another length each time; but no pause is part of what it does."""
     config = StepConfig(retry_strategy=JITTERED)
-    return int(context.step(partial(fails_until, 3), name="try", config=config))
+    return int(context.step(fails_until(3), name="try", config=config))
 
 
 @durable_execution
@@ -85,7 +80,7 @@ def jittered_block(_: Any, context: DurableContext) -> int:
     """The SDK draws the length of these waits anew on each replay; but the recorded one counts."""
 
     def block(inner: Any, attempt: int) -> int:
-        body = partial(fails_until, 1 if attempt > 2 else 9)
+        body = fails_until(1 if attempt > 2 else 9)
         config = StepConfig(RetryPresets.none())
         return int(inner.step(body, name=f"attempt {attempt}", config=config))
 

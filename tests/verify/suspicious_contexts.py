@@ -32,7 +32,8 @@ from aws_durable_execution_sdk_python.retries import (
 )
 
 from dacapo import Scenario, fail, heartbeats, never, succeed
-from tests.verify.suspicious import DAY, JITTERED, MINUTE, fails_until, give
+from tests.lab.handlers import fails_until
+from tests.verify.suspicious import DAY, JITTERED, MINUTE, give
 
 HOUR = timedelta(hours=1)
 ONCE = StepConfig(RetryPresets.none())
@@ -53,7 +54,7 @@ def branches_that_wait(event: list[int], context: DurableContext) -> list[int]:
     def branch(child: DurableContext, minutes: int, _: int, __: Any) -> int:
         child.wait(Duration.from_minutes(minutes), name="wait")
         config = StepConfig(retry_strategy=AFTER_A_MINUTE)
-        return int(child.step(partial(fails_until, 2), name="try", config=config))
+        return int(child.step(fails_until(2), name="try", config=config))
 
     return context.map(event, branch, name="wait for all").get_results()
 
@@ -64,7 +65,7 @@ def branches_that_try_again(event: list[int], context: DurableContext) -> list[i
 
     def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
         config = StepConfig(retry_strategy=JITTERED)
-        return int(child.step(partial(fails_until, attempts), name="try", config=config))
+        return int(child.step(fails_until(attempts), name="try", config=config))
 
     return context.map(event, branch, name="try all").get_results()
 
@@ -103,7 +104,7 @@ def tolerant_map(event: list[int], context: DurableContext) -> str:
     """One of its branches fails each time; but it may, and what failed is counted, not raised."""
 
     def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
-        return int(child.step(partial(fails_until, attempts), name="may fail", config=ONCE))
+        return int(child.step(fails_until(attempts), name="may fail", config=ONCE))
 
     config: MapConfig[int] = MapConfig(
         completion_config=CompletionConfig(tolerated_failure_count=1)

@@ -22,7 +22,8 @@ from aws_durable_execution_sdk_python.retries import RetryPresets
 from moto import mock_aws
 
 from dacapo import Scenario
-from tests.verify.suspicious import DAY, JITTERED, MINUTE, fails_until, give
+from tests.lab.handlers import fails_until
+from tests.verify.suspicious import DAY, JITTERED, MINUTE, give
 
 TABLE = "orders"
 PAYMENTS = "https://sqs.us-east-1.amazonaws.com/123456789012/payments.fifo"
@@ -131,7 +132,7 @@ def tries_after_an_effect(event: str, context: DurableContext) -> int:
 
     def work(step: StepContext) -> int:
         put(event, "tried")
-        return fails_until(2, step)
+        return int(fails_until(2)(step))
 
     return int(context.step(work, name="work", config=StepConfig(retry_strategy=JITTERED)))
 

@@ -15,6 +15,7 @@ import pytest
 from moto import mock_aws
 
 from dacapo import Recording, Scenario, run
+from dacapo.history import details_of
 from dacapo.verify.causes import gathered
 from dacapo.verify.experiments import (
     CRASHED,
@@ -31,7 +32,6 @@ from dacapo.verify.observed import Observed, observe
 from dacapo.verify.points import DEFAULT_POINTS
 from dacapo.verify.report import Experiment, Report
 from dacapo.verify.verifier import verify
-from dacapo.versions import details_of
 from tests.verify import suspicious, suspicious_contexts, suspicious_effects
 
 SEEDS = range(10)

@@ -13,8 +13,8 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Scenario
-from dacapo.verify.experiments import AS_SCHEDULED, CRASHED, EXPERIMENTS, MOVED, REWOUND
-from dacapo.verify.findings import Code
+from dacapo.verify.experiments import CRASHED, EXPERIMENTS, MOVED, REWOUND
+from dacapo.verify.findings import AS_SCHEDULED, Code
 from dacapo.verify.report import Report
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance

@@ -13,8 +13,7 @@ from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitF
 
 from dacapo import Scenario, succeed
 from dacapo.service import quotas
-from dacapo.verify.experiments import AS_SCHEDULED
-from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, SUSPECTED, Code, Finding
 from dacapo.verify.verifier import verify
 from tests.lab import handlers
 

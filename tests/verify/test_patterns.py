@@ -7,7 +7,7 @@ import pytest
 from dacapo import Scenario
 from dacapo.pytest_plugin import Durable
 from dacapo.verify.experiments import CRASHED, MOVED, REWOUND
-from tests.lab.test_versions import STORIES
+from tests.stories import STORIES
 
 CRASHES = 5
 """Fewer than `dacapo verify` tries, so that the whole suite stays short."""

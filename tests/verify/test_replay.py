@@ -16,8 +16,8 @@ from dacapo import Recording, Scenario, history, run
 from dacapo.verify import gate, histories
 from dacapo.verify.findings import Code
 from dacapo.verify.log import Log
+from tests.command_line import assert_mistake, dacapo
 from tests.lab import handlers
-from tests.lab.test_cli import assert_mistake, dacapo
 from tests.verify import order
 from tests.verify.deployment import Run
 from tests.verify.in_flight import BREAKING, SAFE

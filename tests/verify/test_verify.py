@@ -8,11 +8,12 @@ import pytest
 
 from dacapo import Scenario
 from dacapo.pytest_plugin import Durable
-from dacapo.verify.experiments import AS_SCHEDULED, EXPERIMENTS, INTERRUPTED, REWOUND, SHUFFLED
+from dacapo.verify.experiments import EXPERIMENTS, INTERRUPTED, REWOUND, SHUFFLED
+from dacapo.verify.findings import AS_SCHEDULED
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance
+from tests.command_line import dacapo
 from tests.lab import handlers
-from tests.lab.test_cli import dacapo
 
 BROKEN = "gotchas/branch_on_chance.py:breaks"
 

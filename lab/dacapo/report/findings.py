@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.verify.advice import ADVICE, PAGE
-from dacapo.verify.findings import PROVED, Finding
+from dacapo.verify.findings import PROVED, Finding, proved
 from dacapo.verify.gate import Replayed
 from dacapo.verify.report import Report
 
@@ -45,9 +45,9 @@ def show_replayed(target: str, replayed: Mapping[str, Replayed], console: Consol
 
 
 def _show_verdict(verdict: str, found: Sequence[Finding], console: Console) -> None:
-    proved = sum(1 for finding in found if finding.certainty == PROVED)
-    style = "bold red" if proved else "bold green"
-    counts = f"{proved} proved, {len(found) - proved} suspected"
+    certain = len(proved(found))
+    style = "bold red" if certain else "bold green"
+    counts = f"{certain} proved, {len(found) - certain} suspected"
     console.print(Text(f"\n{verdict}: {counts}", style))
 
 

@@ -82,10 +82,9 @@ class PromptState(state.ExecutionState):
 
 
 def _told(process: Callable[..., Any]) -> Callable[..., Any]:
-    def asking(self: OperationExecutor[Any]) -> Any:
+    def asking(self: Any) -> Any:
         value = process(self)
-        probe: Probe = getattr(self.state, "probe", None) or Probe()
-        probe.gives(self.operation_identifier, value)
+        self.state.probe.gives(self.operation_identifier, value)
         return value
 
     return asking

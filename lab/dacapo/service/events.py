@@ -16,7 +16,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 Event = dict[str, Any]
 
-_KIND = {
+KINDS = {
     OperationType.EXECUTION: "Execution",
     OperationType.CONTEXT: "Context",
     OperationType.STEP: "Step",
@@ -24,7 +24,7 @@ _KIND = {
     OperationType.CALLBACK: "Callback",
     OperationType.CHAINED_INVOKE: "ChainedInvoke",
 }
-_ENDING = {
+ENDINGS = {
     OperationStatus.SUCCEEDED: "Succeeded",
     OperationStatus.FAILED: "Failed",
     OperationStatus.TIMED_OUT: "TimedOut",
@@ -83,14 +83,14 @@ class EventLog:
     ) -> None:
         """The execution reached its end."""
         details = _outcome(result, error, succeeded=operation.status is OperationStatus.SUCCEEDED)
-        self.write(f"Execution{_ENDING[operation.status]}", at, details, operation)
+        self.write(f"Execution{ENDINGS[operation.status]}", at, details, operation)
 
     def operation_updated(
         self, operation: Operation, update: OperationUpdate, at: datetime
     ) -> Event:
         """The handler's checkpoint changed an operation."""
         if update.action is OperationAction.START:
-            kind = _KIND[operation.operation_type]
+            kind = KINDS[operation.operation_type]
             return self.write(f"{kind}Started", at, _started(operation, update), operation)
         if operation.operation_type is OperationType.STEP:
             return self._step_attempt_ended(operation, update, at)
@@ -109,8 +109,8 @@ class EventLog:
             details = _wait_ended(operation) if succeeded else {}
         else:
             details = _outcome(result, error, succeeded=succeeded)
-        kind = _KIND[operation.operation_type]
-        return self.write(f"{kind}{_ENDING[operation.status]}", at, details, operation)
+        kind = KINDS[operation.operation_type]
+        return self.write(f"{kind}{ENDINGS[operation.status]}", at, details, operation)
 
     def invocation_completed(
         self, request_id: str, started: datetime, ended: datetime, error: ErrorObject | None

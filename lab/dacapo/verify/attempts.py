@@ -12,11 +12,11 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationUpdate,
 )
 
+from dacapo.history import details_of
 from dacapo.recorded import label_of
 from dacapo.service import transitions
 from dacapo.verify.findings import Code
 from dacapo.verify.log import Log
-from dacapo.versions import details_of
 
 Difference = tuple[Code, str]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 
-from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationSubType
+from aws_durable_execution_sdk_python.lambda_service import OperationAction
 
+from dacapo.recorded import BATCHES
 from dacapo.replay import Trace
 from dacapo.verify.log import Log
 
-BATCHES = (OperationSubType.MAP, OperationSubType.PARALLEL)
 _EARLY = ("MIN_SUCCESSFUL_REACHED", "FAILURE_TOLERANCE_EXCEEDED")
 
 

@@ -14,13 +14,11 @@ from functools import partial
 
 from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationUpdate
 
-from dacapo import replay
 from dacapo.replay import Trace
 from dacapo.scenario import Scenario
-from dacapo.simulation import Simulation
+from dacapo.simulation import world_of
 from dacapo.verify.log import Log
 from dacapo.verify.sources import Kind
-from dacapo.versions import state_after
 
 LATER = timedelta(days=45, hours=7, minutes=13)
 """Another month, another day of the week, another hour."""
@@ -86,11 +84,10 @@ def _traces(
     later: timedelta = timedelta(0),
 ) -> list[Trace]:
     traces = []
-    with Simulation(seed, scenario.start + later).running(), scenario.world():
+    with world_of(scenario, seed, later):
         for count in points:
             beat()
-            state = state_after(log.versions[:count])
-            traces.append(replay.replay(scenario.handler, log.arn, state, log.polls))
+            traces.append(log.replay(scenario.handler, count))
     return traces
 
 

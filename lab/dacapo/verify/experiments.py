@@ -9,21 +9,21 @@ from functools import partial
 from typing import Any
 
 from dacapo.answering import ScenarioError
+from dacapo.recorded import BATCHES
 from dacapo.scenario import Scenario
 from dacapo.service.door import Interference
-from dacapo.simulation import Simulation
+from dacapo.simulation import world_of
 from dacapo.verify import limits, moved, outside, polls, rewound
 from dacapo.verify.comparing import compare, compare_crashed, diverged
-from dacapo.verify.findings import PROVED, Code, Finding
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, Code, Finding
 from dacapo.verify.guarded import Tell
 from dacapo.verify.interferences import CrashAt, Everywhere, UpdateLog, crash_points
 from dacapo.verify.log import Log
-from dacapo.verify.observed import as_scheduled, observe
+from dacapo.verify.observed import Observed, Scheduled, as_scheduled, observe
 from dacapo.verify.points import chosen
 from dacapo.verify.report import Experiment
 from dacapo.verify.watch import watching
 
-AS_SCHEDULED = limits.NAME
 UNINTERRUPTED = "uninterrupted"
 INTERRUPTED = "interrupted everywhere"
 CRASHED = "crashed everywhere"
@@ -34,6 +34,9 @@ EXPERIMENTS = (AS_SCHEDULED, UNINTERRUPTED, INTERRUPTED, CRASHED, REWOUND, SHUFF
 DEFAULT_SHUFFLES = 3
 DEFAULT_CRASHES = 12
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
+
+
+Compare = Callable[[Scheduled, Observed, str], Iterator[Finding]]
 
 
 class Experiments:
@@ -100,10 +103,12 @@ class Experiments:
 
     def _crashed(self) -> Iterator[Finding]:
         for key, when in crash_points(self.updates.keys, self.crashes):
-            yield from self._compared(CRASHED, CrashAt(key, when))
+            crash = CrashAt(key, when)
+            yield from self._compared(CRASHED, crash, by=compare_crashed)
 
     def _shuffled(self) -> Iterator[Finding]:
-        if not any(o.kind in ("Map", "Parallel") for o in self.scheduled.recording.operations):
+        operations = self.scheduled.recording.operations
+        if not any(operation.stored.sub_type in BATCHES for operation in operations):
             self.current.not_run = "the handler has no branches"
             return
         for number in range(1, self.shuffles + 1):
@@ -112,7 +117,7 @@ class Experiments:
     def _rewound(self) -> Iterator[Finding]:
         scenario = self.scenario
         self.current.runs = len(self.points)
-        with Simulation(self.seed, scenario.start).running(), scenario.world(), watching() as watch:
+        with world_of(scenario, self.seed), watching() as watch:
             self.environment = dict(os.environ)
             yield from list(
                 rewound.findings(scenario.handler, self.log, self.points, beat=self.tell)
@@ -135,7 +140,11 @@ class Experiments:
             self.current.runs, self.current.not_run = 0, str(error)
 
     def _compared(
-        self, experiment: str, interference: Interference | None = None, **how: Any
+        self,
+        experiment: str,
+        interference: Interference | None = None,
+        by: Compare = compare,
+        **how: Any,
     ) -> Iterator[Finding]:
         """What shows in a run that is made otherwise than as scheduled."""
         self.tell()
@@ -145,5 +154,4 @@ class Experiments:
         except ScenarioError as error:
             yield Finding(Code.STUCK, PROVED, f"{experiment}: {error}", experiment)
             return
-        compared_with = compare_crashed if experiment == CRASHED else compare
-        yield from compared_with(self.scheduled, other, experiment)
+        yield from by(self.scheduled, other, experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -11,6 +12,8 @@ from dacapo.places import Place
 PROVED: Literal["proved"] = "proved"
 SUSPECTED: Literal["suspected"] = "suspected"
 Certainty = Literal["proved", "suspected"]
+AS_SCHEDULED = "as scheduled"
+"""The experiment that the others are compared with."""
 
 
 class Code(StrEnum):
@@ -69,3 +72,8 @@ class Finding:
     recorded: tuple[str, ...] = field(default=(), compare=False)
     replayed: tuple[str, ...] = field(default=(), compare=False)
     also: tuple[Finding, ...] = field(default=(), compare=False)
+
+
+def proved(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that a run showed."""
+    return [finding for finding in findings if finding.certainty == PROVED]

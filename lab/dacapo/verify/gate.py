@@ -6,20 +6,18 @@ come (another length of a wait, another result) harms nobody, and is no more tha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-
-from aws_durable_execution_sdk_python.lambda_service import OperationType
 
 from dacapo.safety import NetworkRefused
 from dacapo.scenario import START
 from dacapo.service.functions import Handler
 from dacapo.simulation import Simulation
-from dacapo.verify import guarded, limits, outside, rewound
+from dacapo.verify import guarded, outside, rewound
 from dacapo.verify.causes import gathered
-from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
+from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding, proved
+from dacapo.verify.limits import lacks_name
 from dacapo.verify.log import Log
 from dacapo.verify.points import DEFAULT_POINTS, chosen
 from dacapo.verify.watch import Watch, watching
@@ -42,7 +40,7 @@ class Replayed:
     @property
     def proved(self) -> list[Finding]:
         """The findings that a replay showed."""
-        return [finding for finding in self.findings if finding.certainty == PROVED]
+        return proved(self.findings)
 
 
 def check_all(
@@ -95,9 +93,9 @@ def check(
             found = list(rewound.findings(handler, log, points, beat=beat))
     except NetworkRefused:
         found = [_asks_outside(watch)]
-    seen = (outside.suspicion(sighting, count) for sighting, count in Counter(watch.seen).items())
     judged = (_judged(finding) for finding in found)
-    return Replayed(len(points), gathered([*judged, *seen, *_unnamed(log)]))
+    suspicions = outside.suspicions(watch.seen)
+    return Replayed(len(points), gathered([*judged, *suspicions, *_unnamed(log)]))
 
 
 def _asks_outside(watch: Watch) -> Finding:
@@ -111,13 +109,7 @@ def _judged(finding: Finding) -> Finding:
 
 
 def _unnamed(log: Log) -> Iterator[Finding]:
-    unnamed = [
-        operation
-        for operation in log.final.values()
-        if operation.operation_type is not OperationType.EXECUTION
-        and not operation.name
-        and operation.sub_type not in limits.UNNAMED_BY_NATURE
-    ]
+    unnamed = sum(1 for operation in log.final.values() if lacks_name(operation))
     if unnamed:
-        message = f"{len(unnamed)} operations of the history have no name: who can tell them apart?"
+        message = f"{unnamed} operations of the history have no name: who can tell them apart?"
         yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, rewound.NAME)

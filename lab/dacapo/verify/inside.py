@@ -18,9 +18,8 @@ from dacapo import places
 from dacapo.places import Place
 from dacapo.probe import Probe
 from dacapo.sdk_internals.installed import runs_user_code
-from dacapo.verify.findings import PROVED, SUSPECTED, Certainty, Code, Finding
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, SUSPECTED, Certainty, Code, Finding
 
-EXPERIMENT = "as scheduled"
 _BRANCHES = (OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH)
 
 
@@ -88,7 +87,7 @@ class Inside(Probe):
             self._found(Code.PARENT_CONTEXT, PROVED, message, place)
 
     def _found(self, code: Code, certainty: Certainty, message: str, place: Place | None) -> None:
-        self.misplaced.append(Finding(code, certainty, message, EXPERIMENT, place))
+        self.misplaced.append(Finding(code, certainty, message, AS_SCHEDULED, place))
 
 
 def _is_of(update: OperationUpdate, context: OperationIdentifier) -> bool:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aws_durable_execution_sdk_python.lambda_service import OperationSubType
+from aws_durable_execution_sdk_python.lambda_service import (
+    Operation,
+    OperationSubType,
+    OperationType,
+)
 
+from dacapo.history import details_of
 from dacapo.recording import Recording
 from dacapo.scenario import Scenario
 from dacapo.service import quotas
 from dacapo.verify.effects import Effects
-from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
-from dacapo.versions import details_of
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, SUSPECTED, Code, Finding
 
-NAME = "as scheduled"
 NEAR = 0.8
 """From this share of a quota on it is reported."""
-UNNAMED_BY_NATURE = (
+_UNNAMED_BY_NATURE = (
     OperationSubType.MAP_ITERATION,
     OperationSubType.PARALLEL_BRANCH,
 )
@@ -31,6 +34,12 @@ def findings(scenario: Scenario, recording: Recording, effects: Effects) -> Iter
     yield from _timeouts(scenario, recording, effects)
 
 
+def lacks_name(operation: Operation) -> bool:
+    """Whether an operation has no name, and is none that the SDK makes without one."""
+    is_execution = operation.operation_type is OperationType.EXECUTION
+    return not (operation.name or is_execution or operation.sub_type in _UNNAMED_BY_NATURE)
+
+
 def _quotas(recording: Recording) -> Iterator[Finding]:
     for code, what, used, limit in (
         (Code.MANY_OPERATIONS, "operations", recording.charged_operations, quotas.OPERATIONS),
@@ -39,7 +48,7 @@ def _quotas(recording: Recording) -> Iterator[Finding]:
         if used >= NEAR * limit:
             certainty = PROVED if used > limit else SUSPECTED
             message = f"the execution takes {used:,} of {limit:,} {what}"
-            yield Finding(code, certainty, message, NAME)
+            yield Finding(code, certainty, message, AS_SCHEDULED)
 
 
 def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
@@ -49,26 +58,26 @@ def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
         if size > quotas.PAYLOAD_BYTES or (error and "payload" in error and "exceed" in error):
             message = f"{operation.path!r} returns more than {quotas.PAYLOAD_BYTES:,} bytes"
             place = effects.places.get(operation.id)
-            yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, NAME, place)
+            yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, AS_SCHEDULED, place)
     refused = recording.error.message if recording.error else None
     if refused and "payload size must be" in refused:
         # Nothing of the batch is stored, not even that the step was started.
         place = next(reversed(effects.places.values()), None)
         message = f"the service refuses it: {refused.rpartition('operation: ')[2]}"
-        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, NAME, place)
+        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, AS_SCHEDULED, place)
 
 
 def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
     unnamed: dict[tuple[str, ...], list[str]] = {}
     for operation in recording.operations:
-        if not operation.name and operation.kind not in UNNAMED_BY_NATURE:
+        if lacks_name(operation.stored):
             unnamed.setdefault((operation.kind, *operation.around), []).append(operation.id)
     for (kind, *_), ids in unnamed.items():
         place = next((effects.places[key] for key in ids if effects.places.get(key)), None)
         message = f"an operation ({kind}) has no name"
         if len(ids) > 1:
             message = f"{len(ids)} operations ({kind}) have no name: they could change places"
-        yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, NAME, place)
+        yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, AS_SCHEDULED, place)
 
 
 def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
@@ -80,7 +89,7 @@ def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Ite
             timeout = details.get("Timeout") or details.get("HeartbeatTimeout")
             if not timeout:
                 message = f"callback {name!r} has no timeout"
-                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, NAME, place)
+                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, AS_SCHEDULED, place)
                 continue
         elif event["EventType"] == "WaitStarted":
             timeout = details.get("Duration")
@@ -90,4 +99,4 @@ def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Ite
             message = (
                 f"{name!r} may take {timeout:,} s, the execution {bound.total_seconds():,.0f} s"
             )
-            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, NAME, place)
+            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, AS_SCHEDULED, place)

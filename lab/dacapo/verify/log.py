@@ -8,9 +8,12 @@ from functools import cached_property
 
 from aws_durable_execution_sdk_python.lambda_service import Operation, OperationType
 
+from dacapo.history import retry_of
 from dacapo.recording import Recording
+from dacapo.replay import Trace, replay
 from dacapo.service.events import Event
-from dacapo.versions import details_of, versions
+from dacapo.service.functions import Handler
+from dacapo.versions import state_after, versions
 
 
 @dataclass(frozen=True)
@@ -71,5 +74,9 @@ class Log:
         return {
             (event["Id"], int(retry["CurrentAttempt"])): int(retry["NextAttemptDelaySeconds"])
             for event in self.events
-            if (retry := details_of(event).get("RetryDetails") or {}).get("NextAttemptDelaySeconds")
+            if (retry := retry_of(event)).get("NextAttemptDelaySeconds")
         }
+
+    def replay(self, handler: Handler, count: int) -> Trace:
+        """Call a handler from the point that the first `count` versions make; see `replay`."""
+        return replay(handler, self.arn, state_after(self.versions[:count]), self.polls)

@@ -15,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dacapo import replay
 from dacapo.recording import Recording
 from dacapo.safety import NetworkRefused
 from dacapo.scenario import START
@@ -25,7 +24,6 @@ from dacapo.verify import elsewhere, rewound
 from dacapo.verify.dependence import LATER
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
-from dacapo.versions import state_after
 
 NAME = "moved"
 OTHER_SEED = 1
@@ -89,9 +87,10 @@ def _work(task: Mapping[str, Any], beat: Callable[[], None]) -> tuple[str, Any]:
         handler = _find(task["handler"])
         log = Log.of(Recording.from_json(task["recording"]))
         with Simulation(OTHER_SEED, START + LATER).running():
-            cold = replay.replay(handler, log.arn, state_after(log.versions), log.polls)
+            last = len(log.versions)
+            cold = log.replay(handler, last)
             found = [
-                *rewound.at_point(handler, log, len(log.versions), cold, NAME),
+                *rewound.at_point(handler, log, last, cold, NAME),
                 *rewound.findings(handler, log, task["points"], NAME, beat),
             ]
     except NetworkRefused:

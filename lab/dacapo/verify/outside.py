@@ -36,23 +36,24 @@ def findings(
 ) -> Iterator[Finding]:
     """What is wrong with what was seen, each line of the user's once."""
     read = {sighting.kind for sighting in seen} & set(_OTHERWISE)
-    shown = {found.kind: found for found in dependences(scenario, seed, log, points, read, beat)}
-    for dependence in shown.values():
+    proofs = {}
+    for dependence in dependences(scenario, seed, log, points, read, beat):
+        proofs[_CODES[dependence.kind]] = dependence
         yield from _other_bodies(dependence, log)
-    for sighting, count in Counter(seen).items():
-        finding = suspicion(sighting, count)
-        known = shown.get(sighting.kind)
-        yield _proved(finding, known, log) if known else finding
+    for finding in suspicions(seen):
+        proof = proofs.get(finding.code)
+        yield _proved(finding, proof, log) if proof else finding
 
 
-def suspicion(sighting: Sighting, count: int) -> Finding:
-    """What can be said of something that was seen at so many of the points replayed.
+def suspicions(seen: Sequence[Sighting]) -> Iterator[Finding]:
+    """What can be said of what was seen, without a further replay.
 
     What others may notice, and is done again by a replay, needs no further proof.
     """
-    message = f"{sighting.what} outside every step, at {count} of the points replayed"
-    certainty = PROVED if sighting.kind == "effect" and count > 1 else SUSPECTED
-    return Finding(_CODES[sighting.kind], certainty, message, NAME, sighting.place)
+    for sighting, count in Counter(seen).items():
+        message = f"{sighting.what} outside every step, at {count} of the points replayed"
+        certainty = PROVED if sighting.kind == "effect" and count > 1 else SUSPECTED
+        yield Finding(_CODES[sighting.kind], certainty, message, NAME, sighting.place)
 
 
 def _proved(finding: Finding, dependence: Dependence, log: Log) -> Finding:

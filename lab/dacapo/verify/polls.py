@@ -17,9 +17,8 @@ from dacapo.recorded import label_of
 from dacapo.recording import Recording
 from dacapo.scenario import Scenario
 from dacapo.service import quotas
-from dacapo.simulation import Simulation
-from dacapo.verify.findings import PROVED, SUSPECTED, Code, Finding
-from dacapo.verify.limits import NAME
+from dacapo.simulation import world_of
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, SUSPECTED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.verify.observed import Observed
 from dacapo.versions import state_after
@@ -38,7 +37,7 @@ def findings(scenario: Scenario, seed: int, log: Log, scheduled: Observed) -> It
             message += f"; the execution ended as {scheduled.recording.status} before that"
         place = scheduled.effects.places.get(key)
         certainty = PROVED if was_ended else SUSPECTED
-        yield Finding(Code.UNBOUNDED_WAIT, certainty, message, NAME, place)
+        yield Finding(Code.UNBOUNDED_WAIT, certainty, message, AS_SCHEDULED, place)
 
 
 def _is_pending_poll(version: Operation) -> bool:
@@ -61,7 +60,7 @@ def _goes_on(scenario: Scenario, seed: int, log: Log, count: int) -> bool:
     ready = replace(poll, status=OperationStatus.READY, step_details=last)
     polls = {(poll.operation_id, quotas.OPERATIONS): details.result}
     state = state_after([*log.versions[:count], ready])
-    with Simulation(seed, scenario.start).running(), scenario.world():
+    with world_of(scenario, seed):
         trace = replay.replay(scenario.handler, log.arn, state, polls)
     return any(
         attempt.update.operation_id == poll.operation_id

@@ -10,8 +10,9 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationType,
 )
 
+from dacapo.recorded import BATCHES
 from dacapo.replay import Trace
-from dacapo.verify.batches import BATCHES, ended_early_in, is_inside
+from dacapo.verify.batches import ended_early_in, is_inside
 from dacapo.verify.log import Log
 from dacapo.versions import state_after
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dacapo.verify.findings import PROVED, Finding
+from dacapo.verify.findings import Finding, proved
 
 
 @dataclass
@@ -37,4 +37,4 @@ class Report:
     @property
     def proved(self) -> list[Finding]:
         """The findings that a run showed."""
-        return [finding for finding in self.findings if finding.certainty == PROVED]
+        return proved(self.findings)

@@ -13,8 +13,7 @@ from aws_durable_execution_sdk_python.lambda_service import OperationSubType
 from dacapo.places import Place
 from dacapo.verify.attempts import short
 from dacapo.verify.catching import never_caught
-from dacapo.verify.findings import PROVED, Code, Finding
-from dacapo.verify.inside import EXPERIMENT
+from dacapo.verify.findings import AS_SCHEDULED, PROVED, Code, Finding
 
 _T = TypeVar("_T")
 
@@ -56,7 +55,7 @@ class Results:
                 self._note(Code.NEVER_CAUGHT, message, place)
 
     def _note(self, code: Code, message: str, place: Place | None) -> None:
-        self.found.append(Finding(code, PROVED, message, EXPERIMENT, place))
+        self.found.append(Finding(code, PROVED, message, AS_SCHEDULED, place))
 
 
 def _is_other(returned: object, given: object) -> bool:

@@ -15,7 +15,6 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationAction,
 )
 
-from dacapo import replay
 from dacapo.recorded import label_of
 from dacapo.replay import Attempt, Trace
 from dacapo.service.functions import Handler
@@ -25,7 +24,6 @@ from dacapo.verify.batches import ended_early_in, is_inside
 from dacapo.verify.findings import PROVED, Code, Finding
 from dacapo.verify.log import Log
 from dacapo.verify.reached import passed_by
-from dacapo.versions import state_after
 
 NAME = "rewound"
 _DRAWS = 12
@@ -52,7 +50,7 @@ def findings(
     bodies: dict[str, Any] = {}
     for count in points:
         beat()
-        trace = replay.replay(handler, log.arn, state_after(log.versions[:count]), log.polls)
+        trace = log.replay(handler, count)
         yield from _Point(handler, log, count, trace, experiment).findings(bodies)
 
 
@@ -132,12 +130,10 @@ class _Point:
 
     def delays_by_other_chance(self) -> set[int | None]:
         """The delay some more times, drawn otherwise: jitter is meant to differ."""
-        log = self.log
         delays: set[int | None] = set()
-        state = state_after(log.versions[: self.count])
         for number in range(_DRAWS):
             random.seed(f"{self.count} {number}")
-            trace = replay.replay(self.handler, log.arn, state, log.polls)
+            trace = self.log.replay(self.handler, self.count)
             retries = [a.update for a in trace.attempts if a.update.action is OperationAction.RETRY]
             delays.update(attempts.delay(retry) for retry in retries[:1])
         return delays

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from dacapo.runner import DEFAULT_SEED
 from dacapo.scenario import Scenario
-from dacapo.simulation import Simulation
+from dacapo.simulation import world_of
 from dacapo.verify import elsewhere, guarded
 from dacapo.verify.causes import gathered
 from dacapo.verify.experiments import (
-    AS_SCHEDULED,
     CRASHED,
     DEFAULT_CRASHES,
     DEFAULT_SHUFFLES,
@@ -19,7 +18,7 @@ from dacapo.verify.experiments import (
     MOVED,
     Experiments,
 )
-from dacapo.verify.findings import Finding
+from dacapo.verify.findings import AS_SCHEDULED, Finding
 from dacapo.verify.points import DEFAULT_POINTS
 from dacapo.verify.report import Experiment, Report
 
@@ -53,7 +52,7 @@ def verify(
     """
     if MOVED in only:
         elsewhere.ready()
-    with Simulation(seed, scenario.start).running(), scenario.world():
+    with world_of(scenario, seed):
         pass  # What the world imports, and its clients read, is there then in every forked process.
     groups = [list(only)]
     if processes > 1 and CRASHED in only:

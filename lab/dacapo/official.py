@@ -73,6 +73,7 @@ class _Run:
         self.clock = installed.official_clock(self.runner)
         self.started = self.clock()
         self.turn = threading.Condition()
+        self.is_running = False
         self.status = ""
         self.trouble: Exception | None = None
 
@@ -93,7 +94,7 @@ class _Run:
 
     def handler(self, event: Any, context: Any) -> Any:
         with self.turn:
-            self.status = ""
+            self.is_running, self.status = True, ""
         self.let_happen(self.clock() - self.started)
         began, status = self.clock(), "DIED"
         try:
@@ -118,7 +119,7 @@ class _Run:
 
     def hand_over(self, status: str) -> None:
         with self.turn:
-            self.status = status
+            self.is_running, self.status = False, status
             self.turn.notify_all()
 
     # -- the outside world's side -----------------------------------------------------------------
@@ -133,9 +134,11 @@ class _Run:
             return status
 
     def play(self, arn: str) -> None:
-        operations = self.operations(arn)
-        if any(o.status is OperationStatus.PENDING for o in operations.values()):
-            return
+        with self.turn:
+            # The runner may have gone on by itself since it came to rest: its turn will end again.
+            operations = self.operations(arn)
+            if self.is_running or self.status or any(map(_goes_on, operations.values())):
+                return
         waiting = [
             operation
             for operation in operations.values()
@@ -150,8 +153,11 @@ class _Run:
             raise CannotRun("a callback is left to time out, which takes real time here")
         self.happenings.popleft().action(self.world)
         if self.operations(arn) == operations:
-            with self.turn:
-                self.status = self.status or "PENDING"
+            self.play_again()
+
+    def play_again(self) -> None:
+        with self.turn:
+            self.status = self.status or "PENDING"
 
     def answer(self, name: str, operation: Operation) -> bool:
         number = self.answered.get(name, 0)
@@ -216,3 +222,7 @@ class _Run:
             updates=len(updates),
             world=self.world,
         )
+
+
+def _goes_on(operation: Operation) -> bool:
+    return operation.status in (OperationStatus.PENDING, OperationStatus.READY)

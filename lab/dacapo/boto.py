@@ -60,6 +60,9 @@ class Api(Protocol):
     def actor(self) -> str:
         """Who acts at this moment: a function's name, or somebody outside."""
 
+    def execution(self) -> str:
+        """The ARN of the execution that is acted for at this moment; "" for none."""
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Let the next calls of an operation fail."""
 

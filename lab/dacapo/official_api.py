@@ -59,6 +59,10 @@ class OfficialApi:
         """Not known on this engine."""
         return ""
 
+    def execution(self) -> str:
+        """Not known on this engine."""
+        return ""
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Not on this engine.
 

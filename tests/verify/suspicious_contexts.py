@@ -116,6 +116,22 @@ def tolerant_map(event: list[int], context: DurableContext) -> str:
 
 
 @durable_execution
+def intolerant_map(event: list[int], context: DurableContext) -> str:
+    """Two of its branches fail, and what the others came to is chance; but nobody asks."""
+
+    def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
+        return int(child.step(fails_until(attempts), name="may fail", config=ONCE))
+
+    config: MapConfig[int] = MapConfig(
+        max_concurrency=3, completion_config=CompletionConfig(tolerated_failure_count=1)
+    )
+    batch: BatchResult[int] = context.map(event, branch, name="intolerant", config=config)
+    context.wait(MINUTE, name="a minute")
+    told = "too many" if batch.failure_count > 1 else "enough"
+    return str(context.step(partial(give, told), name=told))
+
+
+@durable_execution
 def contexts_in_contexts(event: list[int], context: DurableContext) -> list[int]:
     """The same names at three depths; but each context numbers its operations by itself."""
 
@@ -246,7 +262,7 @@ def error_by_its_name(event: str, context: DurableContext) -> str:
 
 BRANCHES = (
     *("branches_that_wait", "branches_that_try_again", "first_of_many", "any_of_many"),
-    *("tolerant_map", "contexts_in_contexts", "race"),
+    *("tolerant_map", "intolerant_map", "contexts_in_contexts", "race"),
 )
 """The names of those whose branches come in an order that the seed chooses."""
 
@@ -261,6 +277,7 @@ SCENARIOS = (
     Scenario(handler=first_of_many, event=[3, 1]),
     Scenario(handler=any_of_many, event=["one", "other"]),
     Scenario(handler=tolerant_map, event=[1, 9]),
+    Scenario(handler=intolerant_map, event=[1, 9, 9, 1]),
     Scenario(handler=contexts_in_contexts, event=[1, 2]),
     Scenario(handler=race, answers={"answer": succeed(raw=b"yes", after=timedelta(seconds=30))}),
     Scenario(handler=big_child, event=BIG),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ AT_MOST_ONCE = StepConfig(
 )
 
 dynamodb = boto3.client("dynamodb")
+lambda_client = boto3.client("lambda")
 sqs = boto3.client("sqs")
 
 
@@ -211,6 +213,27 @@ def bank() -> Iterator[None]:
         yield
 
 
+@durable_execution
+def starts_its_successor(event: list[str], context: DurableContext) -> str:
+    """Its first step writes another item each time; but each time is an execution of its own."""
+    order, *others = event
+    context.step(lambda _: put(order, "new"), name="note the order")
+    context.wait(DAY, name="a day")
+    if others:
+        context.step(lambda _: hand_over(others), name="start the next")
+    return order
+
+
+def hand_over(orders: list[str]) -> None:
+    """Start the next execution, once by name."""
+    lambda_client.invoke(
+        FunctionName="starts_its_successor:live",
+        InvocationType="Event",
+        DurableExecutionName=f"order-{orders[0]}",
+        Payload=json.dumps(orders).encode(),
+    )
+
+
 SCENARIOS = (
     Scenario(handler=same_item_again, event="17", world=table),
     Scenario(handler=item_if_there_is_none, event="17", world=table),
@@ -222,4 +245,5 @@ SCENARIOS = (
     Scenario(handler=client_made_late, event="17", world=table),
     Scenario(handler=branches_that_write, event=["17", "18"], world=table),
     Scenario(handler=threads_in_a_step, event=["17", "18"], world=table),
+    Scenario(handler=starts_its_successor, event=["17", "18"], world=table),
 )

@@ -64,7 +64,7 @@ class Invocations:
         actors, function = self._service.actors, execution.function
         output, died = None, None
         try:
-            with actors.acting(function.name, door.settle):
+            with actors.acting(function.name, execution.arn, door.settle):
                 context = function.context(invocation.request_id, self._clock)
                 output = function.handler(self._input(execution, door), context)
         except Died as error:

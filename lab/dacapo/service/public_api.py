@@ -36,6 +36,10 @@ class PublicApi:
         """Who acts at this moment: a function's name, or somebody outside."""
         return self._service.actors.name()
 
+    def execution(self) -> str:
+        """The ARN of the execution that is acted for at this moment; "" for none."""
+        return self._service.actors.execution()
+
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Let the next calls of an operation fail, as when the service throttles or is down."""
         self._faults.setdefault(operation, deque()).extend([error] * times)

@@ -28,7 +28,8 @@ class Effect:
     """A call of AWS that changes something.
 
     Parameters:
-        operation_id: the step that it was made in; "" for none.
+        operation_id: the step that it was made in, with the execution if that is not the one that
+            is looked at; "" for none.
         step: that step's name.
         what: service and operation.
         digest: of the request; the same request is the same effect.
@@ -65,6 +66,7 @@ class Effects(Inside):
     def __init__(self, functions: Collection[str]) -> None:
         super().__init__()
         self.functions = functions
+        self._first = ""
         self.done: list[Done] = []
         self.bodies: Counter[str] = Counter()
         self.results = Results()
@@ -86,7 +88,7 @@ class Effects(Inside):
         inside = super().around(operation, attempt, function)
 
         def counted(*arguments: Any) -> Any:
-            self.bodies[operation.operation_id] += 1
+            self.bodies[self._key(operation.operation_id)] += 1
             return self.results.of(operation, inside(*arguments))
 
         return counted
@@ -102,7 +104,7 @@ class Effects(Inside):
         if boto.active().actor() not in self.functions:
             return  # time passes while a handler waits, and others act in its thread
         step = self.step()
-        key = step.operation_id if step else ""
+        key = self._key(step.operation_id) if step else ""
         text = repr([_content(request.get(part)) for part in _PARTS])
         effect = Effect(
             operation_id=key,
@@ -112,6 +114,12 @@ class Effects(Inside):
             is_conditional=_CONDITION in text,
         )
         self.done.append(Done(effect, self.bodies[key], places.acting()))
+
+    def _key(self, operation_id: str) -> str:
+        # Ids are places: what an execution starts, a successor of itself say, has the same ones.
+        execution = boto.active().execution()
+        self._first = self._first or execution
+        return operation_id if execution == self._first else f"{execution} {operation_id}"
 
 
 def _content(part: Any) -> Any:

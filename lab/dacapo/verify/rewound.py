@@ -110,6 +110,8 @@ class _Point:
         is_new = update.operation_id not in self.log.final
         if is_new and is_inside(update.parent_id, self.early, self.log, self.trace):
             return
+        if update.operation_id in self.early and update.action is not OperationAction.START:
+            return  # Which branches had ended by then is a matter of their order.
         for code, message in attempts.differences(self.log, update):
             if not (code is Code.OTHER_WAIT and attempt.is_pause_of_retry):
                 yield self.found(code, message, attempt.place)

@@ -6,23 +6,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := -c constraints.txt
 
-STACK ?= dacapo
+# A function can't be moved to a capacity provider or back, so those have a stack of their own.
+STACK ?= $(if $(CAPACITY_PROVIDER),dacapo-managed,dacapo)
+TEMPLATE := $(if $(CAPACITY_PROVIDER),managed.yaml,template.yaml)
 SAM_VENV := .venv-sam
 SAM_CLI := 1.170.0
 SAM := $(or $(shell command -v sam 2>/dev/null),$(SAM_VENV)/bin/sam)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build deploy logs destroy clean interpreter sam-cli
+.DELETE_ON_ERROR:
+.PHONY: help demo test prove check compare bench build deploy logs destroy clean interpreter sam-cli
 
 help:
 	@echo "make demo     a six-hour migration, waited for by polling and by an event"
 	@echo "make test     everything that this repository claims, tested"
+	@echo "make prove    the verifier and the patterns, at full depth (some minutes)"
 	@echo "make check    lint, format, types, template"
+	@echo "make compare  what each way of waiting costs, beside Step Functions (a minute)"
 	@echo "make bench    how fast it is, against the official runner (some minutes)"
 	@echo "make build    what Lambda gets, with the versions that were tested"
 	@echo "make deploy   the patterns into an AWS account:"
 	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [ALARM_MAIL=…]"
+	@echo "              [HAND_MADE=yes] [CAPACITY_PROVIDER=arn:…]"
 	@echo "make logs     what the deployed functions log, as they do: [STACK=$(STACK)]"
 	@echo "make destroy  all that deploy made, and what it holds, for ever: [STACK=$(STACK)]"
 	@echo "make clean    remove what the others made on this machine"
@@ -31,8 +37,19 @@ demo: $(VENV)/run.done
 	@$(BIN)/python -m scenarios.demo
 
 test: $(VENV)/dev.done
-	$(BIN)/pytest --numprocesses 3 --quiet
-	$(BIN)/pytest --numprocesses 6 --quiet --engine sdk tests/scenarios
+	@mkdir -p build
+	@# The other engine mostly waits, in real time: it does so beside all the rest.
+	@$(BIN)/pytest --numprocesses 4 --quiet --engine sdk tests/scenarios > build/sdk.txt 2>&1 & \
+	other=$$!; \
+	echo "$(BIN)/pytest"; \
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet; here=$$?; \
+	wait $$other; there=$$?; \
+	echo; echo "the scenarios once more, on AWS's own local runner: pytest --engine sdk tests/scenarios"; \
+	cat build/sdk.txt; \
+	exit $$((here || there))
+
+prove: $(VENV)/dev.done
+	$(BIN)/pytest --numprocesses 3 --quiet --thorough tests/verify
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -41,12 +58,15 @@ check: $(VENV)/dev.done
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/python -m tools.lengths
 
+compare: $(VENV)/compare.done
+	@$(BIN)/python -m compare
+
 bench: $(VENV)/bench.done
 	$(BIN)/python -m bench
 
 # The constraints reach pip inside sam build, so that Lambda gets no version that was not tested.
-build: interpreter sam-cli
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(SAM) build
+build: interpreter sam-cli $(filter managed.yaml,$(TEMPLATE))
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(SAM) build --template-file $(TEMPLATE)
 	@$(PYTHON) -m tools.deploying built
 
 # Deploying what is deployed already changes nothing and succeeds. What is left away stays as it was.
@@ -59,7 +79,13 @@ deploy:
 	$(SAM) deploy --stack-name '$(STACK)' --resolve-s3 --capabilities CAPABILITY_IAM \
 		--no-confirm-changeset --no-fail-on-empty-changeset \
 		--parameter-overrides 'PartnerUrl=$(PARTNER_URL)' \
-		$(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') $(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)')
+		$(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') $(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)') \
+		$(if $(HAND_MADE),'HandMade=$(HAND_MADE)') \
+		$(if $(CAPACITY_PROVIDER),'CapacityProvider=$(CAPACITY_PROVIDER)')
+
+# SAM takes no condition around a capacity provider, so a template is made with one.
+managed.yaml: template.yaml tools/managed_template.py $(VENV)/dev.done
+	$(BIN)/python -m tools.managed_template > $@
 
 logs: sam-cli
 	$(SAM) logs --stack-name '$(STACK)' --tail
@@ -68,12 +94,13 @@ destroy: sam-cli
 	$(SAM) delete --stack-name '$(STACK)' --no-prompts
 
 clean:
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis managed.yaml
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The run set is what `dacapo run` and the scenarios need; dev and bench add to it.
 $(VENV)/run.done: EXTRAS := scenarios
 $(VENV)/dev.done: EXTRAS := dev
+$(VENV)/compare.done: EXTRAS := scenarios,compare
 $(VENV)/bench.done: EXTRAS := scenarios,bench
 
 $(VENV)/%.done: pyproject.toml constraints.txt src/requirements.txt | $(VENV)

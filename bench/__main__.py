@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from statistics import median
 
-from bench import handlers, sides, verification
+from bench import handlers, importing, sides, verification
 from bench.measuring import Measured, peak_memory_mb, seconds_of, side_by_side
 from dacapo.service import quotas
 from dacapo.service.functions import Handler
@@ -39,6 +39,7 @@ def main() -> None:
     _table(("what", *(f"{n:,}" for n in SIZES), "official runner, the same"), _growth())
     _table(("what", "dacapo", "the other side", "ratio", "wanted"), _verification())
     _table(("steps", "points", "rewound"), _rewound())
+    _table(("an object of 1 GiB", "durable, by ranges", "by hand, held whole"), _imported())
 
 
 def _targets() -> Iterator[tuple[str, ...]]:
@@ -101,6 +102,14 @@ def _rewound() -> Iterator[tuple[str, ...]]:
     for steps, most in REWOUND:
         points, seconds = verification.rewound_seconds(steps, most)
         yield f"{steps:,}", f"{points:,} {'of them' if most else '(all)'}", _spell(seconds)
+
+
+def _imported() -> Iterator[tuple[str, ...]]:
+    both = [importing.measured(side) for side in (importing.DURABLE, importing.BY_HAND)]
+    yield "memory at the peak", *(f"{one.peak_mb:,.0f} MB" for one in both)
+    yield "of it before the import began", *(f"{one.before_mb:,.0f} MB" for one in both)
+    yield "time", *(_spell(one.seconds) for one in both)
+    yield "invocations", *(str(one.invocations) for one in both)
 
 
 def _both(handler: Handler, number: int, times: int = ONCE) -> tuple[partial[None], partial[None]]:

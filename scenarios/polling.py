@@ -31,13 +31,16 @@ def _story(
 
 
 finishes = _story(FINISH)
-finishes_again = _story(FINISH, world=partial(migration_world, ran_before=True))
-loses_tables = _story(
-    Happening(SIX_HOURS, "three tables fail to load", MigrationWorld.finish_with_errors)
+finishes_again = _story(
+    Happening(ONE_HOUR, "the load finishes", MigrationWorld.finish),
+    world=partial(migration_world, ran_before=True),
 )
-fails = _story(Happening(SIX_HOURS, "the task fails", MigrationWorld.fail))
+loses_tables = _story(
+    Happening(ONE_HOUR, "three tables fail to load", MigrationWorld.finish_with_errors)
+)
+fails = _story(Happening(ONE_HOUR, "the task fails", MigrationWorld.fail))
 is_stopped = _story(Happening(SIX_HOURS, "somebody stops the task", MigrationWorld.be_stopped))
-is_deleted = _story(Happening(SIX_HOURS, "somebody deletes the task", MigrationWorld.be_deleted))
+is_deleted = _story(Happening(ONE_HOUR, "somebody deletes the task", MigrationWorld.be_deleted))
 never_ends = _story()
 runs_already = _story(
     Happening(AT_START, "somebody else starts the task", MigrationWorld.be_started)

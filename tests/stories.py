@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dacapo import Scenario
-from scenarios import approval, event_callback, polling, webhook_callback
+from importlib import import_module
 
+from dacapo import Scenario
+
+PATTERNS = (
+    "approval",
+    "batch_import",
+    "event_callback",
+    "fan_out",
+    "polling",
+    "schedule",
+    "webhook_callback",
+    "workflow",
+)
 STORIES = {
-    f"{module.__name__.rpartition('.')[2]} {name}": story
-    for module in (approval, event_callback, polling, webhook_callback)
-    for name, story in vars(module).items()
+    f"{pattern} {name}": story
+    for pattern in PATTERNS
+    for name, story in vars(import_module(f"scenarios.{pattern}")).items()
     if isinstance(story, Scenario)
 }

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDERS = ("src", "lab", "scenarios", "tests", "bench", "tools", "gotchas")
+FOLDERS = ("src", "lab", "scenarios", "tests", "bench", "compare", "tools", "gotchas")
 LONGEST_FILES = 5
 NINE_IN_TEN = 90
 

@@ -36,6 +36,9 @@ def expand(path: Path = TEMPLATE) -> dict[str, Any]:
     template = read(path)
     # As `sam package` leaves it: the transform takes code from S3 only.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            resource["Properties"]["DefinitionUri"] = "s3://bucket/key"
     parameters = {
         name: parameter.get("Default", EXAMPLES.get(name))
         for name, parameter in template.get("Parameters", {}).items()

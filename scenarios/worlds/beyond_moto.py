@@ -1,19 +1,23 @@
-"""What moto cannot simulate of DMS, and so is simulated here; each with the reason.
+"""What moto cannot simulate, and so is simulated here; each with the reason.
 
 - A task's end. moto's task stays `running` until somebody stops it: it never fails, and has no
   stop reason, no failure message, and always the same statistics.
 - A start that is refused. moto starts a task that is running already; DMS answers
   InvalidResourceStateFault.
 - The statistics of a first run. moto reports a full load before the task has run at all.
-- Throttling. moto answers every call.
+- Throttling. moto answers every call, of DMS as of S3 and DynamoDB.
+- The time that a call takes. moto answers at once, and in virtual time no code takes any.
 - Events. moto's EventBridge delivers nothing to Lambda, and its DMS sends no event.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -147,3 +151,56 @@ def deliver(function: str, event: dict[str, Any], *, at_once: bool = False) -> N
         InvocationType="RequestResponse" if at_once else "Event",
         Payload=json.dumps(event).encode(),
     )
+
+
+class Refusals:
+    """Lets calls of a client fail, after boto3 has tried them as often as it does by itself."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, list[tuple[int, str]]] = {}
+
+    def add(self, operation: str, status: int, code: str, times: int) -> None:
+        """Refuse the next calls of an operation.
+
+        Parameters:
+            operation: its name in the model, `GetObject` for example.
+            status: the HTTP status.
+            code: what AWS calls the error.
+        """
+        self._next.setdefault(operation, []).extend([(status, code)] * times)
+
+    @contextmanager
+    def of(self, *clients: Any) -> Iterator[None]:
+        """While this lasts, these clients are refused."""
+        for client in clients:
+            client.meta.events.register_last("before-call", self._refuse)
+        try:
+            yield
+        finally:
+            for client in clients:
+                client.meta.events.unregister("before-call", self._refuse)
+
+    def _refuse(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]] | None:
+        if not self._next.get(model.name):
+            return None
+        status, code = self._next[model.name].pop(0)
+        parsed = {
+            "Error": {"Code": code, "Message": "Please reduce your request rate."},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        return SimpleNamespace(status_code=status), parsed
+
+
+@contextmanager
+def slow(client: Any, operation: str, seconds: float) -> Iterator[None]:
+    """While this lasts, each call of an operation takes so many virtual seconds."""
+
+    def pass_time(**_: Any) -> None:
+        time.sleep(seconds)
+
+    event = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    client.meta.events.register(event, pass_time)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(event, pass_time)

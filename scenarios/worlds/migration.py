@@ -93,6 +93,17 @@ class MigrationWorld:
         """DMS refuses the next calls, for longer than boto3 tries again by itself."""
         self.task.throttled_looks = THROTTLED_LOOKS
 
+    def finish_after_descriptions(self, number: int) -> None:
+        """The load ends when DMS has described the task this often; it also does so at a start."""
+
+        def described() -> None:
+            if number == 1:
+                self.finish()
+            else:
+                self.finish_after_descriptions(number - 1)
+
+        self.task.after_look = described
+
     def finish_unseen(self) -> None:
         """The load ends, and DMS says so, just after the next look has found it under way."""
         self.task.after_look = self.finish_and_tell_at_once

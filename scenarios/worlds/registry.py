@@ -43,11 +43,12 @@ def reference_key() -> Iterator[None]:
         yield
 
 
-def create_table(name: str, key: str) -> None:
-    """A table with a partition key that is text."""
+def create_table(name: str, key: str, sort_key: str = "") -> None:
+    """A table whose keys are text; without a sort key unless one is named."""
+    keys = [(key, "HASH"), *([(sort_key, "RANGE")] if sort_key else [])]
     dynamodb.create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],  # type: ignore[typeddict-item]
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
         BillingMode="PAY_PER_REQUEST",
     )

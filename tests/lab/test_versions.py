@@ -19,11 +19,13 @@ def left_by(recording: Recording) -> dict[str, Any]:
     return {o.id: latest.get(o.id) for o in recording.operations}
 
 
-@pytest.mark.parametrize(
-    "story", [*SCENARIOS.values(), *STORIES.values()], ids=[*SCENARIOS, *STORIES]
-)
-def test_the_history_gives_the_operations_back_as_the_service_left_them(story: Scenario) -> None:
-    recording = run(story)
+ALL: dict[str, Scenario] = SCENARIOS | dict(list(STORIES.items())[::3])
+"""Of the stories each third: they are many, and the scenarios have every kind of operation."""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_history_gives_the_operations_back_as_the_service_left_them(name: str) -> None:
+    recording = run(ALL[name])
     assert left_by(recording) == {o.id: o.stored for o in recording.operations}
 
 

@@ -16,6 +16,10 @@ DURABLE = {
     "EventCallbackFunction",
     "WebhookCallbackFunction",
     "ApprovalFunction",
+    "BatchImportFunction",
+    "LeedBookkeepingFunction",
+    "ScheduleFunction",
+    "WorkflowFunction",
 }
 _SUBSTITUTED = re.compile(r"\$\{([^!.}]+)(?:\.[^}]*)?\}")
 
@@ -39,6 +43,11 @@ def of_type(kind: str) -> dict[str, Any]:
 
 def functions() -> dict[str, Any]:
     return of_type("AWS::Lambda::Function")
+
+
+def hand_made() -> set[str]:
+    """The functions that the durable ones replace, and that are deployed only if asked for."""
+    return {name for name in functions() if resources()[name].get("Condition") == "IsHandMade"}
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

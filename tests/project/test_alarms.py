@@ -9,7 +9,25 @@ from typing import Any
 import pytest
 
 from patterns import overdue
-from tests.project.template import ALIAS, DURABLE, expanded, functions, of_type, references
+from tests.project.template import (
+    ALIAS,
+    DURABLE,
+    as_list,
+    expanded,
+    functions,
+    hand_made,
+    of_type,
+    references,
+)
+
+BY_CODE = {
+    "BatchImportBeforeFunction",
+    "LeedControllerFunction",
+    "PollingBeginFunction",
+    "StartBeforeFunction",
+    "WorkflowBeforeFunction",
+}
+"""What is invoked as an event by a function, or is meant to be by whoever asks."""
 
 
 def alarms() -> dict[str, Any]:
@@ -24,12 +42,15 @@ def watched(metric: str) -> set[str]:
 
 def asynchronously_invoked() -> set[str]:
     """The functions that are invoked as events; the durable ones have to be."""
-    (rule,) = of_type("AWS::Events::Rule").values()
-    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
     (rotation,) = of_type("AWS::SecretsManager::RotationSchedule").values()
-    arns = [*(target["Arn"] for target in rule["Targets"]), schedule["Target"]["Arn"]]
-    aliases = [arn["Ref"] for arn in [*arns, rotation["RotationLambdaARN"]]]
-    return {*DURABLE, *(alias.removesuffix(ALIAS) for alias in aliases)}
+    arns = [*(target["Arn"] for target in targets()), rotation["RotationLambdaARN"]]
+    return {*DURABLE, *BY_CODE, *(arn["Ref"].removesuffix(ALIAS) for arn in arns)}
+
+
+def targets() -> list[dict[str, Any]]:
+    """What rules and schedules call."""
+    rules = [t for rule in of_type("AWS::Events::Rule").values() for t in rule["Targets"]]
+    return rules + [s["Target"] for s in of_type("AWS::Scheduler::Schedule").values()]
 
 
 def dead_letter_targets() -> Iterator[tuple[str, str]]:
@@ -47,9 +68,15 @@ def dead_letter_targets() -> Iterator[tuple[str, str]]:
 def test_whoever_is_invoked_as_an_event_has_its_failed_events_kept() -> None:
     assert asynchronously_invoked() == {
         *DURABLE,
+        *BY_CODE,
+        "BatchImportBeginFunction",
+        "OverdueFunction",
+        "PollingLookFunction",
         "ResolverFunction",
         "RotationFunction",
-        "OverdueFunction",
+        "ScheduleBeforeFunction",
+        "TokenResolveFunction",
+        "WorkflowSweepFunction",
     }
     assert {name for name, _ in dead_letter_targets()} == asynchronously_invoked()
     assert {queue for _, queue in dead_letter_targets()} == set(of_type("AWS::SQS::Queue"))
@@ -60,17 +87,36 @@ def test_the_failed_events_of_the_durable_functions_have_a_queue_to_themselves()
     assert kept == DURABLE
 
 
+def test_what_was_made_by_hand_has_a_queue_to_itself() -> None:
+    kept = {name for name, queue in dead_letter_targets() if queue == "HandMadeDeadLetters"}
+    assert kept == hand_made() & asynchronously_invoked()
+
+
+def test_a_rule_may_put_its_dead_letters_where_it_is_told_to() -> None:
+    wanted = {
+        (f"{name}", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
+        for name, rule in of_type("AWS::Events::Rule").items()
+        for target in rule["Targets"]
+    }
+    allowed = {
+        (source["Fn::GetAtt"][0], policy["Queues"][0]["Ref"])
+        for policy in of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        for source in as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+    }
+    assert wanted == allowed
+
+
 def test_what_can_not_be_delivered_at_all_is_tried_again_and_kept() -> None:
-    (rule,) = of_type("AWS::Events::Rule").values()
-    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
-    for target in (*rule["Targets"], schedule["Target"]):
+    assert len(targets()) == 8
+    for target in targets():
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
         assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in of_type("AWS::SQS::Queue")
 
 
 def test_a_dead_letter_is_kept_for_two_weeks_and_encrypted() -> None:
     queues = of_type("AWS::SQS::Queue")
-    assert len(queues) == 3
+    assert len(queues) == 5
     for queue in queues.values():
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
         assert queue["SqsManagedSseEnabled"] is True
@@ -91,7 +137,7 @@ def test_every_durable_function_is_watched(metric: str) -> None:
 
 
 def test_what_anybody_can_call_is_watched() -> None:
-    public = {"WebhookEndpointFunction", "ApprovalPageFunction"}
+    public = {"WebhookEndpointFunction", "ApprovalPageFunction", "AddLeedFunction"}
     assert watched("Errors") == public | {"ResolverFunction", "RotationFunction"}
     assert watched("Throttles") == public | DURABLE
     assert watched("5xx") == {"HttpApi"}
@@ -104,8 +150,8 @@ def test_polling_is_watched_before_the_service_ends_it() -> None:
 
 
 def test_every_alarm_reaches_somebody_and_takes_silence_for_peace() -> None:
-    # Three for each durable function, two for each queue, nine others.
-    assert len(alarms()) == 3 * len(DURABLE) + 2 * len(of_type("AWS::SQS::Queue")) + 9
+    # Three for each durable function, two for each queue, eleven others.
+    assert len(alarms()) == 3 * len(DURABLE) + 2 * len(of_type("AWS::SQS::Queue")) + 11
     for name, alarm in alarms().items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["TreatMissingData"] == "notBreaching", name
@@ -151,7 +197,7 @@ def test_the_alarm_for_overdue_answers_watches_the_metric_that_is_sent() -> None
     (alarm,) = (alarm for alarm in alarms().values() if alarm["MetricName"] == overdue.METRIC)
     assert alarm["Namespace"] == overdue.NAMESPACE
     assert alarm["Dimensions"] == [{"Name": "service", "Value": overdue.SERVICE}]
-    (schedule,) = of_type("AWS::Scheduler::Schedule").values()
+    schedule = of_type("AWS::Scheduler::Schedule")["OverdueFunctionEveryQuarterOfAnHour"]
     minutes = re.findall(r"\d+", schedule["ScheduleExpression"])
     assert alarm["Period"] == 60 * int(minutes[0])
 

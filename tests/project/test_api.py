@@ -1,4 +1,4 @@
-"""What the world can call: three routes, throttled, logged without what must not be known."""
+"""What the world can call: four routes, throttled, logged without what must not be known."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from patterns.approval import handler as approval
 from patterns.approval import page
+from patterns.fan_out import add_leed
 from patterns.webhook_callback import endpoint
 from patterns.webhook_callback import handler as webhook_callback
 from tests.project.template import ALIAS, functions, of_type
@@ -59,10 +60,32 @@ def test_the_api_has_the_routes_that_the_code_knows_and_no_others() -> None:
         ("POST", "/callbacks/{reference}"): "WebhookEndpointFunction",
         ("GET", "/approvals/{reference}"): "ApprovalPageFunction",
         ("POST", "/approvals/{reference}"): "ApprovalPageFunction",
+        ("POST", "/leeds"): "AddLeedFunction",
     }
-    apps = {"WebhookEndpointFunction": endpoint.app, "ApprovalPageFunction": page.app}
+    apps = {
+        "WebhookEndpointFunction": endpoint.app,
+        "ApprovalPageFunction": page.app,
+        "AddLeedFunction": add_leed.app,
+    }
     for name, app in apps.items():
         assert routes_in(app) == {route for route, called in routes().items() if called == name}
+
+
+def test_only_the_route_that_can_send_mail_to_anybody_asks_who_is_there() -> None:
+    (api,) = of_type("AWS::ApiGatewayV2::Api").values()
+    asks = {
+        path: operation.get("security")
+        for path, operations in api["Body"]["paths"].items()
+        for operation in operations.values()
+    }
+    # The others know their callers by a signature, or by the link that they were given.
+    assert {path for path, security in asks.items() if security} == {"/leeds"}
+    assert asks["/leeds"] == [{"AWS_IAM": []}]
+
+
+def test_the_url_of_the_hand_made_leeds_asks_who_is_there() -> None:
+    (url,) = of_type("AWS::Lambda::Url").values()
+    assert url["AuthType"] == "AWS_IAM"
 
 
 def test_what_anybody_can_call_is_throttled_and_bounded() -> None:

@@ -63,6 +63,15 @@ def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
     for name, statement in statements():
         actions.setdefault(name, set()).update(as_list(statement["Action"]))
     dms = {"dms:DescribeReplicationTasks", "dms:StartReplicationTask"}
+    starts = {
+        "lambda:InvokeFunction",
+        "lambda:ListDurableExecutionsByFunction",
+        "lambda:GetDurableExecution",
+    }
+    objects = {"s3:GetObject", "s3:ListBucket"}
+    books = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    reads = {"sqs:GetQueueAttributes", "dynamodb:UpdateItem"}
+    itself = {"lambda:InvokeFunction"}
     puts, finds = {"dynamodb:PutItem", "dynamodb:UpdateItem"}, {"dynamodb:GetItem"}
     # Of what Lambda, EventBridge and Scheduler could not deliver.
     keeps = {"sqs:SendMessage"}
@@ -103,11 +112,70 @@ def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
         "ApprovalPageAnswers": {"lambda:SendDurableExecutionCallbackSuccess"},
         "OverdueFunctionRole": {"dynamodb:Scan"} | keeps,
         "OverdueFunctionEveryQuarterOfAnHourRole": {"lambda:InvokeFunction"} | keeps,
-        "StarterFunctionRole": {
-            "lambda:InvokeFunction",
-            "lambda:ListDurableExecutionsByFunction",
-            "lambda:GetDurableExecution",
-        },
+        "StarterFunctionRole": starts,
+        "BatchImportFunctionRole": objects | puts | keeps,
+        "BatchImportBeginFunctionRole": starts | keeps,
+        "AddLeedFunctionRole": {"dynamodb:UpdateItem"} | starts,
+        "LeedBookkeepingFunctionRole": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+        | {"ses:SendEmail", "lambda:InvokeFunction"}
+        | keeps,
+        "LeedMailFunctionRole": {"dynamodb:GetItem", "ses:SendEmail"},
+        "ScheduleFunctionRole": reads | keeps,
+        "ScheduleHandsOver": starts,
+        "ScheduleBeginFunctionRole": starts,
+        "WorkflowFunctionRole": books | keeps,
+        "WorkflowBeginFunctionRole": starts,
+        # By hand.
+        "PollingMachineRole": dms,
+        "PollingBeginFunctionRole": dms | {"dynamodb:PutItem"} | keeps,
+        "PollingLookFunctionRole": {"dms:DescribeReplicationTasks"}
+        | {"dynamodb:Scan", "dynamodb:UpdateItem"}
+        | keeps,
+        "PollingLookFunctionEveryQuarterOfAnHourRole": {"lambda:InvokeFunction"} | keeps,
+        "TokenMachineRole": {"lambda:InvokeFunction"},
+        "TokenStartFunctionRole": dms | {"dynamodb:PutItem"},
+        "TokenResolveFunctionRole": {"dynamodb:GetItem"}
+        | {"states:SendTaskFailure", "states:SendTaskSuccess"}
+        | keeps,
+        "BatchImportBeforeFunctionRole": objects | {"dynamodb:UpdateItem"} | keeps,
+        "BatchImportBeforeGoesOn": itself,
+        "LeedBeforeFunctionRole": {"dynamodb:GetItem", "dynamodb:PutItem"}
+        | {"lambda:InvokeFunction"},
+        "LeedControllerFunctionRole": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+        | {"ses:SendEmail"}
+        | keeps,
+        "ScheduleBeforeFunctionRole": reads | {"events:DescribeRule", "events:PutRule"} | keeps,
+        "StartBeforeFunctionRole": dms | keeps,
+        "StartBeforeGoesOn": itself,
+        "WorkflowBeforeFunctionRole": books | keeps,
+        "WorkflowBeforeGoesOn": itself,
+        "WorkflowSweepFunctionRole": {"dynamodb:Scan", "lambda:InvokeFunction"} | keeps,
+        "WorkflowSweepFunctionEveryHourRole": {"lambda:InvokeFunction"} | keeps,
+    }
+
+
+def test_a_function_that_invokes_another_may_invoke_that_one_alone() -> None:
+    invoked = {
+        (name, resource["Ref"].removesuffix(ALIAS))
+        for name, statement in statements()
+        if statement["Action"] == "lambda:InvokeFunction" and "Sid" in statement
+        for resource in as_list(statement["Resource"])
+    }
+    assert invoked == {
+        ("StarterFunctionRole", "EventCallbackFunction"),
+        ("BatchImportBeginFunctionRole", "BatchImportFunction"),
+        ("AddLeedFunctionRole", "LeedBookkeepingFunction"),
+        ("LeedBookkeepingFunctionRole", "LeedMailFunction"),
+        ("ScheduleHandsOver", "ScheduleFunction"),
+        ("ScheduleBeginFunctionRole", "ScheduleFunction"),
+        ("WorkflowBeginFunctionRole", "WorkflowFunction"),
+        # By hand.
+        ("TokenMachineRole", "TokenStartFunction"),
+        ("BatchImportBeforeGoesOn", "BatchImportBeforeFunction"),
+        ("LeedBeforeFunctionRole", "LeedControllerFunction"),
+        ("StartBeforeGoesOn", "StartBeforeFunction"),
+        ("WorkflowBeforeGoesOn", "WorkflowBeforeFunction"),
+        ("WorkflowSweepFunctionRole", "WorkflowBeforeFunction"),
     }
 
 
@@ -125,11 +193,18 @@ def test_who_answers_can_answer_the_callbacks_of_one_function_only() -> None:
         ("WebhookEndpointAnswers", "${WebhookCallbackFunction.Arn}:*"),
         ("ApprovalPageAnswers", "${ApprovalFunction.Arn}:*"),
     }
+
+
+def test_each_policy_of_its_own_belongs_to_one_role() -> None:
     roles = {name: policy["Roles"] for name, policy in of_type("AWS::IAM::Policy").items()}
     assert roles == {
         "EventCallbackAnswers": [{"Ref": "EventCallbackFunctionRole"}],
         "WebhookEndpointAnswers": [{"Ref": "WebhookEndpointFunctionRole"}],
         "ApprovalPageAnswers": [{"Ref": "ApprovalPageFunctionRole"}],
+        "ScheduleHandsOver": [{"Ref": "ScheduleFunctionRole"}],
+        "BatchImportBeforeGoesOn": [{"Ref": "BatchImportBeforeFunctionRole"}],
+        "StartBeforeGoesOn": [{"Ref": "StartBeforeFunctionRole"}],
+        "WorkflowBeforeGoesOn": [{"Ref": "WorkflowBeforeFunctionRole"}],
     }
 
 
@@ -140,20 +215,29 @@ def test_orders_belong_to_the_approval_function_alone() -> None:
 
 
 def test_mail_is_sent_from_the_one_verified_address_only() -> None:
-    (identity,) = (s["Resource"] for _, s in statements() if s["Action"] == "ses:SendEmail")
-    assert identity["Fn::Sub"].endswith(":identity/${MailSender}")
-    variables = functions()["ApprovalFunction"]["Environment"]["Variables"]
-    assert variables["MAIL_SENDER"] == {"Ref": "MailSender"}
+    identities = {name: s["Resource"] for name, s in statements() if s["Action"] == "ses:SendEmail"}
+    assert len(identities) == 4
+    for role, identity in identities.items():
+        assert identity["Fn::Sub"].endswith(":identity/${MailSender}")
+        variables = functions()[role.removesuffix("Role")]["Environment"]["Variables"]
+        assert variables["MAIL_SENDER"] == {"Ref": "MailSender"}
 
 
-def test_nobody_may_start_an_execution_but_the_starter() -> None:
+def test_nobody_may_start_an_execution_but_those_who_start_it_by_name() -> None:
     starters = {
         name
         for name, statement in statements()
         if "lambda:InvokeFunction" in as_list(statement["Action"])
         and any(ref.removesuffix(ALIAS) in DURABLE for ref in references(statement["Resource"]))
     }
-    assert starters == {"StarterFunctionRole"}
+    assert starters == {
+        "StarterFunctionRole",
+        "BatchImportBeginFunctionRole",
+        "AddLeedFunctionRole",
+        "ScheduleBeginFunctionRole",
+        "ScheduleHandsOver",
+        "WorkflowBeginFunctionRole",
+    }
 
 
 def test_secrets_manager_may_call_the_rotation_for_this_secret_and_account_only() -> None:
@@ -169,8 +253,8 @@ def test_secrets_manager_may_call_the_rotation_for_this_secret_and_account_only(
 
 def test_every_permission_to_call_a_function_says_from_where() -> None:
     permissions = of_type("AWS::Lambda::Permission")
-    # Three routes, a rule, a rotation.
-    assert len(permissions) == 5
+    # Four routes, five rules, a rotation.
+    assert len(permissions) == 10
     for permission in permissions.values():
         assert permission["SourceArn"]
         assert permission["FunctionName"]["Ref"].endswith(ALIAS)

@@ -15,7 +15,7 @@ import pytest
 from dacapo import Happening, Scenario
 from dacapo.pytest_plugin import Durable
 from dacapo.recording import Recording
-from patterns import callback_rows, callbacks, reference
+from patterns import callback_rows, callbacks, mails, reference
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
 from patterns.callback_rows import State
@@ -25,7 +25,7 @@ from tests.interference import Moment, dying_at, moments, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [
-    *(orders.dynamodb, callback_rows.dynamodb, outbox.events, outbox.mails),
+    *(orders.dynamodb, callback_rows.dynamodb, outbox.events, mails.client),
     *(callbacks.lambda_client, reference.kms),
 ]
 ASKED = (RESTAURANT, "Order A-17: can you prepare it?")
@@ -193,12 +193,12 @@ def keys_that_leave() -> Iterator[list[str]]:
     def see(request: Any, **_: Any) -> None:
         keys.extend(re.findall("[0-9a-f]{64}", request.body.decode()))
 
-    for client in (outbox.events, outbox.mails):
+    for client in (outbox.events, mails.client):
         client.meta.events.register_first("before-send", see)
     try:
         yield keys
     finally:
-        for client in (outbox.events, outbox.mails):
+        for client in (outbox.events, mails.client):
             client.meta.events.unregister("before-send", see)
 
 

@@ -61,7 +61,7 @@ def test_a_migration_that_never_ends_runs_out_of_polls_and_says_so(durable: Dura
     assert name == "MigrationUnfinished"
     assert message.endswith("still runs after 120 polls")
     poll = recording.operation("wait until it has ended")
-    assert poll.attempts == polling.MOST_POLLS
+    assert poll.attempts == polling.PACE.most_polls
 
 
 def test_a_task_that_somebody_else_runs_is_not_started_and_not_waited_for(

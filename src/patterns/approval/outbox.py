@@ -7,21 +7,22 @@ tell. Better twice than never: nobody is left without word of an order.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
 import boto3
 
+from patterns import mails
 from patterns.approval.logic import Order
+from patterns.mails import SENDER_VARIABLE, key
 from patterns.transient import TransientError
 
+__all__ = ["BUS_VARIABLE", "SENDER_VARIABLE", "SOURCE", "key", "mail", "publish"]
+
 BUS_VARIABLE = "EVENT_BUS"
-SENDER_VARIABLE = "MAIL_SENDER"
 SOURCE = "orders"
 
 events = boto3.client("events")
-mails = boto3.client("sesv2")
 
 
 def publish(name: str, order: Order, execution: str) -> None:
@@ -54,15 +55,8 @@ def mail(name: str, to: str, subject: str, text: str, execution: str) -> None:
 
     Parameters:
         name: which mail this is; once per execution.
+
+    Raises:
+        MailRefused: SES won't send it.
     """
-    mails.send_email(
-        FromEmailAddress=os.environ[SENDER_VARIABLE],
-        Destination={"ToAddresses": [to]},
-        Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": text}}}},
-        EmailTags=[{"Name": "idempotency-key", "Value": key(execution, name)}],
-    )
-
-
-def key(execution: str, name: str) -> str:
-    """The idempotency key of an effect of an execution."""
-    return hashlib.sha256(f"{execution} {name}".encode()).hexdigest()
+    mails.send(to, subject, text, key(execution, name))

@@ -44,8 +44,8 @@ from patterns.transient import retry_transient
 
 EVENT_TIMEOUT = Duration.from_hours(8)
 """How long an event may keep us waiting before we look without one."""
-MOST_WAITS = 6
-"""Two days in all; the function's ExecutionTimeout must be longer."""
+MOST_WAITS = 12
+"""Four days in all; the function's ExecutionTimeout must be longer."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _WAIT = WaitForCallbackConfig(timeout=EVENT_TIMEOUT, retry_strategy=retry_transient)

@@ -11,6 +11,8 @@ the service, whatever it waits for. Where the job can send an event, wait for th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aws_durable_execution_sdk_python import (
@@ -23,6 +25,7 @@ from aws_durable_execution_sdk_python.config import Duration, JitterStrategy, St
 from aws_durable_execution_sdk_python.types import WaitForConditionCheckContext
 from aws_durable_execution_sdk_python.waits import (
     WaitForConditionConfig,
+    WaitForConditionDecision,
     WaitStrategyConfig,
     create_wait_strategy,
 )
@@ -38,24 +41,43 @@ from patterns.migration.logic import (
 )
 from patterns.transient import is_transient, retry_transient
 
-FIRST_PAUSE = Duration.from_minutes(1)
-LONGEST_PAUSE = Duration.from_minutes(15)
-PAUSE_GROWTH = 1.5
-MOST_POLLS = 120
-"""Some 28 hours; the function's ExecutionTimeout must be longer."""
-
 _STEP = StepConfig(retry_strategy=retry_transient)
-_WAIT_STRATEGY = create_wait_strategy(
-    WaitStrategyConfig[Standing](
-        should_continue_polling=lambda standing: not logic.has_ended(standing),
-        max_attempts=MOST_POLLS,
-        initial_delay=FIRST_PAUSE,
-        max_delay=LONGEST_PAUSE,
-        backoff_rate=PAUSE_GROWTH,
-        # One execution asks for one task, so there is no herd to spread.
-        jitter_strategy=JitterStrategy.NONE,
-    )
-)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to ask, and for how long.
+
+    Parameters:
+        first_pause: before the second poll; at least a second.
+        longest_pause: what the pauses grow to.
+        growth: of each pause, from one to the next; 1 for pauses that are all the same.
+        most_polls: the bound; an execution can't have more than 3,000 operations, and each poll
+            is one.
+    """
+
+    first_pause: Duration
+    longest_pause: Duration
+    growth: float
+    most_polls: int
+
+    def strategy(self) -> Callable[[Standing, int], WaitForConditionDecision]:
+        """Whether to ask again after a poll, and when."""
+        return create_wait_strategy(
+            WaitStrategyConfig[Standing](
+                should_continue_polling=lambda standing: not logic.has_ended(standing),
+                max_attempts=self.most_polls,
+                initial_delay=self.first_pause,
+                max_delay=self.longest_pause,
+                backoff_rate=self.growth,
+                # One execution asks for one task, so there is no herd to spread.
+                jitter_strategy=JitterStrategy.NONE,
+            )
+        )
+
+
+PACE = Pace(Duration.from_minutes(1), Duration.from_minutes(15), growth=1.5, most_polls=120)
+"""Some 28 hours; the function's ExecutionTimeout must be longer."""
 
 
 @durable_execution
@@ -71,9 +93,14 @@ def handler(event: dict[str, Any], context: DurableContext) -> Finished:
         MigrationUnfinished: it still ran after the last poll.
         WaitForConditionError: DMS refused to say how it stands.
     """
+    return migrate(event, context, PACE)
+
+
+def migrate(event: dict[str, Any], context: DurableContext, pace: Pace) -> Finished:
+    """What the handler does, at a pace of one's own."""
     task_arn = logic.task_arn_of(event)
     run = _start(context, task_arn)
-    return logic.result_of(_wait_until_ended(context, run), task_arn)
+    return logic.result_of(_wait_until_ended(context, run, pace), task_arn)
 
 
 def _start(context: DurableContext, task_arn: str) -> Run:
@@ -87,7 +114,7 @@ def _start(context: DurableContext, task_arn: str) -> Run:
     return run
 
 
-def _wait_until_ended(context: DurableContext, run: Run) -> Standing:
+def _wait_until_ended(context: DurableContext, run: Run, pace: Pace) -> Standing:
     def look(last: Standing, check: WaitForConditionCheckContext) -> Standing:
         try:
             return task.look(run)
@@ -98,13 +125,13 @@ def _wait_until_ended(context: DurableContext, run: Run) -> Standing:
             check.logger.warning("could not look at the task, will ask again: %s", error)
             return last
 
-    config = WaitForConditionConfig(_WAIT_STRATEGY, initial_state=logic.NOT_LOOKED_YET)
+    config = WaitForConditionConfig(pace.strategy(), initial_state=logic.NOT_LOOKED_YET)
     try:
         return context.wait_for_condition(look, config, name="wait until it has ended")
     except WaitForConditionError as error:
         if not _ran_out_of_polls(error):
             raise
-        message = f"{run['task_arn']} still runs after {MOST_POLLS} polls"
+        message = f"{run['task_arn']} still runs after {pace.most_polls} polls"
         raise MigrationUnfinished(message) from error
 
 

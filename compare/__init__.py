@@ -1,0 +1,1 @@
+"""`make compare`: what each way of waiting for a migration costs and does."""

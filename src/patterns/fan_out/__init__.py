@@ -1,0 +1,1 @@
+"""Answer at once, and keep the books afterwards: parallel, map, chained invoke."""

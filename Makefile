@@ -49,7 +49,7 @@ test: $(VENV)/dev.done
 	exit $$((here || there))
 
 prove: $(VENV)/dev.done
-	$(BIN)/pytest --numprocesses 3 --quiet --thorough tests/verify
+	$(BIN)/pytest --numprocesses 3 --quiet --thorough tests/verify tests/gotchas/test_verifier.py
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

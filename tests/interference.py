@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+import pytest
+
 Moment = tuple[int, str]
 """A call, counted from 0, and whether the moment is `before` or `after` it."""
 
@@ -66,6 +68,15 @@ def dying_at(clients: Sequence[Any], moment: Moment) -> Iterator[list[Moment]]:
 def moments(calls: int) -> list[Moment]:
     """Every moment around this many calls."""
     return [(number, when) for number in range(calls) for when in ("before", "after")]
+
+
+def at_every_call(calls: Sequence[str]) -> pytest.MarkDecorator:
+    """Run a test once for every moment around these calls; it is given the `moment`."""
+    return pytest.mark.parametrize(
+        "moment",
+        moments(len(calls)),
+        ids=lambda moment: f"{moment[1]} {moment[0]} {calls[moment[0]]}",
+    )
 
 
 def orders(first: int, second: int) -> list[str]:

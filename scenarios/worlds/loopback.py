@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import boto3
 import urllib3
+
+from scenarios.worlds.listening import listening
 
 lambda_client = boto3.client("lambda")
 
@@ -65,14 +66,8 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Say nothing: the path holds a reference."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler) as url:
+        yield url
 
 
 def send(

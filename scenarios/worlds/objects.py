@@ -11,13 +11,14 @@ import hashlib
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from scenarios.worlds.listening import listening
 
 PIECE_BYTES = 1024 * 1024
 GIB = 1024**3
@@ -106,15 +107,8 @@ class _Answers(BaseHTTPRequestHandler):
 def serving(objects: Objects) -> Iterator[str]:
     """Serve on a free port of 127.0.0.1 while this lasts; gives the URL."""
     answers = type("Answers", (_Answers,), {"objects": objects})
-    with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
-        server.daemon_threads, server.block_on_close = True, False
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(answers, waits_for_clients=False) as url:
+        yield url
 
 
 def gigabyte() -> tuple[Repeated, dict[str, int]]:

@@ -14,7 +14,7 @@ from scenarios.schedule import BERLIN
 from scenarios.worlds.rules import RuleClock, once
 from scenarios.worlds.schedule import RULE, Readings, put_rule, rule_world
 from scenarios.worlds.stage import on_stage
-from tests.interference import Moment, dying_at, moments, watching
+from tests.interference import Moment, at_every_call, dying_at, watching
 
 events = boto3.client("events")
 
@@ -107,11 +107,7 @@ def test_the_first_call_of_a_day_off_is_these_calls(system: System) -> None:
     assert calls.made == CALLS
 
 
-@pytest.mark.parametrize(
-    "moment",
-    moments(len(CALLS)),
-    ids=lambda moment: f"{moment[1]} {moment[0]} {CALLS[moment[0]]}",
-)
+@at_every_call(CALLS)
 def test_whoever_dies_between_two_calls_is_called_again_and_works_again_if_it_had(
     system: System, moment: Moment
 ) -> None:

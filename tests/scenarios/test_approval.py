@@ -21,7 +21,7 @@ from patterns.approval import orders, outbox
 from patterns.callback_rows import State
 from scenarios import approval as stories
 from scenarios.worlds.restaurant import GUEST, RESTAURANT, Restaurant
-from tests.interference import Moment, dying_at, moments, watching
+from tests.interference import Moment, at_every_call, dying_at, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [
@@ -209,11 +209,7 @@ def test_an_order_that_is_accepted_is_these_calls(durable: Durable) -> None:
     assert calls.made == [*CALLS, "GetItem"], "the last one is the world's"
 
 
-@pytest.mark.parametrize(
-    "moment",
-    moments(len(CALLS)),
-    ids=lambda moment: f"{moment[1]} {moment[0]} {CALLS[moment[0]]}",
-)
+@at_every_call(CALLS)
 def test_whoever_dies_at_any_call_an_order_that_was_accepted_is_accepted_once(
     durable: Durable, moment: Moment
 ) -> None:

@@ -13,7 +13,7 @@ from dacapo.recording import Recording
 from patterns.batch_import import blocks, totals
 from scenarios import batch_import as stories
 from scenarios.worlds.ledger import BATCH_BYTES, RECORDS, cents_of, ledger
-from tests.interference import Moment, dying_at, moments, watching
+from tests.interference import Moment, at_every_call, dying_at, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [blocks.s3, totals.dynamodb]
@@ -210,11 +210,7 @@ def test_an_import_is_these_calls(durable: Durable) -> None:
     assert calls.made == CALLS
 
 
-@pytest.mark.parametrize(
-    "moment",
-    moments(len(CALLS)),
-    ids=lambda moment: f"{moment[1]} {moment[0]} {CALLS[moment[0]]}",
-)
+@at_every_call(CALLS)
 def test_whoever_dies_at_any_call_every_batch_is_added_once(
     durable: Durable, moment: Moment
 ) -> None:

@@ -20,7 +20,7 @@ from patterns.schedule import work
 from patterns.schedule.plan import MOST_ROUNDS
 from scenarios import schedule as stories
 from scenarios.worlds.schedule import WAITING
-from tests.interference import Moment, dying_at, moments, watching
+from tests.interference import Moment, at_every_call, dying_at, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [work.sqs, work.dynamodb, start.lambda_client]
@@ -192,11 +192,7 @@ def test_two_rounds_and_a_hand_over_are_these_calls(durable: Durable) -> None:
     assert calls.made == CALLS
 
 
-@pytest.mark.parametrize(
-    "moment",
-    moments(len(CALLS)),
-    ids=lambda moment: f"{moment[1]} {moment[0]} {CALLS[moment[0]]}",
-)
+@at_every_call(CALLS)
 def test_whoever_dies_at_any_call_no_moment_is_lost_and_one_execution_follows(
     durable: Durable, moment: Moment
 ) -> None:

@@ -1,12 +1,12 @@
-# A small, fixed set of verbs. Each does its own set-up, in .venv; uv is used if it is there.
-# What needs the SAM CLI takes it from PATH, or sets it up in .venv-sam: it pins an older boto3.
+# A small, fixed set of verbs. Each one sets up .venv first, with uv if it is installed.
+# The SAM CLI comes from PATH, or is installed into .venv-sam, because it pins an older boto3.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := -c constraints.txt
 
-# A function can't be moved to a capacity provider or back, so those have a stack of their own.
+# A function can't move to a capacity provider or back, so managed functions get a separate stack.
 STACK ?= $(if $(CAPACITY_PROVIDER),dacapo-managed,dacapo)
 TEMPLATE := $(if $(CAPACITY_PROVIDER),managed.yaml,template.yaml)
 SAM_VENV := .venv-sam
@@ -16,40 +16,42 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check compare bench build deploy logs destroy clean interpreter sam-cli
+.PHONY: help demo test prove check docs compare bench build deploy logs destroy clean interpreter sam-cli
 
 help:
-	@echo "make demo     a six-hour migration, waited for by polling and by an event"
-	@echo "make test     everything that this repository claims, tested"
-	@echo "make prove    the verifier and the patterns, at full depth (some minutes)"
-	@echo "make check    lint, format, types, template"
-	@echo "make compare  what each way of waiting costs, beside Step Functions (a minute)"
-	@echo "make bench    how fast it is, against the official runner (some minutes)"
-	@echo "make build    what Lambda gets, with the versions that were tested"
-	@echo "make deploy   the patterns into an AWS account:"
+	@echo "make demo     wait for a six-hour migration, by polling and by event"
+	@echo "make test     run the tests behind everything that this repository claims"
+	@echo "make prove    the tests that take longer: full depth, the wheel, AWS's runner"
+	@echo "make check    run lint, format, type and template checks; print the rooms of the lab"
+	@echo "make docs     regenerate every generated page"
+	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (a minute)"
+	@echo "make bench    measure speed against the official runner (several minutes)"
+	@echo "make build    build the deployment package, with the tested versions"
+	@echo "make deploy   deploy the patterns to an AWS account:"
 	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [ALARM_MAIL=…]"
-	@echo "              [HAND_MADE=yes] [CAPACITY_PROVIDER=arn:…]"
-	@echo "make logs     what the deployed functions log, as they do: [STACK=$(STACK)]"
-	@echo "make destroy  all that deploy made, and what it holds, for ever: [STACK=$(STACK)]"
-	@echo "make clean    remove what the others made on this machine"
+	@echo "              [BASELINES=yes] [CAPACITY_PROVIDER=arn:…]"
+	@echo "make logs     tail the logs of the deployed functions: [STACK=$(STACK)]"
+	@echo "make destroy  delete the stack and all its data, for good: [STACK=$(STACK)]"
+	@echo "make clean    remove everything the other targets created on this machine"
 
 demo: $(VENV)/run.done
 	@$(BIN)/python -m scenarios.demo
 
 test: $(VENV)/dev.done
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet
+
+# The longer tests: those marked so, and those that go deeper when they are asked to. The other engine
+# mostly waits in real time, so it runs alongside.
+prove: $(VENV)/dev.done
 	@mkdir -p build
-	@# The other engine mostly waits, in real time: it does so beside all the rest.
-	@$(BIN)/pytest --numprocesses 4 --quiet --engine sdk tests/scenarios > build/sdk.txt 2>&1 & \
+	@$(BIN)/pytest --numprocesses 4 --quiet --dacapo-engine sdk tests/scenarios > build/sdk.txt 2>&1 & \
 	other=$$!; \
-	echo "$(BIN)/pytest"; \
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet; here=$$?; \
+	echo "$(BIN)/pytest --thorough"; \
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet --thorough; here=$$?; \
 	wait $$other; there=$$?; \
-	echo; echo "the scenarios once more, on AWS's own local runner: pytest --engine sdk tests/scenarios"; \
+	echo; echo "the same scenarios on AWS's local runner: pytest --dacapo-engine sdk tests/scenarios"; \
 	cat build/sdk.txt; \
 	exit $$((here || there))
-
-prove: $(VENV)/dev.done
-	$(BIN)/pytest --numprocesses 3 --quiet --thorough tests/verify tests/gotchas/test_verifier.py
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -57,6 +59,15 @@ check: $(VENV)/dev.done
 	$(BIN)/mypy
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/python -m tools.lengths
+	$(BIN)/python -m tools.rooms
+
+docs: $(VENV)/dev.done
+	$(BIN)/python -m tools.gotchas
+	$(BIN)/python -m tools.managed_instances
+	$(BIN)/python -m tests.patterns.callback_outcomes
+	$(BIN)/python -m tests.baselines.page
+	$(BIN)/python -m tests.cloud.costs
+	$(BIN)/python -m compare.readme
 
 compare: $(VENV)/compare.done
 	@$(BIN)/python -m compare
@@ -64,15 +75,15 @@ compare: $(VENV)/compare.done
 bench: $(VENV)/bench.done
 	$(BIN)/python -m bench
 
-# The constraints reach pip inside sam build, so that Lambda gets no version that was not tested.
+# The constraints reach pip inside sam build, so that only tested versions are deployed.
 build: interpreter sam-cli $(filter managed.yaml,$(TEMPLATE))
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(SAM) build --template-file $(TEMPLATE)
 	@$(PYTHON) -m tools.deploying built
 
-# Deploying what is deployed already changes nothing and succeeds. What is left away stays as it was.
+# Deploying an unchanged stack succeeds and changes nothing. Omitted parameters keep their values.
 deploy:
 	@test -n '$(PARTNER_URL)' || { \
-		echo "make deploy needs PARTNER_URL=https://…, where the API of the transcribing agency is"; \
+		echo "make deploy needs PARTNER_URL=https://…, the base URL of the transcription vendor's API"; \
 		exit 1; \
 	}
 	@$(MAKE) --no-print-directory build
@@ -80,10 +91,10 @@ deploy:
 		--no-confirm-changeset --no-fail-on-empty-changeset \
 		--parameter-overrides 'PartnerUrl=$(PARTNER_URL)' \
 		$(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') $(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)') \
-		$(if $(HAND_MADE),'HandMade=$(HAND_MADE)') \
+		$(if $(BASELINES),'Baselines=$(BASELINES)') \
 		$(if $(CAPACITY_PROVIDER),'CapacityProvider=$(CAPACITY_PROVIDER)')
 
-# SAM takes no condition around a capacity provider, so a template is made with one.
+# SAM rejects a condition around a capacity provider, so we generate a template with one.
 managed.yaml: template.yaml tools/managed_template.py $(VENV)/dev.done
 	$(BIN)/python -m tools.managed_template > $@
 
@@ -97,7 +108,7 @@ clean:
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis managed.yaml
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The run set is what `dacapo run` and the scenarios need; dev and bench add to it.
+# The run set has what `dacapo run` and the scenarios need; dev and bench add to it.
 $(VENV)/run.done: EXTRAS := scenarios
 $(VENV)/dev.done: EXTRAS := dev
 $(VENV)/compare.done: EXTRAS := scenarios,compare
@@ -128,7 +139,7 @@ $(SAM_VENV)/%.done: | $(SAM_VENV)
 
 $(VENV) $(SAM_VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$(PYTHON) is older than 3.11: install a newer Python, or name one: make PYTHON=python3.13"; \
+		echo "$(PYTHON) is older than 3.11: install a newer Python, or choose one: make PYTHON=python3.13"; \
 		exit 1; \
 	}
 	@if command -v uv >/dev/null; then \
@@ -136,7 +147,7 @@ $(VENV) $(SAM_VENV):
 	else \
 		$(PYTHON) -m venv $@ || { \
 			rm -rf $@; \
-			echo "$(PYTHON) can't make virtual environments: on Debian, install python3-venv"; \
+			echo "$(PYTHON) can't create virtual environments: on Debian, install python3-venv"; \
 			exit 1; \
 		}; \
 	fi

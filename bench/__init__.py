@@ -1,4 +1,4 @@
-"""How fast the lab is, against AWS's own local runner and against the bare SDK.
+"""Benchmarks of the lab against AWS's own local runner and the bare SDK.
 
-Never part of the tests: a machine that is busy makes no test fail.
+Never part of the tests, so that a busy machine cannot make a test fail.
 """

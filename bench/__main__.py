@@ -1,4 +1,4 @@
-"""`make bench`: prints the tables of docs/performance.md, measured here and now."""
+"""`make bench`: measure, and print the tables of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from statistics import median
 
 from bench import handlers, importing, sides, verification
 from bench.measuring import Measured, peak_memory_mb, seconds_of, side_by_side
+from dacapo.history.points import DEFAULT_POINTS
 from dacapo.service import quotas
 from dacapo.service.functions import Handler
-from dacapo.verify.points import DEFAULT_POINTS
 
 EXECUTIONS = 20
 SIZES = (10, 100, 1_000)
 REPLAYS = {10: 100, 100: 30, 1_000: 5}
-"""How many replays are timed together, by the steps that they read back."""
-REWOUND = (
+"""Replays that are timed together, by the number of steps that they read back."""
+REPLAYED = (
     *((10, None), (100, None), (300, None)),
     *((300, DEFAULT_POINTS), (1_000, DEFAULT_POINTS), (2_990, DEFAULT_POINTS)),
 )
-"""Numbers of steps, and how many points of their history are chosen at least; None for all."""
+"""Numbers of steps, and how many points of their history to select at least; None for all."""
 OFTEN, SELDOM, ONCE = 7, 3, 1
 
 
 def main() -> None:
-    """Measure everything; the table's lines come as they are ready."""
+    """Measure everything, and print each line when it is ready."""
     sides.quietly()
     _say(
         f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}; "
         f"SDK {version('aws-durable-execution-sdk-python')}, "
         f"testing SDK {version('aws-durable-execution-sdk-python-testing')}"
     )
-    _table(("what", "dacapo", "the other side", "ratio", "wanted"), _targets())
-    _table(("what", *(f"{n:,}" for n in SIZES), "official runner, the same"), _growth())
-    _table(("what", "dacapo", "the other side", "ratio", "wanted"), _verification())
-    _table(("steps", "points", "rewound"), _rewound())
-    _table(("an object of 1 GiB", "durable, by ranges", "by hand, held whole"), _imported())
+    _table(("benchmark", "dacapo", "compared with", "ratio", "target"), _targets())
+    _table(("benchmark", *(f"{n:,}" for n in SIZES), "official runner, same sizes"), _growth())
+    _table(("benchmark", "dacapo", "compared with", "ratio", "target"), _verification())
+    _table(("steps", "points", "time"), _replayed())
+    _table(("1 GiB object", "durable, ranged reads", "baseline, in memory"), _imported())
 
 
 def _targets() -> Iterator[tuple[str, ...]]:
@@ -48,8 +48,8 @@ def _targets() -> Iterator[tuple[str, ...]]:
     five = side_by_side(*_both(handlers.steps, handlers.FIVE, EXECUTIONS), rounds=SELDOM)
     yield (
         "executions of 5 steps",
-        f"{EXECUTIONS / five.ours:,.0f} a second",
-        f"{EXECUTIONS / five.theirs:,.0f} a second (official runner)",
+        f"{EXECUTIONS / five.ours:,.0f} per second",
+        f"{EXECUTIONS / five.theirs:,.0f} per second (official runner)",
         f"{five.speed:.0f}× as many",
         "at least 20×",
     )
@@ -64,19 +64,19 @@ def _targets() -> Iterator[tuple[str, ...]]:
     yield (
         "1,000 sequential waits",
         _spell(bare.ours),
-        f"{_spell(bare.theirs)} (bare SDK, the same replays)",
-        f"{bare.ours / bare.theirs:.2f} times its time",
-        "at most 1.15 times",
+        f"{_spell(bare.theirs)} (bare SDK, same replays)",
+        f"{bare.ours / bare.theirs:.2f}× the time",
+        "at most 1.15×",
     )
     peak = peak_memory_mb("bench.memory")
-    yield f"{quotas.OPERATIONS:,} operations", f"{peak:.0f} MB at the peak", "", "", "under 150 MB"
+    yield f"{quotas.OPERATIONS:,} operations", f"{peak:.0f} MB peak", "", "", "under 150 MB"
 
 
 def _growth() -> Iterator[tuple[str, ...]]:
     for what, handler in (
         ("sequential steps", handlers.steps),
         ("sequential waits", handlers.waits),
-        ("map, a step an item", handlers.mapped),
+        ("map, one step per item", handlers.mapped),
     ):
         ours = [seconds_of(partial(sides.simulated, handler, number)) for number in SIZES]
         theirs = [seconds_of(partial(sides.official, handler, number)) for number in SIZES]
@@ -88,26 +88,26 @@ def _verification() -> Iterator[tuple[str, ...]]:
         replays = verification.replays(steps, often, rounds=OFTEN)
         yield (
             f"replays of {steps:,} steps",
-            f"{often / replays.ours:,.0f} a second",
-            f"{often / replays.theirs:,.0f} a second (bare SDK)",
-            f"{replays.ours / replays.theirs:.2f} times its time",
-            "at most 1.4 times",
+            f"{often / replays.ours:,.0f} per second",
+            f"{often / replays.theirs:,.0f} per second (bare SDK)",
+            f"{replays.ours / replays.theirs:.2f}× the time",
+            "at most 1.4×",
         )
     for pattern in verification.PATTERNS:
         seconds = median(verification.verify_seconds(pattern) for _ in range(SELDOM))
         yield f"verify {pattern}", _spell(seconds), "", "", "at most 2 s"
 
 
-def _rewound() -> Iterator[tuple[str, ...]]:
-    for steps, most in REWOUND:
-        points, seconds = verification.rewound_seconds(steps, most)
-        yield f"{steps:,}", f"{points:,} {'of them' if most else '(all)'}", _spell(seconds)
+def _replayed() -> Iterator[tuple[str, ...]]:
+    for steps, most in REPLAYED:
+        points, seconds = verification.replay_seconds(steps, most)
+        yield f"{steps:,}", f"{points:,} {'(selected)' if most else '(all)'}", _spell(seconds)
 
 
 def _imported() -> Iterator[tuple[str, ...]]:
-    both = [importing.measured(side) for side in (importing.DURABLE, importing.BY_HAND)]
-    yield "memory at the peak", *(f"{one.peak_mb:,.0f} MB" for one in both)
-    yield "of it before the import began", *(f"{one.before_mb:,.0f} MB" for one in both)
+    both = [importing.measured(side) for side in (importing.DURABLE, importing.BASELINE)]
+    yield "peak memory", *(f"{one.peak_mb:,.0f} MB" for one in both)
+    yield "peak before the import", *(f"{one.before_mb:,.0f} MB" for one in both)
     yield "time", *(_spell(one.seconds) for one in both)
     yield "invocations", *(str(one.invocations) for one in both)
 
@@ -124,9 +124,9 @@ def _repeat(run: sides.Side, handler: Handler, number: int, times: int) -> None:
         run(handler, number)
 
 
-def _times(what: str, measured: Measured, other: str, wanted: str) -> tuple[str, ...]:
+def _times(what: str, measured: Measured, other: str, target: str) -> tuple[str, ...]:
     theirs = f"{_spell(measured.theirs)} ({other})"
-    return what, _spell(measured.ours), theirs, f"{measured.speed:.1f}× as fast", wanted
+    return what, _spell(measured.ours), theirs, f"{measured.speed:.1f}× as fast", target
 
 
 def _spell(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What is measured: handlers that do nothing but the operation in question."""
+"""Handlers to measure, each of which runs only the operation in question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIVE = 5
 
 @durable_execution
 def waits(number: int, context: DurableContext) -> int:
-    """`number` waits, one after the other."""
+    """Run `number` waits, one after the other."""
     for n in range(number):
         context.wait(ONE_HOUR, name=f"wait {n}")
     return number
@@ -26,7 +26,7 @@ def waits(number: int, context: DurableContext) -> int:
 
 @durable_execution
 def steps(number: int, context: DurableContext) -> int:
-    """`number` steps, one after the other."""
+    """Run `number` steps, one after the other."""
     for n in range(number):
         context.step(_nothing, name=f"step {n}")
     return number
@@ -34,7 +34,7 @@ def steps(number: int, context: DurableContext) -> int:
 
 @durable_execution
 def mapped(number: int, context: DurableContext) -> int:
-    """A map over `number` items, a step each."""
+    """Run a map over `number` items, one step per item."""
     done: BatchResult[int] = context.map(
         list(range(number)), _item, name="map", config=MapConfig(max_concurrency=10)
     )

@@ -1,7 +1,7 @@
-"""An object of 1 GiB, imported durably by ranges, and by hand, held whole: memory and time.
+"""Memory and time to import a 1 GiB object: durable with ranged reads, baseline in memory.
 
-S3 is a process of its own, which makes the object while it sends it. Each side runs in a fresh
-process; DynamoDB is moto, in it.
+S3 is a separate process that generates the object while sending it. Each side runs in a fresh
+process, with moto's DynamoDB inside.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from bench import sides
 from bench.measuring import own_peak_memory_mb, seconds_of
 from dacapo import Scenario
 from dacapo.scenario import START
-from dacapo.simulation import Simulation
-from patterns.batch_import import before, totals
+from dacapo.simulation.simulation import Simulation
+from patterns.batch_import import baseline, totals
 from patterns.batch_import.handler import handler
 from scenarios.worlds.beyond_moto import slow
-from scenarios.worlds.ledger import TOTALS, own_tmp
+from scenarios.worlds.ledger import TOTALS, private_tmp
 from scenarios.worlds.objects import BUCKET, KEY, gigabyte
 from scenarios.worlds.registry import create_table, dynamodb
 
-DURABLE, BY_HAND = "durable", "by_hand"
+DURABLE, BASELINE = "durable", "baseline"
 BATCH_SECONDS = 200
-"""Virtual: so the hand-made one invokes itself three times, each time in a warm environment."""
+"""Virtual; the baseline then invokes itself three times, each time in a warm environment."""
 OBJECT = {"bucket": BUCKET, "key": KEY}
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import took: real seconds, and memory in MB (resident, as the system counts).
+    """The measurements of an import.
 
     Parameters:
-        before_mb: the peak before the first byte was read: Python, the SDK, the lab and moto.
-        peak_mb: the peak of all.
-        invocations: of how many it consisted.
+        seconds: real time.
+        before_mb: peak resident memory before the first byte is read (Python, the SDK, the lab and
+            moto), in MB as the operating system counts.
+        peak_mb: peak resident memory overall, in MB.
+        invocations: number of invocations.
     """
 
     seconds: float
@@ -55,20 +57,23 @@ class Imported:
 
 
 def measured(side: str) -> Imported:
-    """Import the object in a fresh process, from an S3 in another.
+    """Import the object in a fresh process, from an S3 in another one.
+
+    Parameters:
+        side: `DURABLE` or `BASELINE`.
 
     Raises:
-        subprocess.CalledProcessError: it failed, or came to another total.
+        subprocess.CalledProcessError: the import failed, or its total is wrong.
     """
     with _s3() as url:
-        ran = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "bench.importing", side],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "AWS_ENDPOINT_URL_S3": url},
         )
-    return Imported(**json.loads(ran.stdout))
+    return Imported(**json.loads(completed.stdout))
 
 
 @contextmanager
@@ -78,7 +83,7 @@ def _s3() -> Iterator[str]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         if process.stdout is None:
-            raise RuntimeError("the object server says nothing")
+            raise RuntimeError("the object server has no output")
         try:
             yield process.stdout.readline().strip()
         finally:
@@ -88,7 +93,7 @@ def _s3() -> Iterator[str]:
 @contextmanager
 def _table() -> Iterator[dict[str, int]]:
     row: dict[str, int] = {}
-    with mock_aws(), own_tmp(), patch.dict(os.environ, {totals.TABLE_VARIABLE: TOTALS}):
+    with mock_aws(), private_tmp(), patch.dict(os.environ, {totals.TABLE_VARIABLE: TOTALS}):
         create_table(TOTALS, totals.KEY)
         yield row
         (item,) = dynamodb.scan(TableName=TOTALS)["Items"]
@@ -100,33 +105,33 @@ def _durable() -> tuple[dict[str, int], int]:
     return recording.world, len(recording.invocations)
 
 
-def _by_hand() -> tuple[dict[str, int], int]:
+def _baseline() -> tuple[dict[str, int], int]:
     simulation = Simulation(0, START)
-    simulation.add_function(BY_HAND, before.handler, timeout=timedelta(minutes=15))
+    simulation.add_function(BASELINE, baseline.handler, timeout=timedelta(minutes=15))
     with (
         simulation.running(),
         _table() as row,
         slow(totals.dynamodb, "UpdateItem", BATCH_SECONDS),
     ):
         boto3.client("lambda").invoke(
-            FunctionName=BY_HAND, InvocationType="Event", Payload=json.dumps(OBJECT).encode()
+            FunctionName=BASELINE, InvocationType="Event", Payload=json.dumps(OBJECT).encode()
         )
         while not simulation.clock.is_idle():
             simulation.clock.run_next()
-    return row, len(simulation.service.calls.made)
+    return row, len(simulation.service.calls.completed)
 
 
 def main() -> None:
-    """Import it the one way or the other, and print what that took, as JSON."""
+    """Import the object with the side in the arguments, and print the measurements as JSON."""
     sides.quietly()
-    run = {DURABLE: _durable, BY_HAND: _by_hand}[sys.argv[1]]
+    run = {DURABLE: _durable, BASELINE: _baseline}[sys.argv[1]]
     _, total = gigabyte()
     before_mb = own_peak_memory_mb()
-    done: list[tuple[dict[str, int], int]] = []
-    seconds = seconds_of(lambda: done.append(run()))
-    ((row, invocations),) = done
+    results: list[tuple[dict[str, int], int]] = []
+    seconds = seconds_of(lambda: results.append(run()))
+    ((row, invocations),) = results
     if row != total:
-        raise RuntimeError(f"it came to {row} instead of {total}")
+        raise RuntimeError(f"the import totals {row} instead of {total}")
     print(json.dumps(vars(Imported(seconds, before_mb, own_peak_memory_mb(), invocations))))
 
 

@@ -1,4 +1,4 @@
-"""Measuring: both sides in turn, on one machine, within one run; medians and ratios."""
+"""Measurements of two sides in turn, on one machine and in one run: medians and ratios."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KB_PER_MB = 1024
 
 @dataclass(frozen=True)
 class Measured:
-    """Medians of what the lab takes and what the other side takes, in seconds."""
+    """Median times of the lab and of the other side, in seconds."""
 
     ours: float
     theirs: float
 
     @property
     def speed(self) -> float:
-        """How many times as fast the lab is."""
+        """The speed of the lab as a multiple of the other side's."""
         return self.theirs / self.ours
 
 
@@ -30,31 +30,33 @@ def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], round
     """Time both sides, one after the other in each round.
 
     Parameters:
-        rounds: how often; with one, both are timed once.
+        rounds: number of times that each side is timed.
     """
     taken = [(seconds_of(ours), seconds_of(theirs)) for _ in range(rounds)]
     return Measured(median(our for our, _ in taken), median(their for _, their in taken))
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """Real seconds that an action takes."""
+    """Return the real time that an action takes, in seconds."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def peak_memory_mb(module: str) -> float:
-    """Peak memory of a fresh process that runs `module`, in MB (resident, as the system counts).
+    """Run `module` in a fresh process and return the peak memory that it prints, in MB.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: the process failed.
     """
-    ran = subprocess.run([sys.executable, "-m", module], check=True, capture_output=True, text=True)
-    return float(ran.stdout)
+    completed = subprocess.run(
+        [sys.executable, "-m", module], check=True, capture_output=True, text=True
+    )
+    return float(completed.stdout)
 
 
 def own_peak_memory_mb() -> float:
-    """Peak memory of this process so far, in MB."""
+    """Return the peak resident memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KB, macOS in bytes.
     return peak / (KB_PER_MB**2 if sys.platform == "darwin" else KB_PER_MB)

@@ -1,4 +1,4 @@
-"""As many operations as an execution may have, and the memory that it takes to run them."""
+"""Peak memory of an execution with as many operations as the quota allows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from bench.measuring import own_peak_memory_mb
 from dacapo.service import quotas
 
 STEPS = quotas.OPERATIONS - 1
-"""The execution itself is one of the operations that are counted."""
+"""The execution itself counts as one operation."""
 
 
 def main() -> None:
-    """Run them and print the peak."""
+    """Run the execution, and print the peak memory in MB."""
     sides.quietly()
     recording = sides.simulated(handlers.steps, STEPS)
     if recording.charged_operations != quotas.OPERATIONS:
-        raise RuntimeError(f"{recording.charged_operations} operations were charged")
+        raise RuntimeError(
+            f"{recording.charged_operations} operations were charged instead of {quotas.OPERATIONS}"
+        )
     print(own_peak_memory_mb())
 
 

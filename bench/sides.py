@@ -1,4 +1,4 @@
-"""The sides that are compared: each runs a handler once and says that it did all of it."""
+"""The sides of each comparison: each runs a handler once and checks that it completed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
 import dacapo
 from dacapo import Recording, Scenario
-from dacapo.sdk_internals.simulated import in_simulation
+from dacapo.sdk.deterministic import in_simulation
 from dacapo.service import quotas
 from dacapo.service.functions import Handler, LambdaContext
 
@@ -36,14 +36,14 @@ PATIENCE_SECONDS = 900
 
 
 def simulated(handler: Handler, number: int) -> Recording:
-    """On the simulated service."""
+    """Run a handler on the simulated service."""
     recording = dacapo.run(Scenario(handler=handler, event=number))
     _require(recording.result == number, recording.error)
     return recording
 
 
 def official(handler: Handler, number: int) -> None:
-    """On AWS's own local runner, which skips the time of waits."""
+    """Run a handler on AWS's own local runner, which skips waits."""
     with DurableFunctionTestRunner(handler, skip_time=True) as runner:
         result = runner.run(
             json.dumps(number), timeout=PATIENCE_SECONDS, execution_timeout=ONE_YEAR_SECONDS
@@ -52,15 +52,14 @@ def official(handler: Handler, number: int) -> None:
 
 
 class BareReplays:
-    """The invocations of a recorded execution, each made again with nothing but the SDK.
+    """The invocations of a recorded execution, repeated with nothing but the SDK.
 
-    The state that each of them was given is prepared before; the service is a table of answers.
-    The SDK gets the same help against idling as in a run, so that what is compared is the lab's
-    own share.
+    The input state of each invocation is prepared in advance, and the service answers from memory.
+    The SDK runs without idle waits, as it does in the lab, so the difference is the lab's overhead.
 
     Parameters:
-        handler: makes operations one after the other, each of which suspends it.
-        recording: a run of it.
+        handler: runs operations one after the other, each of which suspends it.
+        recording: a run of this handler.
     """
 
     def __init__(self, handler: Handler, recording: Recording) -> None:
@@ -76,7 +75,7 @@ class BareReplays:
         self.operations = [operation.stored for operation in recording.operations]
 
     def __call__(self) -> None:
-        """Make all of them."""
+        """Run all invocations."""
         with in_simulation(0):
             for done in range(len(self.operations) + 1):
                 output = self.handler(self._input(done), self.context)
@@ -95,13 +94,13 @@ class BareReplays:
 
 
 class Pages:
-    """Answers the SDK: what it checkpoints has started, and further pages of the state."""
+    """A service for the SDK: starts what it checkpoints, and serves the pages of the state."""
 
     def __init__(self, state: list[Operation]) -> None:
         self.state = state
 
     def after(self, start: int) -> str:
-        """Where the next page begins; "" if there is none."""
+        """Return the marker of the next page; "" if there is none."""
         end = start + quotas.PAGE_ITEMS
         return str(end) if end < len(self.state) else ""
 
@@ -112,7 +111,7 @@ class Pages:
         updates: list[OperationUpdate],
         client_token: str | None,  # noqa: ARG002
     ) -> CheckpointOutput:
-        """Say of everything that it has started."""
+        """Return every updated operation as started."""
         started = [
             Operation(
                 update.operation_id,
@@ -132,16 +131,16 @@ class Pages:
         next_marker: str,
         max_items: int = quotas.PAGE_ITEMS,
     ) -> StateOutput:
-        """A page of the state."""
+        """Return the page of the state that begins at a marker."""
         start = int(next_marker)
         return StateOutput(self.state[start : start + max_items], self.after(start))
 
 
 def quietly() -> None:
-    """Keep the SDK's log out of what is measured, on all sides alike."""
+    """Disable logging on all sides, to keep it out of the measurements."""
     logging.disable(logging.CRITICAL)
 
 
-def _require(is_so: bool, otherwise: object) -> None:
+def _require(is_so: bool, problem: object) -> None:
     if not is_so:
-        raise RuntimeError(f"a run did not do what is measured: {otherwise}")
+        raise RuntimeError(f"a run did not complete the work to measure: {problem}")

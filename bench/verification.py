@@ -1,4 +1,4 @@
-"""What is measured of verification: replays, and how many of them a history takes."""
+"""Measurements of verification: single replays, replays of a whole history, and `verify`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from aws_durable_execution_sdk_python.execution import (
 from bench import handlers, sides
 from bench.measuring import Measured, seconds_of, side_by_side
 from dacapo import Scenario
+from dacapo.history.points import choose_points
+from dacapo.history.rebuild import operations_after
+from dacapo.history.replay_log import Log
 from dacapo.scenario import START
-from dacapo.sdk_internals.simulated import in_simulation
+from dacapo.sdk.deterministic import in_simulation
 from dacapo.service.functions import LambdaContext
-from dacapo.simulation import Simulation
-from dacapo.verify import rewound
-from dacapo.verify.log import Log
-from dacapo.verify.points import chosen
+from dacapo.simulation.simulation import Simulation
+from dacapo.verify.compare import replays as compared
+from dacapo.verify.findings import ExperimentName
 from dacapo.verify.verifier import verify
-from dacapo.versions import state_after
 
 PATTERNS = {
     "polling": "finishes",
@@ -31,18 +32,26 @@ PATTERNS = {
     "approval": "accepted",
 }
 
+NAME = ExperimentName.REPLAYED
+
 
 def replays(steps: int, often: int, rounds: int) -> Measured:
-    """Replays from the last point of so many steps: ours, with what is compared, and bare ones."""
+    """Time replays from the last point of a history: the lab's with its checks, and the bare SDK's.
+
+    Parameters:
+        steps: number of steps in the history.
+        often: replays per round.
+        rounds: number of times that each side is timed.
+    """
     log = Log.of(sides.simulated(handlers.steps, steps))
-    last = len(log.versions)
-    state = state_after(log.versions)
+    last = len(log.states)
+    state = operations_after(log.states)
     context: Any = LambdaContext("request", "steps")
 
     def ours() -> None:
         with Simulation(0, START).running():
             for _ in range(often):
-                _require(list(rewound.findings(handlers.steps, log, [last])) == [])
+                _require(list(compared.observations(handlers.steps, log, [last], NAME)) == [])
 
     def bare() -> None:
         with in_simulation(0):
@@ -61,16 +70,23 @@ def replays(steps: int, often: int, rounds: int) -> Measured:
     return side_by_side(ours, bare, rounds)
 
 
-def rewound_seconds(steps: int, most: int | None) -> tuple[int, float]:
-    """From how many points so many steps are replayed, and how long that takes."""
+def replay_seconds(steps: int, most: int | None) -> tuple[int, float]:
+    """Replay a history, and return the number of points and the seconds that it takes.
+
+    Parameters:
+        steps: number of steps in the history.
+        most: points to select at least; None for all.
+    """
     log = Log.of(sides.simulated(handlers.steps, steps))
-    points = chosen(log.versions, most)
+    points = choose_points(log.states, most)
     with Simulation(0, START).running():
-        return len(points), seconds_of(lambda: list(rewound.findings(handlers.steps, log, points)))
+        return len(points), seconds_of(
+            lambda: list(compared.observations(handlers.steps, log, points, NAME))
+        )
 
 
 def verify_seconds(pattern: str) -> float:
-    """Real seconds of `verify`, as `dacapo verify` calls it, on one story of a pattern."""
+    """Time `verify` on a pattern's scenario, as `dacapo verify` runs it, in real seconds."""
     scenario: Scenario = getattr(importlib.import_module(f"scenarios.{pattern}"), PATTERNS[pattern])
     return seconds_of(partial(_verify, scenario))
 
@@ -81,4 +97,4 @@ def _verify(scenario: Scenario) -> None:
 
 def _require(is_so: bool) -> None:
     if not is_so:
-        raise RuntimeError("a replay did not do what is measured")
+        raise RuntimeError("a replay did not complete without findings")

@@ -1,1 +1,1 @@
-"""`make compare`: what each way of waiting for a migration costs and does."""
+"""`make compare`: the cost and delay of each approach to waiting for a migration."""

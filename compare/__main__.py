@@ -1,4 +1,4 @@
-"""`make compare`: runs every way of waiting, prints the tables, and writes the page."""
+"""`make compare`: run every approach, print the tables, and write the page."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from compare.outcome import LENGTHS
 
 PAGE = Path("build/compare.html")
 INTRODUCTION = (
-    "A database migration is waited for: by a state machine, by a durable function, and by a "
-    "function on a schedule. Each of them really runs here; this takes about a minute."
+    "Three ways to wait for a database migration: a state machine, a durable function, and a "
+    "scheduled function. Each of them runs here for real, which takes about a minute."
 )
 
 
 def main() -> None:
-    """Compare, and show what came out."""
+    """Run the comparison and show the results."""
     logging.disable(logging.CRITICAL)
     console = Console(highlight=False)
     console.print(Text(INTRODUCTION))
     outcomes = {}
     for name, length in LENGTHS.items():
         outcomes[name] = list(everything.outcomes(length))
-        terminal.show(console, f"A migration of {name}", cells.HEAD, cells.rows(outcomes[name]))
-    walls = list(everything.walls())
-    terminal.show(console, "Where a wait ends", cells.WALL_HEAD, map(cells.wall_row, walls))
+        terminal.show(console, cells.TITLE.format(name), cells.HEAD, cells.rows(outcomes[name]))
+    limits = list(everything.limits())
+    terminal.show(console, cells.LIMIT_TITLE, cells.LIMIT_HEAD, map(cells.limit_row, limits))
     terminal.show_small_print(console)
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page.render(outcomes, walls))
-    console.print(Text(f"\nThe same with plots: {PAGE}"))
+    PAGE.write_text(page.render(outcomes, limits))
+    console.print(Text(f"\nThe same tables, with plots: {PAGE}"))
 
 
 if __name__ == "__main__":

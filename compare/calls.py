@@ -1,4 +1,4 @@
-"""Counts what functions send to DynamoDB; what a world does around them is not counted."""
+"""Counts the calls of functions to DynamoDB; calls of the simulated world are excluded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dacapo import boto, observing
+from dacapo.process import effect_listeners
+from dacapo.simulation import boto
 
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 _READS = frozenset({"GetItem", "Scan", "Query"})
@@ -15,7 +16,7 @@ _READS = frozenset({"GetItem", "Scan", "Query"})
 
 @dataclass
 class TableCalls:
-    """Reads and writes of DynamoDB, and the bytes that the writes sent."""
+    """DynamoDB reads and writes, and the bytes that the writes sent."""
 
     writes: int = 0
     reads: int = 0
@@ -24,16 +25,16 @@ class TableCalls:
 
 @contextmanager
 def counted() -> Iterator[TableCalls]:
-    """Count while this lasts."""
+    """Context manager that counts the DynamoDB calls of functions."""
     calls = TableCalls()
 
     def observe(service: str, operation: str, request: Mapping[str, Any]) -> None:
-        if service != "dynamodb" or not boto.active().actor():
+        if service != "dynamodb" or not boto.active().caller():
             return
         calls.reads += operation in _READS
         if operation in _WRITES:
             calls.writes += 1
             calls.bytes_sent += len(request["body"])
 
-    with observing.observed_by(observe):
+    with effect_listeners.listening(observe):
         yield calls

@@ -1,6 +1,6 @@
-"""What stands in a table: the same words in the terminal and on the page.
+"""The contents of the tables: the same words in the terminal and on the page.
 
-`≈` says that a figure was reckoned; all others were counted, or seen in virtual time, in a run.
+`≈` marks a calculated figure; all others were measured in a run or in virtual time.
 """
 
 from __future__ import annotations
@@ -9,41 +9,48 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from compare import durable
-from compare.everything import Wall
+from compare.everything import Limit
 from compare.outcome import Outcome
-from dacapo.report.durations import spell, spell_short
+from dacapo import spell
+from dacapo.report.durations import spell_short
 from patterns.polling.handler import PACE
 
-HEAD = ("waited for by", "looks", "charged", "invoked", "bytes", "$/1,000", "noticed")
-WALL_HEAD = ("waited for by", "every", "ends at", "after", "that is")
+TITLE = "A migration of {}"
+HEAD = ("approach", "interval", "billed", "invocations", "bytes", "$/1,000", "delay")
+LIMIT_TITLE = "How long each approach can wait"
+LIMIT_HEAD = ("approach", "interval", "limit", "polls/waits", "longest wait")
 LEGEND = (
-    "charged: state transitions of Step Functions, operations of a durable function. bytes: "
-    "written to a durable execution (charged), kept in a state machine's history or sent to a "
-    "table (not charged). $: with functions and tables; prices, and what is assumed of an "
-    "invocation, are in lab/dacapo/prices.json. noticed: so long after the migration's end. "
-    "(ours): as deployed, with pauses that grow. Not in it: the time that AWS takes to deliver an "
-    "event, and a schedule that runs while nobody waits."
+    "interval: time between polls; durable backoff is the pattern as deployed, with growing "
+    "intervals. "
+    "billed: state transitions (Step Functions) or operations (durable functions). "
+    "bytes: written to a durable execution (billed), kept in a state machine's history, or sent to "
+    "a table (neither is billed). "
+    "$/1,000: dollars per thousand migrations, including functions and tables; "
+    "lab/dacapo/prices.json has the prices and the assumptions per invocation. "
+    "delay: time from the end of the migration until the approach detects it. "
+    "Not included: the time that AWS takes to deliver an event, and the cost of a schedule that "
+    "runs while no migration is in progress."
 )
 FORMULA = (
-    "≈ was reckoned. Counts lie on a straight line in the number of looks, ⌈length ÷ pause⌉; two "
-    "runs, of 10 and 20 looks, give it. The delay is looks × pause − length. All other figures "
-    "were counted in a run: durable functions on the simulated service in virtual time, state "
-    "machines in moto's interpreter with waits of no length, the function on a schedule in "
-    "virtual time."
+    "≈ marks a calculated figure. Counts grow linearly with the number of polls, "
+    "⌈length ÷ interval⌉; two runs, with 10 and 20 polls, give the line. The delay is "
+    "polls × interval − length. All other figures were measured in a run: durable functions on the "
+    "simulated service in virtual time, state machines in moto's interpreter with zero-length "
+    "waits, and the scheduled function in virtual time."
 )
 GROWING_PAUSES = "–".join(
     spell_short(timedelta(seconds=pause.to_seconds()))
-    for pause in (PACE.first_pause, PACE.longest_pause)
+    for pause in (PACE.initial_delay, PACE.max_delay)
 )
 _SIZES = ((1_000_000, "MB"), (1_000, "KB"))
 
 
 def row(outcome: Outcome) -> tuple[str, ...]:
-    """A line of the table of outcomes."""
-    counts, mark = outcome.counts, "" if outcome.is_counted else "≈ "
+    """Return a line of a table of outcomes."""
+    counts, mark = outcome.counts, "" if outcome.is_measured else "≈"
     return (
-        outcome.way,
-        pause(outcome.pause) if outcome.way != durable.GROWING else GROWING_PAUSES,
+        outcome.approach,
+        interval(outcome.pause) if outcome.approach != durable.BACKOFF else GROWING_PAUSES,
         f"{mark}{counts.units:,}" if counts.units else "–",
         f"{mark}{counts.invocations:,}" if counts.invocations else "–",
         f"{mark}{size(counts.payload_bytes)}",
@@ -52,25 +59,25 @@ def row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def wall_row(wall: Wall) -> tuple[str, ...]:
-    """A line of the table of walls."""
-    mark = "" if wall.is_seen else "≈ "
+def limit_row(limit: Limit) -> tuple[str, ...]:
+    """Return a line of the table of limits."""
+    mark = "" if limit.is_measured else "≈"
     return (
-        wall.way,
-        pause(wall.every),
-        wall.what,
-        f"{mark}{wall.looks:,}",
-        f"{mark}{spell(wall.looks * wall.every)}",
+        limit.approach,
+        interval(limit.pause),
+        limit.limit,
+        f"{mark}{limit.polls:,}",
+        f"{mark}{spell(limit.polls * limit.pause)}",
     )
 
 
-def pause(length: timedelta | None) -> str:
-    """How often somebody looks."""
-    return "–" if length is None else spell_short(length)
+def interval(pause: timedelta | None) -> str:
+    """Return the time between polls in words, or a dash for approaches that do not poll."""
+    return "–" if pause is None else spell_short(pause)
 
 
 def size(number: int) -> str:
-    """Bytes in the unit in which they read well."""
+    """Return a number of bytes in the largest unit that fits: B, KB or MB."""
     for large, unit in _SIZES:
         if number >= large:
             return f"{number / large:.1f} {unit}"
@@ -78,12 +85,12 @@ def size(number: int) -> str:
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
-    """The lines of a table."""
+    """Return the lines of a table of outcomes."""
     return [row(outcome) for outcome in outcomes]
 
 
 def _delay(outcome: Outcome) -> str:
     if outcome.delay is None:
         return "never"
-    mark = "" if outcome.is_delay_seen else "≈ "
+    mark = "" if outcome.is_delay_measured else "≈"
     return f"{mark}{spell(outcome.delay)}"

@@ -1,4 +1,4 @@
-"""Dollars, from the price file of the lab; what is assumed of an invocation is in there too."""
+"""Costs in dollars, from the lab's price file, which also states the assumptions per invocation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _price(name: str) -> float:
 
 
 def of_functions_and_tables(counts: Counts) -> float:
-    """What the invocations of plain functions and the calls of DynamoDB cost."""
+    """Return the cost of plain function invocations and DynamoDB calls, in dollars."""
     invocations = metering.bill(operations=0, bytes_written=0, invocations=counts.invocations)
     return (
         invocations.dollars
@@ -22,11 +22,11 @@ def of_functions_and_tables(counts: Counts) -> float:
 
 
 def of_state_machine(counts: Counts) -> float:
-    """What a state machine costs, with the functions and tables that it needs."""
+    """Return the cost of a state machine with its functions and tables, in dollars."""
     return counts.units * _price("state_transition") + of_functions_and_tables(counts)
 
 
 def of_durable_function(counts: Counts) -> float:
-    """What a durable execution costs, with the functions and tables that it needs."""
+    """Return the cost of a durable execution with its functions and tables, in dollars."""
     own = metering.bill(operations=counts.units, bytes_written=counts.payload_bytes, invocations=0)
     return own.dollars + of_functions_and_tables(counts)

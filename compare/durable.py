@@ -1,4 +1,4 @@
-"""The durable functions, run in virtual time; every figure is counted in such a run."""
+"""The durable functions, run in virtual time; every figure is measured in such a run."""
 
 from __future__ import annotations
 
@@ -12,49 +12,52 @@ from aws_durable_execution_sdk_python.config import Duration
 import dacapo
 from compare import calls, costs
 from compare.outcome import Counts, Outcome
-from dacapo import Happening, Recording, Scenario
-from dacapo.service.functions import Handler
+from dacapo import ExternalEvent, Handler, Recording, Scenario
 from patterns.polling import handler as polling
 from scenarios import event_callback
 from scenarios import polling as polled
 from scenarios.worlds.migration import MigrationWorld
 
 POLLING = "durable polls"
-GROWING = "durable polls (ours)"
+BACKOFF = "durable backoff"
 CALLBACK = "durable callback"
 QUOTA_EXCEEDED = "QuotaExceeded"
-"""What the simulated service calls it."""
-BEYOND_THE_WALL = 10_000
-"""Polls; more than an execution can make."""
+"""Error type with which the simulated service fails an execution that exceeds a quota."""
+BEYOND_THE_LIMIT = 10_000
+"""Polls; more than an execution can have operations."""
 
 
-def asking(length: timedelta, pause: timedelta) -> Outcome:
-    """`wait_for_condition` with pauses that are all the same, and no bound of its own."""
-    story = replace(polled.finishes, handler=_every(pause), happenings=(_finish(length),))
-    return _outcome(POLLING, pause, length, story)
+def poll(length: timedelta, pause: timedelta) -> Outcome:
+    """Run `wait_for_condition` with equal pauses, and no limit of its own."""
+    scenario = replace(polled.finishes, handler=_every(pause), external_events=(_finish(length),))
+    return _outcome(POLLING, pause, length, scenario)
 
 
-def asking_as_deployed(length: timedelta) -> Outcome:
-    """The pattern as it is: pauses that grow to a quarter of an hour, 120 polls at the most."""
-    return _outcome(GROWING, None, length, replace(polled.finishes, happenings=(_finish(length),)))
-
-
-def being_told(length: timedelta) -> Outcome:
-    """`wait_for_callback`, answered when the event comes."""
-    end = Happening(length, "the load finishes, and says so", MigrationWorld.finish_and_tell)
+def poll_as_deployed(length: timedelta) -> Outcome:
+    """Run the pattern as it is: pauses that grow to 15 minutes, and at most 120 polls."""
     return _outcome(
-        CALLBACK, None, length, replace(event_callback.event_on_time, happenings=(end,))
+        BACKOFF, None, length, replace(polled.finishes, external_events=(_finish(length),))
     )
 
 
-def until_the_wall(pause: timedelta) -> Recording:
-    """Ask about a migration that never ends, until the service ends the execution."""
+def wait_for_callback(length: timedelta) -> Outcome:
+    """Run `wait_for_callback`, completed when the event arrives."""
+    end = ExternalEvent(
+        length, "the load finishes and sends its event", MigrationWorld.finish_and_notify
+    )
+    return _outcome(
+        CALLBACK, None, length, replace(event_callback.event_on_time, external_events=(end,))
+    )
+
+
+def poll_until_the_limit(pause: timedelta) -> Recording:
+    """Poll a migration that never ends, until the service fails the execution."""
     return dacapo.run(replace(polled.never_ends, handler=_every(pause)))
 
 
 def _every(pause: timedelta) -> Handler:
     even = Duration.from_seconds(int(pause.total_seconds()))
-    pace = polling.Pace(even, even, growth=1, most_polls=BEYOND_THE_WALL)
+    pace = polling.Pace(even, even, backoff_rate=1, max_polls=BEYOND_THE_LIMIT)
 
     @durable_execution
     def evenly(event: dict[str, Any], context: DurableContext) -> Any:
@@ -63,13 +66,15 @@ def _every(pause: timedelta) -> Handler:
     return evenly
 
 
-def _finish(length: timedelta) -> Happening:
-    return Happening(length, "the load finishes", MigrationWorld.finish)
+def _finish(length: timedelta) -> ExternalEvent:
+    return ExternalEvent(length, "the load finishes", MigrationWorld.finish)
 
 
-def _outcome(way: str, pause: timedelta | None, length: timedelta, story: Scenario) -> Outcome:
+def _outcome(
+    approach: str, pause: timedelta | None, length: timedelta, scenario: Scenario
+) -> Outcome:
     with calls.counted() as tables:
-        recording = dacapo.run(story)
+        recording = dacapo.run(scenario)
     counts = Counts(
         units=recording.charged_operations,
         invocations=len(recording.invocations) + len(recording.calls),
@@ -78,14 +83,14 @@ def _outcome(way: str, pause: timedelta | None, length: timedelta, story: Scenar
         reads=tables.reads,
     )
     waited = (recording.ended or recording.started) - recording.started
-    has_seen = recording.status == "SUCCEEDED"
+    is_detected = recording.status == "SUCCEEDED"
     return Outcome(
-        way,
+        approach,
         pause,
         length,
         counts,
-        is_counted=True,
+        is_measured=True,
         dollars=costs.of_durable_function(counts),
-        delay=waited - length if has_seen else None,
-        is_delay_seen=True,
+        delay=waited - length if is_detected else None,
+        is_delay_measured=True,
     )

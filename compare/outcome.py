@@ -1,4 +1,4 @@
-"""What is compared: counts of one migration that was waited for in one way, and what they cost."""
+"""The measurements: counts for one migration under one approach, and their cost."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from datetime import timedelta
 from functools import cache, cached_property
 
 ODD = timedelta(minutes=7, seconds=20)
-"""What the lengths are beyond whole hours, so that no migration ends just when somebody looks."""
+"""Added to whole hours, so that no migration ends exactly at a poll."""
 LENGTHS = {
     "six hours": timedelta(hours=6) + ODD,
     "24 hours": timedelta(hours=24) + ODD,
     "three days": timedelta(days=3) + ODD,
 }
 FEW, MORE = 10, 20
-"""Looks of the two runs that give a line."""
+"""Polls in the two runs that give a line."""
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
-"""Between two looks, for whoever asks."""
+"""Between two polls, for the approaches that poll."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What one migration takes.
+    """The resources that one migration uses.
 
     Parameters:
-        units: state transitions or durable operations, whichever the way is charged by.
-        invocations: of Lambda functions, all together.
-        payload_bytes: what is kept of it: written to a durable execution, held by a state
-            machine's history, or sent to a table.
+        units: billed units: state transitions or durable operations.
+        invocations: of Lambda functions, in total.
+        payload_bytes: written to a durable execution, kept in a state machine's history, or sent to
+            a table.
         writes: of DynamoDB items, each below 1 KB.
-        reads: of DynamoDB, each below 4 KB.
-        events: of a state machine's history.
+        reads: of DynamoDB items, each below 4 KB.
+        events: in a state machine's history.
     """
 
     units: int = 0
@@ -44,38 +44,38 @@ class Counts:
 
 @dataclass(frozen=True)
 class Line:
-    """A straight line through two counts: what is there once, and what every look adds.
+    """A straight line through two counts: a fixed part, and an increment per poll.
 
     Parameters:
-        looks: how often the first of the two looked at the migration.
-        first: what it took.
-        every: what each further look takes.
+        polls: number of polls in the first of the two runs.
+        first: counts of that run.
+        every: counts that each further poll adds.
     """
 
-    looks: int
+    polls: int
     first: Counts
     every: Counts
 
     @classmethod
-    def through(cls, looks: int, one: Counts, more_looks: int, other: Counts) -> Line:
-        """The line through two runs that looked this often."""
-        steps = more_looks - looks
+    def through(cls, polls: int, one: Counts, more_polls: int, other: Counts) -> Line:
+        """Return the line through two runs with these numbers of polls."""
+        steps = more_polls - polls
         differences = zip(astuple(one), astuple(other), strict=True)
-        return cls(looks, one, Counts(*(round((b - a) / steps) for a, b in differences)))
+        return cls(polls, one, Counts(*(round((b - a) / steps) for a, b in differences)))
 
-    def at(self, looks: int) -> Counts:
-        """What it takes to look this often."""
-        more = looks - self.looks
+    def at(self, polls: int) -> Counts:
+        """Return the counts for this number of polls."""
+        more = polls - self.polls
         parts = zip(astuple(self.first), astuple(self.every), strict=True)
         return Counts(*(a + more * b for a, b in parts))
 
 
-class Looks:
-    """What a number of looks takes: counted in a run, or on the line through two runs.
+class Polls:
+    """The counts for a number of polls: measured in a run, or on the line through two runs.
 
     Parameters:
-        run: looks this often, and counts.
-        most: looks up to which a run is made.
+        run: makes this many polls, and counts.
+        most: number of polls up to which a run is made.
     """
 
     def __init__(self, run: Callable[[int], Counts], most: int) -> None:
@@ -84,50 +84,50 @@ class Looks:
 
     @cached_property
     def line(self) -> Line:
-        """What every look adds."""
+        """The line through the runs with `FEW` and `MORE` polls."""
         return Line.through(FEW, self.run(FEW), MORE, self.run(MORE))
 
-    def counts(self, looks: int) -> tuple[Counts, bool]:
-        """What they take, and whether a run was counted."""
-        is_counted = looks <= self.most
-        return (self.run(looks) if is_counted else self.line.at(looks)), is_counted
+    def counts(self, polls: int) -> tuple[Counts, bool]:
+        """Return the counts for this many polls, and True if a run measured them."""
+        is_measured = polls <= self.most
+        return (self.run(polls) if is_measured else self.line.at(polls)), is_measured
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one migration that was waited for in one way.
+    """The result of one migration under one approach.
 
     Parameters:
-        way: how it was waited for.
-        pause: between two looks; None if nobody looks at intervals.
-        length: how long the migration takes.
-        counts: what it took.
-        is_counted: whether a run was counted; if not, the counts were reckoned from two runs.
-        dollars: what one migration costs.
-        delay: from its end until somebody knows; None if the wait ended before it.
-        is_delay_seen: whether the delay was seen in virtual time; if not, it was reckoned.
+        approach: its name.
+        pause: between two polls; None if the approach does not poll at a fixed interval.
+        length: duration of the migration.
+        counts: the resources that it used.
+        is_measured: True if the counts come from a run, False if two runs were extrapolated.
+        dollars: cost of one migration.
+        delay: from its end until the approach detects it; None if the wait ended before.
+        is_delay_measured: True if the delay was measured in virtual time, False if calculated.
     """
 
-    way: str
+    approach: str
     pause: timedelta | None
     length: timedelta
     counts: Counts
-    is_counted: bool
+    is_measured: bool
     dollars: float
     delay: timedelta | None
-    is_delay_seen: bool
+    is_delay_measured: bool
 
     @property
     def dollars_per_thousand(self) -> float:
-        """What a thousand such migrations cost."""
+        """The cost of a thousand such migrations."""
         return self.dollars * 1_000
 
 
-def looks_until(length: timedelta, pause: timedelta) -> int:
-    """How often somebody looks who looks after every pause, until the end is seen."""
+def polls_until(length: timedelta, pause: timedelta) -> int:
+    """Return the number of polls, one after every pause, until one sees the end."""
     return -(-length // pause)
 
 
 def delay_of(length: timedelta, pause: timedelta) -> timedelta:
-    """From the end until the look that sees it."""
-    return looks_until(length, pause) * pause - length
+    """Return the time from the end until the poll that sees it."""
+    return polls_until(length, pause) * pause - length

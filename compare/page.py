@@ -1,4 +1,4 @@
-"""The comparison as one HTML file, with its plots; it loads nothing."""
+"""The comparison as one self-contained HTML file, with plots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from compare import cells, plot
-from compare.everything import Wall
+from compare.everything import Limit
 from compare.outcome import Outcome
 
 _STYLE = """\
@@ -26,15 +26,15 @@ _PAGE = """\
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Waiting for a migration: what it costs</title>
+<title>Waiting for a migration: cost and delay</title>
 <style>{style}</style>
-<h1>Waiting for a migration: what each way costs and does</h1>
-<p>One migration of a database, waited for by a state machine, by a durable function and by a
-function on a schedule: by asking at intervals, or by being told.</p>
+<h1>Waiting for a migration: the cost and delay of each approach</h1>
+<p>Three ways to wait for one database migration: a state machine, a durable function, and a
+scheduled function. Some poll at an interval; others wait for an event.</p>
 <div class="scroll">{plot}</div>
-<p class="small">✕: the wait ends at a wall before the migration does. A dashed line: told by an
-event, no looks at intervals; drawn at the lower edge if it is noticed at once. Who looks equally
-often notices equally late: there, one line lies over the others.</p>
+<p class="small">✕: the wait hits a limit before the migration ends. Dashed line: waits for an
+event instead of polling; drawn at the lower edge if there is no delay. Approaches that poll at the
+same interval have the same delay, so their lines overlap.</p>
 {tables}
 <p class="small">{legend}</p>
 <p class="small">{formula}</p>
@@ -42,17 +42,18 @@ often notices equally late: there, one line lies over the others.</p>
 """
 
 
-def render(outcomes: Mapping[str, Sequence[Outcome]], walls: Sequence[Wall]) -> str:
-    """The page.
+def render(outcomes: Mapping[str, Sequence[Outcome]], limits: Sequence[Limit]) -> str:
+    """Return the page as HTML.
 
     Parameters:
         outcomes: by the name of the migration's length.
+        limits: lines of the last table.
     """
     tables = [
-        _table(f"A migration of {name}", cells.HEAD, cells.rows(some))
-        for name, some in outcomes.items()
+        _table(cells.TITLE.format(name), cells.HEAD, cells.rows(of_this_length))
+        for name, of_this_length in outcomes.items()
     ]
-    tables.append(_table("Where a wait ends", cells.WALL_HEAD, map(cells.wall_row, walls)))
+    tables.append(_table(cells.LIMIT_TITLE, cells.LIMIT_HEAD, map(cells.limit_row, limits)))
     return _PAGE.format(
         style=_STYLE,
         plot=plot.svg(outcomes),

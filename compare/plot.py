@@ -1,4 +1,4 @@
-"""Two plots: what a thousand migrations cost, and how late their end is noticed."""
+"""Two plots: the cost of a thousand migrations, and the delay until their end is detected."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from compare import durable
+from compare import cells, durable
 from compare.outcome import Outcome
 
-_COLOURS = {
+_COLORS = {
     "Step Functions": "#c2410c",
     "durable": "#0f766e",
-    "by hand": "#64748b",
+    "scheduled function": "#64748b",
 }
 _MINUTE = 60
 _LEAST_MINUTES = 0.1
@@ -23,18 +23,18 @@ Value = Callable[[Outcome], float | None]
 
 
 def svg(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
-    """The plots as an SVG drawing: a column for each length of migration."""
-    # Text stays text, and the same figures give the same drawing.
+    """Return the plots as an SVG drawing, with a column for each length of migration."""
+    # Keep text as text, and the same drawing for the same figures.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "compare", "font.size": 9}):
         figure = Figure(figsize=(11, 6.2), layout="constrained")
         grid = figure.subplots(2, len(outcomes), sharex=True, sharey="row")
-        for column, (name, some) in enumerate(outcomes.items()):
-            _draw(grid[0][column], some, lambda outcome: outcome.dollars_per_thousand)
-            _draw(grid[1][column], some, _minutes_late)
-            grid[0][column].set_title(f"a migration of {name}")
-            grid[1][column].set_xlabel("minutes between two looks")
-        grid[0][0].set_ylabel("dollars a thousand migrations")
-        grid[1][0].set_ylabel("minutes until its end is noticed")
+        for column, (name, of_this_length) in enumerate(outcomes.items()):
+            _draw(grid[0][column], of_this_length, lambda outcome: outcome.dollars_per_thousand)
+            _draw(grid[1][column], of_this_length, _minutes_of_delay)
+            grid[0][column].set_title(cells.TITLE.format(name))
+            grid[1][column].set_xlabel("minutes between polls")
+        grid[0][0].set_ylabel("dollars per thousand migrations")
+        grid[1][0].set_ylabel("minutes of delay")
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         text = io.StringIO()
@@ -43,13 +43,13 @@ def svg(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
 
 
 def _draw(axes: Axes, outcomes: Sequence[Outcome], value: Value) -> None:
-    for way in dict.fromkeys(outcome.way for outcome in outcomes):
-        mine = [outcome for outcome in outcomes if outcome.way == way]
-        colour = next(c for start, c in _COLOURS.items() if way.startswith(start))
-        if mine[0].pause is None:
-            _draw_level(axes, mine[0], value, colour)
+    for approach in dict.fromkeys(outcome.approach for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.approach == approach]
+        color = next(c for start, c in _COLORS.items() if approach.startswith(start))
+        if own[0].pause is None:
+            _draw_level(axes, own[0], value, color)
         else:
-            _draw_line(axes, mine, value, colour)
+            _draw_line(axes, own, value, color)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks([1, 5, 15, 60], ["1", "5", "15", "60"])
@@ -58,30 +58,30 @@ def _draw(axes: Axes, outcomes: Sequence[Outcome], value: Value) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_line(axes: Axes, outcomes: Sequence[Outcome], value: Value, colour: str) -> None:
+def _draw_line(axes: Axes, outcomes: Sequence[Outcome], value: Value, color: str) -> None:
     known = [(o, value(o)) for o in outcomes if o.pause and value(o) is not None]
     minutes = [o.pause.total_seconds() / _MINUTE for o, _ in known if o.pause]
     axes.plot(
         minutes,
         [v for _, v in known if v is not None],
         "o-",
-        color=colour,
+        color=color,
         ms=4,
-        label=outcomes[0].way,
+        label=outcomes[0].approach,
     )
-    walled = [(m, v) for m, (o, v) in zip(minutes, known, strict=True) if o.delay is None]
-    axes.plot([m for m, _ in walled], [v for _, v in walled if v], "x", color=colour, ms=11, mew=2)
+    cut_off = [(m, v) for m, (o, v) in zip(minutes, known, strict=True) if o.delay is None]
+    axes.plot([m for m, _ in cut_off], [v for _, v in cut_off if v], "x", color=color, ms=11, mew=2)
 
 
-def _draw_level(axes: Axes, outcome: Outcome, value: Value, colour: str) -> None:
+def _draw_level(axes: Axes, outcome: Outcome, value: Value, color: str) -> None:
     level = value(outcome)
     if level is not None:
-        style = ":" if outcome.way == durable.GROWING else "--"
-        axes.axhline(level, ls=style, color=colour, label=outcome.way)
+        style = ":" if outcome.approach == durable.BACKOFF else "--"
+        axes.axhline(level, ls=style, color=color, label=outcome.approach)
 
 
-def _minutes_late(outcome: Outcome) -> float | None:
+def _minutes_of_delay(outcome: Outcome) -> float | None:
     if outcome.delay is None:
         return None
-    # A logarithmic axis has no zero: at once is drawn at its lower end.
+    # A logarithmic axis has no zero: draw "no delay" at its lower end.
     return max(outcome.delay.total_seconds() / _MINUTE, _LEAST_MINUTES)

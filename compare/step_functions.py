@@ -1,7 +1,7 @@
-"""The state machines, run by moto's interpreter, with waits of no length.
+"""The state machines, run by moto's interpreter, with zero-length waits.
 
-Up to `MOST_LOOKS` looks the run itself is counted. Beyond, the counts are reckoned: they lie on a
-straight line, and two runs give it. What is charged are state transitions; the limit is on events.
+Up to `MOST_POLLS` polls, the counts come from the run itself. Beyond that, they are calculated from
+the straight line through two runs. State transitions are billed; the limit is on events.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from datetime import timedelta
 from functools import cache
 
 from compare import calls, costs
-from compare.outcome import Counts, Looks, Outcome, delay_of, looks_until
+from compare.outcome import Counts, Outcome, Polls, delay_of, polls_until
 from scenarios.worlds.migration import TASK_ARN
-from scenarios.worlds.migration_before import (
-    bring_event,
+from scenarios.worlds.migration_baseline import (
+    deliver_event,
     polling_machine,
     token_machine,
 )
@@ -21,58 +21,58 @@ from scenarios.worlds.state_machines import Run
 
 POLLING, TOKEN = "Step Functions polls", "Step Functions token"
 MOST_EVENTS = 25_000
-"""Events of one execution's history (Step Functions developer guide, quotas)."""
-MOST_LOOKS = 100
+"""Events in the history of one execution (Step Functions Developer Guide, quotas)."""
+MOST_POLLS = 100
 _LONG_SECONDS = 3_600
 
 
-def asking(length: timedelta, pause: timedelta) -> Outcome:
-    """Wait, look, choose, and again."""
-    wanted = looks_until(length, pause)
-    looks = min(wanted, looks_at_the_wall())
-    counts, is_counted = LOOKS.counts(looks)
+def poll(length: timedelta, pause: timedelta) -> Outcome:
+    """Run the polling loop: wait, poll, choose, repeat."""
+    needed = polls_until(length, pause)
+    polls = min(needed, polls_at_the_limit())
+    counts, is_measured = POLLS.counts(polls)
     return Outcome(
         POLLING,
         pause,
         length,
         counts,
-        is_counted,
+        is_measured,
         costs.of_state_machine(counts),
-        delay_of(length, pause) if looks == wanted else None,
-        is_delay_seen=False,
+        delay_of(length, pause) if polls == needed else None,
+        is_delay_measured=False,
     )
 
 
 @cache
-def being_told(length: timedelta) -> Outcome:
-    """Wait for a token; it takes the same however long the migration does."""
+def wait_for_token(length: timedelta) -> Outcome:
+    """Wait for a task token; the counts are the same for any length of migration."""
     with calls.counted() as tables, token_machine() as (machine, world):
         run = machine.start(task_arn=TASK_ARN, timeout_seconds=_LONG_SECONDS)
         run.wait_until_submitted()
         world.finish()
-        bring_event()
+        deliver_event()
         counts = _counts(run, invocations=2, tables=tables)
     return Outcome(
         TOKEN,
         None,
         length,
         counts,
-        is_counted=True,
+        is_measured=True,
         dollars=costs.of_state_machine(counts),
         delay=timedelta(0),
-        is_delay_seen=False,
+        is_delay_measured=False,
     )
 
 
-def looks_at_the_wall() -> int:
-    """How many looks fit into a history."""
-    line = LOOKS.line
-    return line.looks + (MOST_EVENTS - line.first.events) // line.every.events
+def polls_at_the_limit() -> int:
+    """Return the number of polls that fit into a history."""
+    line = POLLS.line
+    return line.polls + (MOST_EVENTS - line.first.events) // line.every.events
 
 
-def _looking(looks: int) -> Counts:
+def _run(polls: int) -> Counts:
     with calls.counted() as tables, polling_machine() as (machine, world):
-        world.finish_after_descriptions(looks)
+        world.finish_after_descriptions(polls)
         run = machine.start(task_arn=TASK_ARN, start_type="start-replication", pause_seconds=0)
         return _counts(run, invocations=0, tables=tables)
 
@@ -80,7 +80,7 @@ def _looking(looks: int) -> Counts:
 def _counts(run: Run, invocations: int, tables: calls.TableCalls) -> Counts:
     status = run.wait()
     if status != "SUCCEEDED":
-        raise AssertionError(f"the state machine {status.lower()}: {run.described.get('cause')}")
+        raise AssertionError(f"state machine status {status}: {run.described.get('cause')}")
     return Counts(
         units=run.transitions,
         invocations=invocations,
@@ -91,4 +91,4 @@ def _counts(run: Run, invocations: int, tables: calls.TableCalls) -> Counts:
     )
 
 
-LOOKS = Looks(_looking, MOST_LOOKS)
+POLLS = Polls(_run, MOST_POLLS)

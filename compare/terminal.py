@@ -21,14 +21,14 @@ def show(console: Console, title: str, head: Sequence[str], rows: Iterable[Seque
         table.add_column(heading, justify="left" if number == 0 else "right")
     last = ""
     for row in rows:
-        # The name stands once, above all of its pauses.
+        # Print the name once, on the first of its lines.
         table.add_row("" if row[0] == last else row[0], *row[1:])
         last = row[0]
     console.print(table)
 
 
 def show_small_print(console: Console) -> None:
-    """What the figures are, and which of them were reckoned."""
+    """Print the legend, and how the calculated figures are derived."""
     for text in (cells.LEGEND, cells.FORMULA):
         console.print()
         console.print(Text(text, "dim"))

@@ -1,44 +1,44 @@
-"""Replay gotchas, one a file: `broken` and `fixed` side by side, with a scenario for each.
+"""Replay gotchas: one mistake in each file, with a `broken` and a `fixed` handler and scenarios.
 
-They are never deployed. `dacapo run gotchas/effect_outside_a_step.py:breaks` runs one; look at
-`holds` for the mended one, and at `SHOWS` for what proves that the broken one is broken.
+None is deployed. `python -m gotchas NAME` shows one, `dacapo run gotchas/NAME.py:breaks` runs the
+broken handler (`:holds` runs the fixed one), and `SHOWS` says what a run of the broken one shows.
 """
 
-import dacapo  # noqa: F401 - before the clients are made
+import dacapo  # noqa: F401 - before boto3 clients are created
 
 GOTCHAS: tuple[str, ...] = (
-    # The five that everybody meets first.
+    # The five most common ones.
     "branch_on_chance",
     "effect_outside_a_step",
     "closure_changed_in_a_step",
     "dynamic_operation_name",
     "big_child_result",
-    # The body comes out differently on replay.
+    # The handler body is nondeterministic.
     "unnamed_operations_swapped",
     "deadline_from_the_clock",
     "time_left_from_the_clock",
     "set_iterated",
     "warm_cache",
-    # Operations are counted wrongly.
+    # Operations get the wrong IDs.
     "parent_context_in_a_child",
     "durable_operation_in_a_step",
     "user_threads",
-    # What is caught is not what was meant.
+    # An `except` or a comparison doesn't match what arrives.
     "bare_except_around_a_wait",
     "finally_around_a_wait",
     "divergence_swallowed",
     "except_timeout_error",
     "except_my_error",
     "types_that_change",
-    # Once is not once.
+    # Side effects are repeated, or never undone.
     "at_most_once_twice",
     "effect_before_a_result",
     "compensations_noted_in_steps",
     "idempotency_key_in_the_body",
-    # Bounds.
+    # Quotas and timeouts.
     "big_step_result",
     "execution_timeout_too_short",
     "poll_without_a_bound",
     "callback_without_a_timeout",
 )
-"""The names of their modules, in the order in which they teach best."""
+"""The names of the modules, in teaching order."""

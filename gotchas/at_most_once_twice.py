@@ -1,9 +1,9 @@
-"""Take the retries away from a step that must run at most once.
+"""Disable retries for a step that must run at most once.
 
-AT_MOST_ONCE_PER_RETRY means what it says: at most once for each try. A step has six tries unless
-told otherwise, so after an error, and after a crash in the middle of it, it runs again. Nobody
-notices in a quick test, in which the bank answers. With `RetryPresets.none()` it comes back as a
-`StepError` instead, and somebody has to find out whether the money was taken.
+AT_MOST_ONCE_PER_RETRY means what it says: at most once for each attempt. By default, a step gets
+six attempts, so it runs again after an error, and after a crash in its body. A quick test misses
+this because its bank always responds. With `RetryPresets.none()`, the failure arrives as a
+`StepError`, and a person has to find out whether the money was transferred.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from aws_durable_execution_sdk_python.retries import RetryPresets
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the payment is sent twice when the bank's first answer gets lost"
+SHOWS = "the payment is sent twice when the bank's first response is lost"
 
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Pay a supplier through a bank that knows no idempotency keys."""
-    config = StepConfig(step_semantics=AT_MOST_ONCE)  # and the default retries
+    """Pay a supplier through a bank that doesn't support idempotency keys."""
+    config = StepConfig(step_semantics=AT_MOST_ONCE)  # with the default retries
     try:
         return context.step(partial(_pay, event["euros"]), name="pay", config=config)
     except StepError:
@@ -41,7 +41,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, without retries."""
+    """Disable retries."""
     config = StepConfig(step_semantics=AT_MOST_ONCE, retry_strategy=RetryPresets.none())
     try:
         return context.step(partial(_pay, event["euros"]), name="pay", config=config)
@@ -53,7 +53,7 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
 def _pay(euros: int, step: StepContext) -> str:
     shop.send(f"pay {euros} euros")
     if step.attempt == 1:
-        raise ConnectionError("the bank's answer got lost")
+        raise ConnectionError("the bank's response was lost")
     return "paid"
 
 

@@ -1,9 +1,9 @@
-"""Never catch everything around a wait, nor `return` from a `finally`: the wait vanishes.
+"""Never catch everything around a wait, or `return` from a `finally`: the handler won't wait.
 
-The SDK suspends a handler by raising a `BaseException`. A bare `except:`, `except BaseException` or
-a `return` in `finally` catches that as well, and the handler goes on at once, as if the wait had
-failed. Nobody notices in a quick test: the execution succeeds, sooner than ever, and a test that
-expects "nobody answered" passes. Catch what you mean; `except Exception` lets a suspension pass.
+The SDK suspends a handler by raising a `BaseException`. A bare `except:`, `except BaseException`,
+or a `return` in `finally` swallows it, and the handler continues immediately, as if the wait had
+failed. A quick test misses this: the execution succeeds, and a test that expects "nobody answered"
+passes. Catch the errors you expect; even `except Exception` lets a suspension through.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 from dacapo import Scenario, succeed
 from gotchas import shop
 
-SHOWS = "the execution succeeds while the callback that it waited for is still open"
+SHOWS = "the execution succeeds while the callback that it waits for is still open"
 
 A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Ask the kitchen whether it can prepare an order, and tell the guest."""
+    """Ask the kitchen whether it can prepare an order, and notify the customer."""
     try:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=A_DAY))
     except:  # noqa: E722 - on purpose: catches the suspension
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['guest']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
     return answer
 
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with the one error that is meant."""
+    """Catch the expected error only."""
     try:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=A_DAY))
     except CallbackError:
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['guest']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
     return answer
 
 
@@ -51,5 +51,5 @@ def _ask(callback_id: str, _: WaitForCallbackContext) -> None:
 
 _ANSWERS = {"kitchen": succeed(raw=b"it is being prepared", after=timedelta(hours=1))}
 
-breaks = Scenario(handler=broken, event={"guest": "Ada"}, answers=_ANSWERS, world=shop.world)
-holds = Scenario(handler=fixed, event={"guest": "Ada"}, answers=_ANSWERS, world=shop.world)
+breaks = Scenario(handler=broken, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)
+holds = Scenario(handler=fixed, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)

@@ -1,10 +1,10 @@
-"""Make the body of a child context repeatable: a result above 256 KB is not kept, but made again.
+"""Make the body of a child context deterministic: a result above 256 KB is recomputed on replay.
 
-Usually a child context's body is not run again once it has ended; its result is read back. A result
-above 256 KB is not stored, though, and every later replay runs the body again, with the steps in it
-read back. What it makes outside a step is then made anew. Nobody notices in a quick test: with a
-few codes instead of thousands the result is stored, and all is well. Draw what can't be worked out
-again in a step of the child, and work out the rest.
+The body of a completed child context usually doesn't run again; its result is read back. A result
+above 256 KB isn't stored, though, so every later replay runs the body again. The steps in it are
+read back, and everything else is recomputed. A quick test misses this: with a few codes instead of
+thousands, the result is stored. Put anything nondeterministic in a step of the child, and derive
+the rest from its result.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the winner is sent one code before the wait, and reminded of another one after it"
+SHOWS = "the winner gets one code before the wait, and a different one in the reminder after it"
 
 A_WEEK = Duration.from_days(7)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Make voucher codes, send the first to the winner, and a reminder a week later."""
+    """Generate voucher codes, send the winner the first one, and remind them a week later."""
 
     def make(_: DurableContext) -> list[str]:
-        return [secrets.token_hex(32) for _ in range(event["codes"])]  # others on replay
+        return [secrets.token_hex(32) for _ in range(event["codes"])]  # different ones on replay
 
     codes = context.run_in_child_context(make, name="make the codes")
     context.step(lambda _: shop.send(codes[0]), name="send the winner's code")
@@ -40,7 +40,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with codes that follow from a secret that was drawn once."""
+    """Derive the codes from a secret that a step generates once."""
 
     def make(child: DurableContext) -> list[str]:
         secret = child.step(lambda _: secrets.token_hex(32), name="draw a secret")

@@ -1,9 +1,9 @@
-"""Return from a step where something is kept, never the thing itself if it may grow.
+"""Return a reference from a step if the data can grow, never the data itself.
 
-The service refuses a step's result above 256 KB, and the execution fails after the work was done.
-Nobody notices in a quick test with a few rows, nor on AWS's local runner with many: it does not
-know the limit. A child context is no way out: its result is not stored either, but made again (see
-`big_child_result`).
+The service rejects a step result above 256 KB, and the execution fails after the work is done. A
+quick test with a few rows misses this. AWS's local runner misses it even with many, because it
+doesn't enforce the limit. A child context doesn't help: a result that large is recomputed on replay
+(see `big_child_result`). Store the data elsewhere, and return its key (a claim check).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the service refuses the result of 'export the orders', which is above 256 KB"
+SHOWS = "the service rejects the result of 'export the orders', which is above 256 KB"
 
 A_DAY = Duration.from_days(1)
 
@@ -26,7 +26,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
     """Export the orders at night, and send them in the morning."""
 
     def export(_: StepContext) -> str:
-        return _orders(event["orders"])  # as big as there are orders
+        return _orders(event["orders"])  # grows with the number of orders
 
     rows = context.step(export, name="export the orders")
     context.wait(A_DAY, name="wait until the morning")
@@ -36,7 +36,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with the export in a bucket."""
+    """Store the export in a bucket, and return its key."""
 
     def export(_: StepContext) -> str:
         return shop.export("orders.csv", _orders(event["orders"]))

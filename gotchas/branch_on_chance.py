@@ -1,10 +1,11 @@
-"""Draw lots in a step, never in the handler's body.
+"""Draw random numbers in a step, never in the handler body.
 
-On replay the body runs from the top and draws again. If the lot falls the other way, the handler
-asks for one operation where the log has another: the execution fails half-way, with the first
-effect already out in the world. (Without names, or with the same one, it goes on with the other
-operation's result.) Nobody notices in a quick test: the lot has to fall differently within one
-execution. The same goes for every branch on the clock. Draw in a step: its result is read back.
+On replay, the body runs from the top and draws again. If the draw comes out differently, the
+handler starts one operation where the history has another, and the execution fails halfway, after
+its first side effect. (If the two operations share a name, or have none, the handler silently
+continues with the other operation's result.) A quick test rarely catches this, because the draw has
+to change within one execution. The same applies to branches on the clock. Draw in a step instead:
+on replay, its result is read back.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for 'send a voucher' where the log has 'send a note'"
+SHOWS = "after the wait, the handler starts 'send a voucher' where the history has 'send a note'"
 
 A_WEEK = Duration.from_days(7)
-LOTS = (True, False)
+OUTCOMES = (True, False)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Thank a customer, every other one with a voucher; ask for a review a week later."""
-    lucky = random.choice(LOTS)  # noqa: S311 - on purpose: drawn again on replay
+    """Thank a customer, every second one with a voucher; ask for a review a week later."""
+    lucky = random.choice(OUTCOMES)  # noqa: S311 - on purpose: drawn again on replay
     if lucky:
         context.step(lambda _: shop.send("a voucher"), name="send a voucher")
     else:
@@ -39,8 +40,8 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, but the lot is drawn once."""
-    lucky = context.step(lambda _: random.choice(LOTS), name="draw lots")  # noqa: S311 - no secret
+    """Draw once, in a step."""
+    lucky = context.step(lambda _: random.choice(OUTCOMES), name="draw lots")  # noqa: S311 - not a secret
     if lucky:
         context.step(lambda _: shop.send("a voucher"), name="send a voucher")
     else:

@@ -1,8 +1,8 @@
-"""Take what a step found out from its result, never from a variable that the step has set.
+"""Return a value from a step; never assign to the handler's variables inside its body.
 
-On replay a step's body does not run; its result is read back. So the variable keeps the value that
-it had before the step. Nobody notices in a quick test: until the first interruption the variable is
-right, the execution succeeds, and only the last message says something odd.
+On replay, a completed step's body doesn't run; its result is read back. A variable that the body
+assigns keeps its earlier value. A quick test misses this: the variable is right until the first
+suspension, the execution succeeds either way, and only the last message is wrong.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the receipt says 0 euros, where an execution that is never interrupted says 12"
+SHOWS = "the receipt says 0 euros; in a single invocation, it says 12"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> int:
-    """Charge an order, and send the receipt when it has arrived."""
+    """Charge the customer, and send a receipt when the order has arrived."""
     paid = 0
 
     def charge(_: StepContext) -> None:
@@ -37,7 +37,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> int:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> int:
-    """The same, with the step's result."""
+    """Use the step's result."""
 
     def charge(_: StepContext) -> int:
         return shop.charge(event["euros"], key=event["order"])

@@ -1,9 +1,9 @@
-"""Note what has to be undone in the handler's body, after the step, never inside it.
+"""Record a compensation in the handler body after the step, never in the step's body.
 
-On replay a step's body does not run, so a list that it fills is empty when it is needed: after the
-wait there is nothing to undo, the execution ends as if all were well, and the bookings stand.
-Nobody notices in a quick test, because without an interruption the list is full. The body does run
-on replay: what it appends after each step is there again.
+On replay, a completed step's body doesn't run, so a list that it fills is empty when it is needed:
+after the wait there is nothing to compensate, the execution succeeds, and the bookings remain. A
+quick test misses this because the list is full in a single invocation. The handler body does run on
+replay, so what it appends after each step is there again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "nothing is cancelled, where an execution that is never interrupted cancels both bookings"
+SHOWS = "neither booking is canceled; in a single invocation, both are"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> list[str]:
-    """Book a journey, and cancel it all if it isn't paid within a day."""
+    """Book a journey, and cancel it if it isn't paid for within a day."""
     booked: list[str] = []
 
     def book(what: str, _: StepContext) -> None:
@@ -41,7 +41,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> list[str]:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> list[str]:
-    """The same, with the list filled by the body."""
+    """Fill the list in the handler body."""
     booked: list[str] = []
 
     def book(what: str, _: StepContext) -> None:

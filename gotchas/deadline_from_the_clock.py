@@ -1,8 +1,8 @@
-"""Read the clock in a step: what is worked out from it in the body moves on with every replay.
+"""Read the clock in a step: a date that the body computes changes on every replay.
 
-The SDK does not compare what goes into a step, so a date that the body works out anew is noticed by
-nobody: the execution succeeds, and the second letter simply names a later date than the first. In a
-quick test all letters are written on the same day. Note the date in a step, and use that.
+The SDK doesn't compare the inputs of a step, so nothing detects that the body computed a new date:
+the execution succeeds, and the reminder names a later date than the invoice. In a quick test, both
+are sent on the same day. Compute the date in a step, and use its result.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the reminder names a date that is a week later than the one in the invoice"
+SHOWS = "the reminder gives a due date a week later than the one in the invoice"
 
 A_WEEK = Duration.from_days(7)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Send an invoice, and a week later a reminder."""
+    """Send an invoice, and a reminder a week later."""
     pay_by = _in_two_weeks()  # a week later on replay
     context.step(lambda _: shop.send(f"{event['who']}, pay by {pay_by}"), name="send the invoice")
     context.wait(A_WEEK, name="wait for the money")
@@ -33,7 +33,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with a date that is worked out once."""
+    """Compute the date once, in a step."""
     pay_by = context.step(lambda _: _in_two_weeks(), name="note the deadline")
     context.step(lambda _: shop.send(f"{event['who']}, pay by {pay_by}"), name="send the invoice")
     context.wait(A_WEEK, name="wait for the money")

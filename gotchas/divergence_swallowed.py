@@ -1,9 +1,10 @@
-"""Catch the errors of an operation by their own classes, never with `except Exception`.
+"""Catch an operation's errors by their own classes, never with `except Exception`.
 
-When a replay does not fit the log, the SDK raises `NonDeterministicExecutionError`, which is an
-`Exception`. Whoever catches all of those takes the SDK's last warning for a failed charge, and goes
-on along the wrong path, on which everything may fit again. Nobody notices: the execution succeeds.
-With `except StepError` the divergence, here a random name, fails the execution and can be mended.
+When a replay doesn't match the history, the SDK raises `NonDeterministicExecutionError`, which is
+an `Exception`. A handler that catches every `Exception` mistakes it for a failed charge and
+continues down the wrong path, where everything may match again: the execution succeeds, and nobody
+notices. With `except StepError`, the nondeterminism (here, a random name) fails the execution, so
+you can fix it.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the card is charged, and a day later the customer is told that it could not be"
+SHOWS = "the card is charged, but the customer is notified a day later that it could not be"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Charge an order, and tell the customer when it should have arrived."""
+    """Charge an order, and notify the customer when it should have arrived."""
     try:
         context.step(lambda _: shop.charge(12, key=event["order"]), name=f"charge {uuid4()}")
         state = "paid"
-    except Exception:  # noqa: BLE001 - on purpose: catches the divergence
+    except Exception:  # noqa: BLE001 - on purpose: catches NonDeterministicExecutionError
         state = "could not be paid"
     context.wait(A_DAY, name="let it arrive")
     context.step(lambda _: shop.send(f"your order: {state}"), name="tell the customer")
@@ -37,7 +38,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with the one error that is meant, and without the divergence."""
+    """Catch the expected error only, and use a constant name."""
     try:
         context.step(lambda _: shop.charge(12, key=event["order"]), name="charge")
         state = "paid"

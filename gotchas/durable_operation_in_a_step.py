@@ -1,8 +1,8 @@
-"""Never make a durable operation inside a step: group operations with a child context.
+"""Never start a durable operation inside a step; group operations in a child context.
 
-A step's body does not run on replay, so the operations that were made in it are no longer counted,
-and everything after the step asks for an id that another operation has. Nobody notices in a quick
-test that is not interrupted after the step has ended. The SDK refuses nothing.
+Operation IDs come from a counter. A completed step's body doesn't run on replay, so the operations
+that it started aren't counted, and every later operation gets an ID that belongs to another. A
+quick test misses this unless it suspends after the step has completed. The SDK doesn't reject it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for the wait where the log has 'charge the card'"
+SHOWS = "on replay, the handler starts the wait where the history has 'charge the card'"
 
 A_DAY = Duration.from_days(1)
 
@@ -36,7 +36,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> int:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> int:
-    """The same, with a child context around the step."""
+    """Group the operations in a child context."""
 
     def check_out(child: DurableContext) -> int:
         key = event["order"]

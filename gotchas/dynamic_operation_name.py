@@ -1,9 +1,9 @@
-"""Name an operation by what stays the same in every replay: fixed text, the event, stored results.
+"""Build operation names from constants, the event, and step results only.
 
-The SDK finds an operation by its position and checks type and name. A name that is made from the
-clock, a random number or a counter of the process is another one on replay, and the execution fails
-although it does the same thing. Nobody notices in a quick test: it lasts seconds, not weeks. A week
-that the event brings may well be in a name.
+The SDK finds an operation by its position and then compares its type and name. A name built from
+the clock, a random number, or a counter in the process is different on replay, so the execution
+fails although it does the same work. A quick test misses this because it takes seconds, not weeks.
+A name may vary between executions, but not between replays: a week from the event is fine.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for the report of week 02 where the log has week 01"
+SHOWS = "after the wait, the handler starts the report of week 02 where the history has week 01"
 
 A_WEEK = Duration.from_days(7)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Send the report of a week, and ask for remarks a week later."""
-    week = f"{datetime.now(UTC):week %V}"  # another week on replay
+    """Send the weekly report, and ask for remarks a week later."""
+    week = f"{datetime.now(UTC):week %V}"  # a different week on replay
     context.step(
         lambda _: shop.send(f"{event['to']}: the report"), name=f"send the report of {week}"
     )
@@ -36,7 +36,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with a name from the event."""
+    """Build the name from the event."""
     week = event["week"]
     context.step(
         lambda _: shop.send(f"{event['to']}: the report"), name=f"send the report of {week}"

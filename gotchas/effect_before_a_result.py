@@ -1,9 +1,9 @@
-"""Hand a callback's id out in a step, or use `wait_for_callback`, which has one for it.
+"""Send a callback ID in a step, or use `wait_for_callback`, which runs its submitter as one.
 
-Between `create_callback` and `result()` the body runs at least twice: when it begins to wait, and
-when the answer is there. What stands between them outside a step is done again, with the answer
-already given. Nobody notices in a quick test: the id is the same both times, and the answer is
-right. It looks like a place that is passed once, because `result()` is where the waiting happens.
+Code between `create_callback` and `result()` runs at least twice: before the wait, and again when
+the answer has arrived. Outside a step, its side effects are repeated. A quick test misses this: the
+ID is the same both times, and the answer is right. The code looks as if it runs only once, because
+it's `result()` that waits.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ A_DAY = CallbackConfig(timeout=Duration.from_days(1))
 def broken(event: dict[str, Any], context: DurableContext) -> str | None:
     """Ask the kitchen whether it can prepare a dish."""
     callback = context.create_callback(name="kitchen", config=A_DAY)
-    shop.send(f"{event['dish']}? {callback.callback_id}")  # sent again once it is answered
+    shop.send(f"{event['dish']}? {callback.callback_id}")  # sent again after the answer
     answer: str | None = callback.result()
     return answer
 
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str | None:
-    """The same, with the question in a step."""
+    """Ask in a step."""
     callback = context.create_callback(name="kitchen", config=A_DAY)
     context.step(
         lambda _: shop.send(f"{event['dish']}? {callback.callback_id}"), name="ask the kitchen"

@@ -1,9 +1,9 @@
-"""Catch `StepError` around a step: what the step raised never comes out of it.
+"""Catch `StepError` around a step: the exception that its body raised never reaches the handler.
 
-A step's error is stored like a result, and comes back as `StepError`, with the class as text in
-`error_type`: on the first run as well as on replay. `except CardDeclined` never matches, and the
-execution fails in the very case that it provides for. Nobody notices in a quick test in which no
-card is declined. What is no mishap but an outcome is better returned by the step than raised.
+A step's error is stored like a result and reaches the handler as a `StepError`, with the class name
+in `error_type`, on the first run as well as on replay. `except CardDeclined` never matches, and the
+execution fails in exactly the case that the clause is for. A quick test misses this unless a card
+is declined. If a failure is an expected outcome, return it from the step instead of raising.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from aws_durable_execution_sdk_python.retries import RetryPresets
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "when the card is declined the execution fails, and the customer hears nothing"
+SHOWS = "when the card is declined, the execution fails, and the customer isn't notified"
 
 ONCE = StepConfig(retry_strategy=RetryPresets.none())
 
 
-class CardDeclined(Exception):  # noqa: N818 - says what it is
-    """The bank does not pay."""
+class CardDeclined(Exception):  # noqa: N818 - the bank's term
+    """The bank declines the charge."""
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Charge an order, and tell the customer how that went."""
+    """Charge an order, and notify the customer of the outcome."""
     try:
         state = context.step(_charge, name="charge the card", config=ONCE)
-    except CardDeclined:  # comes as StepError
+    except CardDeclined:  # arrives as StepError
         state = "declined"
     context.step(lambda _: shop.send(f"{event['who']}: {state}"), name="tell the customer")
     return state
@@ -44,7 +44,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with the class that comes."""
+    """Catch the SDK's error, and check its type."""
     try:
         state = context.step(_charge, name="charge the card", config=ONCE)
     except StepError as error:

@@ -1,10 +1,10 @@
-"""Give the execution more time than everything that it waits for, one after the other.
+"""Give the execution more time than all of its waits take together.
 
-The function's ExecutionTimeout, here two days, bounds the whole execution. When it is over the
-execution ends as TIMED_OUT, and no code of the handler runs any more: no `except`, nothing that
-cleans up. A callback that may take a week never gets to time out. Nobody notices in a quick test,
-because that timeout is not in the code but in the template, and because somebody answers; AWS's
-local runner counts it in real time, however much time it skips.
+The function's ExecutionTimeout, here two days, limits the whole execution. When it expires, the
+execution ends as TIMED_OUT, and no handler code runs: no `except`, no cleanup. A callback with a
+timeout of a week never gets to time out. A quick test misses this because the limit is in the
+template, not in the code, and because the test answers the callback. AWS's local runner measures
+the limit in real time, even if it skips waits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Hold a seat until it is paid for; release it if nobody pays."""
+    """Hold a seat until it is paid for, and release it if nobody pays."""
     context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
     try:
         return str(context.wait_for_callback(_ask, name="payment", config=A_WEEK))  # too long
@@ -42,7 +42,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with a wait that ends before the execution has to."""
+    """Let the callback time out before the execution does."""
     context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
     try:
         return str(context.wait_for_callback(_ask, name="payment", config=A_DAY))

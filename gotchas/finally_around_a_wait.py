@@ -1,9 +1,9 @@
-"""Clean up after a wait in the normal flow, never in a `finally` around it.
+"""Never clean up in a `finally` around a wait: it runs when the wait starts.
 
-The SDK suspends a handler by raising, so a `finally` runs at every suspension: not when the wait is
-over, but when it begins. Even with the cleaning up in a step, as here, it is done too early, once,
-and read back later, when it would have been due. Nobody notices in a quick test: everything is done
-as often as it should be, and no error is seen. Catch what can go wrong, then clean up below.
+The SDK suspends a handler by raising, so a `finally` runs at every suspension, not only when the
+wait is over. Even if the cleanup is a step, as here, it runs too early; when it is due, its result
+is only read back. A quick test misses this: everything runs as often as it should, and no error
+appears. Catch the errors you expect, and clean up after the `try` statement.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 from dacapo import Scenario, succeed
 from gotchas import shop
 
-SHOWS = "'release the seat' starts before the payment that it is held for has ended"
+SHOWS = "'release the seat' starts while the payment is still pending"
 
 A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Hold a seat until it is paid for, or until it is clear that nobody will."""
+    """Hold a seat until it is paid for or the payment times out."""
     context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
     state = "unpaid"
     try:
         state = str(context.wait_for_callback(_ask, name="payment", config=A_DAY))
     except CallbackError:
         context.logger.info("not paid in time")
-    finally:  # at every suspension as well
+    finally:  # runs at every suspension too
         context.step(lambda _: shop.send(f"release {event['seat']}"), name="release the seat")
     return state
 
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, without `finally`."""
+    """Release the seat after the `try` statement."""
     context.step(lambda _: shop.send(f"hold {event['seat']}"), name="hold the seat")
     state = "unpaid"
     try:

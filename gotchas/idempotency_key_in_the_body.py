@@ -1,10 +1,10 @@
-"""Draw an idempotency key in a step of its own, or derive it from the execution and a fixed name.
+"""Generate an idempotency key in its own step, or derive it from the execution and a fixed name.
 
-A retry comes in another invocation, and the body draws another key for it; a key that is drawn
-inside the step that uses it is no better (`broken_inside`). The bank takes the second try for a
-second charge. Nobody notices in a quick test, in which no answer gets lost: the key only matters
-when the first try worked and nobody heard of it. A step that only draws is read back on every
-retry; an ARN and a name need not be drawn at all.
+A retry runs in another invocation, in which the body generates another key. Generating it inside
+the step that uses it doesn't help (`broken_inside`). The bank takes the second attempt for a second
+charge. A quick test misses this because no response gets lost: the key matters only if the first
+attempt succeeded without the handler knowing. The result of a step that only generates the key is
+read back on every retry; a key derived from the execution's ARN and a name needs no step.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from aws_durable_execution_sdk_python import DurableContext, StepContext, durabl
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the bank is given two keys for one order, and takes the money twice"
+SHOWS = "the bank receives two keys for one order, and charges it twice"
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> int:
     """Charge an order."""
-    key = str(uuid4())  # another one for every retry
+    key = str(uuid4())  # a different one on every retry
     return context.step(partial(_charge, event["euros"], key), name="charge the card")
 
 
 @durable_execution
 def broken_inside(event: dict[str, Any], context: DurableContext) -> int:
-    """The same, with the key drawn too late instead of too early."""
-    # Another one for every retry.
+    """Generate the key too late instead of too early."""
+    # A different one on every retry.
     return context.step(
         lambda step: _charge(event["euros"], str(uuid4()), step), name="charge the card"
     )
@@ -39,7 +39,7 @@ def broken_inside(event: dict[str, Any], context: DurableContext) -> int:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> int:
-    """The same, with a key that is drawn once."""
+    """Generate the key once, in its own step."""
     key = context.step(lambda _: str(uuid4()), name="draw an idempotency key")
     return context.step(partial(_charge, event["euros"], key), name="charge the card")
 
@@ -47,7 +47,7 @@ def fixed(event: dict[str, Any], context: DurableContext) -> int:
 def _charge(euros: int, key: str, step: StepContext) -> int:
     paid = shop.charge(euros, key)
     if step.attempt == 1:
-        raise ConnectionError("the bank's answer got lost")
+        raise ConnectionError("the bank's response was lost")
     return paid
 
 

@@ -1,9 +1,8 @@
-"""Inside a child context use the context that it was given, never the one around it.
+"""Inside a child context, use the context that it receives, never the parent's.
 
-Operations get their ids by counting within their context. Once the child has ended its body is not
-run again, so the operations that it made on the parent are no longer counted, and everything after
-the child asks for an id that another operation has. Nobody notices in a quick test that is not
-interrupted after the child has ended.
+Each context numbers its own operations. The body of a completed child context doesn't run again, so
+the operations that it started on the parent aren't counted, and every later operation gets an ID
+that belongs to another. A quick test misses this unless it suspends after the child has completed.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for the wait where the log has 'pack it'"
+SHOWS = "on replay, the handler starts the wait where the history has 'pack it'"
 
 A_DAY = Duration.from_days(1)
 
@@ -26,7 +25,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
     """Pack and label an order, and ask for a review when it has arrived."""
 
     def ship(child: DurableContext) -> str:
-        context.step(lambda _: shop.send(f"pack {event['item']}"), name="pack it")  # not the child
+        context.step(lambda _: shop.send(f"pack {event['item']}"), name="pack it")  # on the parent
         return child.step(lambda _: "label 4711", name="print a label")
 
     label = context.run_in_child_context(ship, name="ship it")
@@ -37,7 +36,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with all operations of the child on the child."""
+    """Start all operations of the child on the child."""
 
     def ship(child: DurableContext) -> str:
         child.step(lambda _: shop.send(f"pack {event['item']}"), name="pack it")

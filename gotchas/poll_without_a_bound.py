@@ -1,10 +1,10 @@
-"""Bound every poll, and say what happens when the bound is reached.
+"""Limit the attempts of every poll, and handle the error when they run out.
 
-A wait strategy of one's own that only looks at the state asks for ever when the state never comes:
-each poll is charged, until the execution times out or has used up its operations, and then no code
-of the handler runs any more. Nobody notices in a quick test, because in it the parcel arrives; in
-one in which it doesn't, AWS's local runner polls on and on. What `create_wait_strategy` makes has a
-bound, and raises `WaitForConditionError` when it is reached.
+A custom wait strategy that checks only the state polls forever if the state it expects never comes.
+You pay for every poll until the execution times out or reaches its quota of operations, and then no
+handler code runs. A quick test misses this because its parcel arrives; if it doesn't, AWS's local
+runner never stops polling. A strategy from `create_wait_strategy` has a limit, and raises
+`WaitForConditionError` when it is reached.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from aws_durable_execution_sdk_python.waits import (
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "the execution polls until it is ended as TIMED_OUT, and nobody is told"
+SHOWS = "the execution polls until it ends as TIMED_OUT, and nobody is notified"
 
 AN_HOUR = Duration.from_hours(1)
 
 
-def for_ever(state: str, _: int) -> WaitForConditionDecision:
-    """Look again in an hour, however often that was."""
+def poll_forever(state: str, _: int) -> WaitForConditionDecision:
+    """Check again in an hour, regardless of the number of attempts."""
     if state == "done":
         return WaitForConditionDecision.stop_polling()
     return WaitForConditionDecision.continue_waiting(AN_HOUR)
 
 
-for_some_hours = create_wait_strategy(
+poll_six_times = create_wait_strategy(
     WaitStrategyConfig[str](
         should_continue_polling=lambda state: state != "done",
         max_attempts=6,
@@ -55,10 +55,10 @@ for_some_hours = create_wait_strategy(
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Wait until a parcel has arrived, and tell the shop."""
-    config = WaitForConditionConfig(for_ever, initial_state="")  # if it ever arrives
+    """Wait until a parcel has arrived, and notify the shop."""
+    config = WaitForConditionConfig(poll_forever, initial_state="")  # no limit
     try:
-        state = context.wait_for_condition(_look, config, name="wait for the parcel")
+        state = context.wait_for_condition(_check, config, name="wait for the parcel")
     except WaitForConditionError:
         state = "lost"
     context.step(lambda _: shop.send(f"parcel {event['parcel']} is {state}"), name="tell the shop")
@@ -67,17 +67,17 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, some times."""
-    config = WaitForConditionConfig(for_some_hours, initial_state="")
+    """Poll six times at most."""
+    config = WaitForConditionConfig(poll_six_times, initial_state="")
     try:
-        state = context.wait_for_condition(_look, config, name="wait for the parcel")
+        state = context.wait_for_condition(_check, config, name="wait for the parcel")
     except WaitForConditionError:
         state = "lost"
     context.step(lambda _: shop.send(f"parcel {event['parcel']} is {state}"), name="tell the shop")
     return state
 
 
-def _look(_: str, __: WaitForConditionCheckContext) -> str:
+def _check(_: str, __: WaitForConditionCheckContext) -> str:
     return "under way"
 
 

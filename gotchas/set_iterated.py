@@ -1,9 +1,9 @@
-"""Sort a set before you make operations from it.
+"""Sort a set before you start operations from it.
 
-A set of strings comes in an order that depends on the process (PYTHONHASHSEED), so an execution
-that is resumed in another Lambda environment asks for its operations in another order than the log
-has, and fails. Nobody notices in a test that runs in one process, however often it replays: there
-the order stays the same. The same goes for a list or a dict that was made from a set.
+The iteration order of a set of strings depends on the process (PYTHONHASHSEED). An execution that
+resumes in another Lambda execution environment starts its operations in a different order from the
+one in its history, and fails. A test that runs in one process misses this, however often it
+replays: the order is stable there. The same applies to a list or a dict built from a set.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "in another process, after the wait, the handler asks for the reservations in another order"
+SHOWS = "in another process, the handler starts the reservations in a different order"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Reserve everything that was ordered, each thing once; pack it when it is paid."""
-    for item in set(event["items"]):  # in another order in another process
+    """Reserve each item of an order once, and pack them when they are paid for."""
+    for item in set(event["items"]):  # a different order in another process
         context.step(partial(_reserve, item), name=f"reserve {item}")
     context.wait(A_DAY, name="wait for the money")
     context.step(lambda _: shop.send("pack it all"), name="have it packed")
@@ -34,7 +34,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, in alphabetical order."""
+    """Reserve the items in alphabetical order."""
     for item in sorted(set(event["items"])):
         context.step(partial(_reserve, item), name=f"reserve {item}")
     context.wait(A_DAY, name="wait for the money")

@@ -1,4 +1,4 @@
-"""The shop around the gotchas: messages that leave it, a bank, a bucket; all of it is countable."""
+"""The shop that all gotchas share: an outbox, a bank, and a bucket. Tests check their contents."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from moto import mock_aws
 OUTBOX = "https://sqs.us-east-1.amazonaws.com/123456789012/outbox"
 CHARGES = "charges"
 EXPORTS = "exports"
-KEPT = Duration.from_days(14)
-"""How long messages stay in the queue, in virtual time: SQS has no more."""
+RETENTION = Duration.from_days(14)
+"""Retention period of the outbox in virtual time: the maximum of SQS."""
 
 sqs = boto3.client("sqs")
 dynamodb = boto3.client("dynamodb")
 s3 = boto3.client("s3")
 
-# The world makes its calls with clients of its own, so that the handlers' can be counted.
+# The world has its own clients, so that only the calls of the handlers are counted.
 _sqs, _dynamodb, _s3 = boto3.client("sqs"), boto3.client("dynamodb"), boto3.client("s3")
 
 
 @dataclass
 class Shop:
-    """What has happened outside, filled in when the run is over.
+    """The side effects of a run, filled in when it ends.
 
     Parameters:
-        sent: the messages that left the shop, in order.
-        charged: what the bank took, in euros: one entry for each idempotency key.
+        sent: the messages in the outbox, in order.
+        charged: the charges in euros, one for each idempotency key.
         exports: the keys of the objects in the bucket.
     """
 
@@ -40,15 +40,15 @@ class Shop:
 
 
 def send(message: str) -> None:
-    """Send a message: a mail, a parcel label, a word to the warehouse."""
+    """Send a message: an email, a parcel label, an instruction to the warehouse."""
     sqs.send_message(QueueUrl=OUTBOX, MessageBody=message)
 
 
 def charge(euros: int, key: str) -> int:
-    """Have the bank take money; with the same key again it is the same charge.
+    """Charge the customer; repeating the idempotency key doesn't charge again.
 
     Returns:
-        What was taken.
+        The amount in euros.
     """
     item = {"idempotency_key": {"S": key}, "euros": {"N": str(euros)}}
     dynamodb.put_item(TableName=CHARGES, Item=item)
@@ -56,10 +56,10 @@ def charge(euros: int, key: str) -> int:
 
 
 def export(key: str, text: str) -> str:
-    """Keep a text in the bucket.
+    """Store a text in the bucket.
 
     Returns:
-        Its key.
+        The key of the object.
     """
     s3.put_object(Bucket=EXPORTS, Key=key, Body=text.encode())
     return key
@@ -67,12 +67,12 @@ def export(key: str, text: str) -> str:
 
 @contextmanager
 def world() -> Iterator[Shop]:
-    """A shop in which nothing has happened yet."""
+    """Context manager that yields a new shop; its lists are filled at the end."""
     shop = Shop()
     with mock_aws():
         _sqs.create_queue(
             QueueName=OUTBOX.rpartition("/")[2],
-            Attributes={"MessageRetentionPeriod": str(KEPT.to_seconds())},
+            Attributes={"MessageRetentionPeriod": str(RETENTION.to_seconds())},
         )
         _s3.create_bucket(Bucket=EXPORTS)
         _dynamodb.create_table(
@@ -84,15 +84,15 @@ def world() -> Iterator[Shop]:
         try:
             yield shop
         finally:
-            _look(shop)
+            _collect(shop)
 
 
-def _look(shop: Shop) -> None:
-    while found := _sqs.receive_message(QueueUrl=OUTBOX, MaxNumberOfMessages=10).get("Messages"):
-        for message in found:
+def _collect(shop: Shop) -> None:
+    while batch := _sqs.receive_message(QueueUrl=OUTBOX, MaxNumberOfMessages=10).get("Messages"):
+        for message in batch:
             shop.sent.append(message["Body"])
             _sqs.delete_message(QueueUrl=OUTBOX, ReceiptHandle=message["ReceiptHandle"])
     items = _dynamodb.scan(TableName=CHARGES)["Items"]
     shop.charged.extend(int(item["euros"]["N"]) for item in items)
     objects = _s3.list_objects_v2(Bucket=EXPORTS).get("Contents", [])
-    shop.exports.extend(kept["Key"] for kept in objects)
+    shop.exports.extend(stored["Key"] for stored in objects)

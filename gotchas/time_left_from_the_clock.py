@@ -1,9 +1,9 @@
-"""Work out how long is left in a step, even if the deadline itself was noted in one.
+"""Compute the remaining time in a step, even if the deadline itself comes from one.
 
-The length of a wait is recorded when it starts; what the body works out on replay is compared with
-nothing, but it still has to be a length. When the wait is over nothing is left, and the SDK refuses
-a wait of less than a second: the execution fails just when it should go on. Nobody notices in a
-quick test that skips time, because the clock stands still in it and the whole wait is always left.
+The duration of a wait is recorded when the wait starts. On replay, the SDK ignores the new value
+but still validates it. When the wait is over, no time is left, and the SDK rejects a wait shorter
+than a second: the execution fails just when it should continue. A quick test that skips time misses
+this, because its clock stands still and the full wait always remains.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for a wait of 0 s where the log has a day"
+SHOWS = "after the wait, the handler asks for a wait of 0 s where the history has one day"
 
 A_DAY = 24 * 60 * 60
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> str:
-    """Charge an order a day after it was placed, however long the letter took."""
+    """Charge an order a day after it was placed, no matter how long the letter took."""
     due = context.step(lambda _: time.time() + A_DAY, name="note when it is due")
     context.step(lambda _: shop.send("we charge you tomorrow"), name="announce it")
     left = due - time.time()  # nothing is left on replay
@@ -35,7 +35,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> str:
-    """The same, with the rest of the time worked out once."""
+    """Compute the remaining time once, in a step."""
     due = context.step(lambda _: time.time() + A_DAY, name="note when it is due")
     context.step(lambda _: shop.send("we charge you tomorrow"), name="announce it")
     left = context.step(lambda _: max(1, due - time.time()), name="see how long is left")

@@ -1,10 +1,10 @@
-"""Give every operation a name: it is the only thing by which a replay can tell two steps apart.
+"""Name every operation: without names, a replay can't tell two steps apart.
 
-The SDK compares type and name of an operation with what the log has in its place; steps without a
-name are all alike. If a condition comes out differently on replay and two of them change places,
-each silently gets the other's result. Nobody notices in a quick test, where the condition does not
-change meanwhile; and not in production either, for nothing fails. With names it would fail, loudly.
-To be right, take the condition from a step as well.
+The SDK compares an operation's type and name with what the history has at its position, and steps
+without a name all look alike. If a condition changes between invocations and two of them swap
+places, each silently gets the other's result. Neither a quick test nor production notices, because
+nothing fails. With names, the execution would at least fail. To be correct, it has to evaluate the
+condition in a step as well.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, 'paid' is the number of the parcel, and 'parcel' the amount"
+SHOWS = "after the wait, 'paid' holds the parcel number, and 'parcel' holds the amount"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Charge an order and pack it; what is ordered early is packed first."""
-    early = datetime.now(UTC) < datetime.fromisoformat(event["cut_off"])  # not for ever
+    """Charge an order and pack it; pack first if it is placed before the cut-off."""
+    early = datetime.now(UTC) < datetime.fromisoformat(event["cut_off"])  # not on replay
     if early:
         parcel = context.step(lambda _: "parcel 4711")
         paid = context.step(lambda _: shop.charge(12, key=event["order"]))
@@ -39,7 +39,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """The same, with names, and with a condition that is looked at once."""
+    """Name the steps, and evaluate the condition once, in a step."""
     cut_off = datetime.fromisoformat(event["cut_off"])
     early = context.step(lambda _: datetime.now(UTC) < cut_off, name="see whether it is early")
     if early:

@@ -1,9 +1,9 @@
-"""Do things at the same time with `map` or `parallel`, never with threads of your own.
+"""Run operations concurrently with `map` or `parallel`, never in threads of your own.
 
-Operations get their ids by counting, in the order in which they are asked for. Threads ask in
-whichever order they run; on replay finished steps take no time, so the order is another one, and
-operations land on each other's ids. Nobody notices in a quick test that is not interrupted after
-the threads. `map` gives each item a context of its own, in which only its own operations count.
+Operation IDs come from a counter, in the order in which operations start. Threads start them in any
+order; on replay, completed steps take no time, so the order changes and operations get each other's
+IDs. A quick test misses this unless it suspends after the threads finish. `map` gives each item a
+context of its own, with its own counter.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import Scenario
 from gotchas import shop
 
-SHOWS = "after the wait, the handler asks for 'label tea' where the log has 'pack milk'"
+SHOWS = "after the wait, the handler starts 'label tea' where the history has 'pack milk'"
 
 A_DAY = Duration.from_days(1)
 
 
 @durable_execution
 def broken(event: list[str], context: DurableContext) -> list[str]:
-    """Pack and label some things at the same time, and ask for a review later."""
+    """Pack and label several items concurrently, and ask for a review later."""
     with ThreadPoolExecutor() as threads:
         labels = list(threads.map(partial(_ship, context), event))  # one context, many threads
     context.wait(A_DAY, name="let them arrive")
@@ -40,7 +40,7 @@ def broken(event: list[str], context: DurableContext) -> list[str]:
 
 @durable_execution
 def fixed(event: list[str], context: DurableContext) -> list[str]:
-    """The same, with a context for each of them."""
+    """Give each item a context of its own."""
     labels: BatchResult[str] = context.map(
         event, lambda child, item, *_: _ship(child, item), name="ship them"
     )

@@ -1,4 +1,4 @@
-"""What each broken handler is found out by, and what a plain run of it shows; the tests run it."""
+"""Expected finding and outcomes of each broken handler. The tests check them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ STUCK = "ScenarioError"
 
 
 class Verdict(NamedTuple):
-    """What is found in a broken handler, and what a plain run of it shows.
+    """The finding for a broken handler, and the outcome of a plain run.
 
     Parameters:
-        finding: the code of the one thing that the verifier finds.
-        official: how it ends on AWS's runner; None if that cannot run it here.
-        dacapo: how it ends on the simulated service.
-        wrong_on_official, wrong_on_dacapo: whether what it did outside, or when, or what it
-            returned, is not what the mended handler's run has; of runs that succeed.
+        finding: the code of the only finding of `dacapo verify`.
+        official: the outcome on AWS's local runner; None if it can't run the scenario.
+        dacapo: the outcome on the simulated service.
+        wrong_on_official, wrong_on_dacapo: whether a run that succeeds has side effects, times or
+            a result that differ from those of the fixed handler.
     """
 
     finding: str
@@ -29,19 +29,19 @@ class Verdict(NamedTuple):
 
 
 VERDICTS = {
-    "branch_on_chance": Verdict("chance-outside-step", SUCCEEDED, DIVERGED),
+    "branch_on_chance": Verdict("randomness-outside-step", SUCCEEDED, DIVERGED),
     "effect_outside_a_step": Verdict("effect-outside-step", SUCCEEDED, SUCCEEDED, True, True),
-    "closure_changed_in_a_step": Verdict("other-result", SUCCEEDED, SUCCEEDED, True, True),
+    "closure_changed_in_a_step": Verdict("different-result", SUCCEEDED, SUCCEEDED, True, True),
     "dynamic_operation_name": Verdict("clock-outside-step", SUCCEEDED, DIVERGED),
     "big_child_result": Verdict("never-reached", SUCCEEDED, SUCCEEDED, True, True),
     "unnamed_operations_swapped": Verdict("unnamed-operation", SUCCEEDED, SUCCEEDED, False, True),
     "deadline_from_the_clock": Verdict("clock-outside-step", SUCCEEDED, SUCCEEDED, False, True),
     "time_left_from_the_clock": Verdict("clock-outside-step", SUCCEEDED, "FAILED ValidationError"),
-    "set_iterated": Verdict("other-operation", SUCCEEDED, SUCCEEDED, False, False),
-    "warm_cache": Verdict("other-operation", DIVERGED, DIVERGED),
+    "set_iterated": Verdict("different-operation", SUCCEEDED, SUCCEEDED, False, False),
+    "warm_cache": Verdict("different-operation", DIVERGED, DIVERGED),
     "parent_context_in_a_child": Verdict("parent-context", DIVERGED, DIVERGED),
     "durable_operation_in_a_step": Verdict("operation-in-step", DIVERGED, DIVERGED),
-    "user_threads": Verdict("other-thread", DIVERGED, DIVERGED),
+    "user_threads": Verdict("different-thread", DIVERGED, DIVERGED),
     "bare_except_around_a_wait": Verdict("suspension-swallowed", SUCCEEDED, SUCCEEDED, True, True),
     "finally_around_a_wait": Verdict("suspension-swallowed", SUCCEEDED, SUCCEEDED, True, True),
     "divergence_swallowed": Verdict("divergence-swallowed", SUCCEEDED, SUCCEEDED, True, True),
@@ -50,7 +50,9 @@ VERDICTS = {
     "types_that_change": Verdict("changed-by-serdes", SUCCEEDED, SUCCEEDED, True, True),
     "at_most_once_twice": Verdict("ran-twice", SUCCEEDED, SUCCEEDED, True, True),
     "effect_before_a_result": Verdict("effect-outside-step", SUCCEEDED, SUCCEEDED, True, True),
-    "compensations_noted_in_steps": Verdict("other-operation", SUCCEEDED, SUCCEEDED, True, True),
+    "compensations_noted_in_steps": Verdict(
+        "different-operation", SUCCEEDED, SUCCEEDED, True, True
+    ),
     "idempotency_key_in_the_body": Verdict("effect-repeated", SUCCEEDED, SUCCEEDED, True, True),
     "big_step_result": Verdict("payload-too-large", SUCCEEDED, "FAILED CheckpointError"),
     "execution_timeout_too_short": Verdict("timeout-too-long", None, TIMED_OUT),

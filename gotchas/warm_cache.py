@@ -1,10 +1,10 @@
-"""Ask a cache inside the step, never whether to make the step.
+"""Read a cache inside a step; never let it decide whether to start the step.
 
-A module-level variable lives as long as the process: Lambda may resume an execution in the process
-that began it, in one that another execution has warmed, or in a fresh one. If an operation is made
-or left out according to what is cached, the handler takes another path than the log has as soon as
-that changes. A quick test notices only if it is the first in its process; with a cache that is warm
-already the step is left out from the start, and all is well.
+A module-level variable lives as long as its process, and Lambda may resume an execution in the
+process that started it, in one that another execution has warmed, or in a fresh one. If the cache
+decides whether to start an operation, the handler departs from its history as soon as the cache
+changes. A quick test notices only if it runs first in its process. If the cache is already warm,
+every invocation skips the step, and the test passes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dacapo import Scenario
 from gotchas import shop
 from gotchas.shop import Shop
 
-SHOWS = "in a warm process the handler asks for the wait where the log has 'look the rate up'"
+SHOWS = "in a warm process, the handler starts the wait where the history has 'look the rate up'"
 
 A_DAY = Duration.from_days(1)
 
@@ -29,10 +29,10 @@ _rates: dict[str, float] = {}
 
 @durable_execution
 def broken(event: dict[str, Any], context: DurableContext) -> float:
-    """Note the rate on the day of the order, and send the bill when it has arrived."""
+    """Record the rate on the day of the order, and send the bill when it has arrived."""
     to = event["currency"]
     rate = _rates.get(to) or context.step(lambda _: _look_up(to), name="look the rate up")
-    _rates[to] = rate  # from now on, in this process, there is no step
+    _rates[to] = rate  # from now on, this process skips the step
     context.wait(A_DAY, name="let it arrive")
     context.step(lambda _: shop.send(f"12 euros at {rate}"), name="send the bill")
     return rate
@@ -40,7 +40,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> float:
 
 @durable_execution
 def fixed(event: dict[str, Any], context: DurableContext) -> float:
-    """The same, with a step that is always made, and may be quick."""
+    """Run the step every time; with a warm cache, it is quick."""
     to = event["currency"]
     rate = context.step(lambda _: _rates.get(to) or _look_up(to), name="look the rate up")
     _rates[to] = rate
@@ -55,10 +55,10 @@ def _look_up(currency: str) -> float:
 
 @contextmanager
 def cold_world() -> Iterator[Shop]:
-    """The shop, with nothing in the cache."""
+    """Context manager that yields the shop with an empty cache."""
     _rates.clear()
-    with shop.world() as it:
-        yield it
+    with shop.world() as shop_world:
+        yield shop_world
 
 
 breaks = Scenario(handler=broken, event={"currency": "USD"}, world=cold_world)

@@ -1,4 +1,4 @@
-"""An order that a restaurant accepts, rejects, or says nothing about.
+"""Human in the loop: a reviewer accepts an order, rejects it, or doesn't answer.
 
 Run one with `dacapo run scenarios/approval.py:accepted`.
 """
@@ -11,67 +11,71 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from dacapo import Answer, Happening, Scenario, fail, fail_next_calls, succeed
+from dacapo import Answer, ExternalEvent, Scenario, fail, fail_next_calls, succeed
 from patterns.approval import page
 from patterns.approval.handler import handler
-from scenarios.worlds.restaurant import ORDER, PAGE, Restaurant, restaurant_world
+from scenarios.worlds.approval import ORDER, PAGE, ApprovalWorld, approval_world
 
 ONE_MINUTE = timedelta(minutes=1)
 TWO_MINUTES = timedelta(minutes=2)
 SIX_MINUTES = timedelta(minutes=6)
 
 
-def _story(
-    *happenings: Happening,
+def _scenario(
+    *external_events: ExternalEvent,
     answers: Mapping[str, Answer] | None = None,
-    world: Callable[[], AbstractContextManager[Restaurant]] = restaurant_world,
+    world: Callable[[], AbstractContextManager[ApprovalWorld]] = approval_world,
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event=ORDER,
         answers=answers or {},
         world=world,
-        happenings=happenings,
+        external_events=external_events,
         functions={PAGE: page.handler},
     )
 
 
-def _throttle(_: Restaurant) -> None:
+def _throttle(_: ApprovalWorld) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
 
 
-ACCEPT = Happening(TWO_MINUTES, "the restaurant presses Yes", Restaurant.accept)
-REJECT = Happening(TWO_MINUTES, "the restaurant presses No", Restaurant.reject)
+ACCEPT = ExternalEvent(TWO_MINUTES, "the reviewer presses Accept", ApprovalWorld.accept)
+REJECT = ExternalEvent(TWO_MINUTES, "the reviewer presses Reject", ApprovalWorld.reject)
 
-accepted = _story(ACCEPT)
-rejected = _story(REJECT)
-nobody_answers = _story()
-accepted_twice = _story(ACCEPT, replace(ACCEPT, name="it presses Yes again"))
-accepted_then_rejected = _story(ACCEPT, replace(REJECT, name="it presses No as well"))
-accepted_too_late = _story(replace(ACCEPT, after=SIX_MINUTES))
-link_fetched_by_a_scanner = _story(
-    Happening(ONE_MINUTE, "a mail scanner fetches the link", Restaurant.fetch)
+accepted = _scenario(ACCEPT)
+rejected = _scenario(REJECT)
+nobody_answers = _scenario()
+accepted_twice = _scenario(ACCEPT, replace(ACCEPT, name="the reviewer presses Accept again"))
+accepted_then_rejected = _scenario(
+    ACCEPT, replace(REJECT, name="the reviewer presses Reject as well")
 )
-form_fiddled_with = _story(
-    Happening(ONE_MINUTE, "somebody sends what no button sends", Restaurant.fiddle), ACCEPT
+accepted_too_late = _scenario(replace(ACCEPT, after=SIX_MINUTES))
+link_opened_by_a_scanner = _scenario(
+    ExternalEvent(ONE_MINUTE, "an email scanner opens the link", ApprovalWorld.open_link)
 )
-# An operator answers by hand, past the page, with what is no decision.
-answered_with_nonsense_once = _story(
+form_tampered_with = _scenario(
+    ExternalEvent(ONE_MINUTE, "a tampered form is submitted", ApprovalWorld.tamper), ACCEPT
+)
+# An operator bypasses the page and answers the callback with an invalid decision.
+invalid_answer_once = _scenario(
     ACCEPT, answers={"decision 1": succeed("perhaps", after=ONE_MINUTE)}
 )
-answered_with_nonsense_only = _story(
+only_invalid_answers = _scenario(
     answers={
         f"decision {number}": succeed({"decision": True}, after=ONE_MINUTE) for number in (1, 2, 3)
     }
 )
-answered_with_nonsense_at_the_last_moment = _story(
+invalid_answer_at_the_last_moment = _scenario(
     answers={"decision 1": succeed("perhaps", after=timedelta(minutes=4, seconds=59.5))}
 )
-failed_by_hand = _story(answers={"decision 1": fail("the kitchen burns", after=ONE_MINUTE)})
-callbacks_throttled = _story(
-    Happening(TWO_MINUTES, "the callback API throttles", _throttle),
-    ACCEPT,
-    Happening(timedelta(minutes=3), "the restaurant presses Yes again", Restaurant.accept),
+callback_failed_by_an_operator = _scenario(
+    answers={"decision 1": fail("the warehouse is on fire", after=ONE_MINUTE)}
 )
-order_exists = _story(world=partial(restaurant_world, order_exists=True))
-no_order = replace(_story(), event={"order_id": "A-17", "items": []})
+callbacks_throttled = _scenario(
+    ExternalEvent(TWO_MINUTES, "the callback API throttles", _throttle),
+    ACCEPT,
+    ExternalEvent(timedelta(minutes=3), "the reviewer presses Accept again", ApprovalWorld.accept),
+)
+order_exists = _scenario(world=partial(approval_world, order_exists=True))
+invalid_order = replace(_scenario(), event={"order_id": "A-17", "items": []})

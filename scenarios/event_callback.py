@@ -1,4 +1,4 @@
-"""A six-hour migration, waited for by its event: on time, lost, doubled, late, early, stale.
+"""A six-hour migration, waited for by its event: on time, lost, duplicated, late, early, stale.
 
 Run one with `dacapo run scenarios/event_callback.py:event_on_time`.
 """
@@ -10,8 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
-from dacapo import Happening, Scenario, fail_next_calls
-from dacapo.scenario import START
+from dacapo import START, ExternalEvent, Scenario, fail_next_calls
 from patterns.event_callback import resolver
 from patterns.event_callback.handler import handler
 from scenarios.worlds.migration import (
@@ -26,23 +25,23 @@ AT_START = timedelta(0)
 ONE_HOUR = timedelta(hours=1)
 SIX_HOURS = timedelta(hours=6)
 NINE_HOURS = timedelta(hours=9)
-"""Later than the eight hours after which the handler looks without an event."""
+"""Later than the eight hours after which the handler checks without an event."""
 
-FINISH = Happening(SIX_HOURS, "the load finishes", MigrationWorld.finish)
-FINISH_AND_TELL = Happening(SIX_HOURS, "the load finishes", MigrationWorld.finish_and_tell)
+FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
+FINISH_AND_NOTIFY = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish_and_notify)
 
-ran_before = partial(migration_world, ran_before=True)
+with_earlier_run = partial(migration_world, has_earlier_run=True)
 
 
-def _story(
-    *happenings: Happening,
+def _scenario(
+    *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[MigrationWorld]] = migration_world,
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event={"task_arn": TASK_ARN},
         world=world,
-        happenings=happenings,
+        external_events=external_events,
         functions={RESOLVER: resolver.handler},
     )
 
@@ -51,7 +50,7 @@ def _send_earlier_event(world: MigrationWorld) -> None:
     world.send_event(at=START - ONE_HOUR)
 
 
-def _send_another_tasks_event(world: MigrationWorld) -> None:
+def _send_event_of_another_task(world: MigrationWorld) -> None:
     world.send_event(task_arn=ANOTHER_TASK_ARN)
 
 
@@ -59,49 +58,63 @@ def _throttle_callbacks(_: MigrationWorld) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
 
 
-event_on_time = _story(FINISH_AND_TELL)
-event_lost = _story(FINISH)
-event_doubled = _story(
-    FINISH_AND_TELL, Happening(SIX_HOURS, "the event comes again", MigrationWorld.send_event)
+event_on_time = _scenario(FINISH_AND_NOTIFY)
+event_lost = _scenario(FINISH)
+event_duplicated = _scenario(
+    FINISH_AND_NOTIFY,
+    ExternalEvent(SIX_HOURS, "the event is delivered again", MigrationWorld.send_event),
 )
-event_late = _story(
-    FINISH, Happening(NINE_HOURS, "the event comes late", MigrationWorld.send_event)
+event_late = _scenario(
+    FINISH, ExternalEvent(NINE_HOURS, "the event arrives late", MigrationWorld.send_event)
 )
-event_early = _story(
-    Happening(AT_START, "an event comes before the row exists", MigrationWorld.tell_at_once),
-    FINISH_AND_TELL,
+event_early = _scenario(
+    ExternalEvent(
+        AT_START, "an event arrives before the row exists", MigrationWorld.notify_immediately
+    ),
+    FINISH_AND_NOTIFY,
 )
-event_between_waits = _story(
-    Happening(ONE_HOUR, "the next look is just too soon", MigrationWorld.finish_unseen),
+event_between_waits = _scenario(
+    ExternalEvent(
+        ONE_HOUR,
+        "the load finishes right after the next check",
+        MigrationWorld.finish_after_next_check,
+    ),
 )
-event_stale = _story(
-    Happening(ONE_HOUR, "the event of the earlier run comes", _send_earlier_event),
-    FINISH_AND_TELL,
-    world=ran_before,
+event_stale = _scenario(
+    ExternalEvent(ONE_HOUR, "an event of the earlier run arrives", _send_earlier_event),
+    FINISH_AND_NOTIFY,
+    world=with_earlier_run,
 )
-event_for_another_task = _story(
-    Happening(ONE_HOUR, "another task's event comes", _send_another_tasks_event), FINISH_AND_TELL
+event_for_another_task = _scenario(
+    ExternalEvent(ONE_HOUR, "an event of another task arrives", _send_event_of_another_task),
+    FINISH_AND_NOTIFY,
 )
-event_too_soon = _story(
-    Happening(ONE_HOUR, "an event comes while the task runs", MigrationWorld.send_event),
-    FINISH_AND_TELL,
+event_too_soon = _scenario(
+    ExternalEvent(
+        ONE_HOUR, "an event arrives while the task is running", MigrationWorld.send_event
+    ),
+    FINISH_AND_NOTIFY,
 )
-callbacks_throttled = _story(
-    Happening(SIX_HOURS, "the callback API throttles", _throttle_callbacks), FINISH_AND_TELL
+callbacks_throttled = _scenario(
+    ExternalEvent(SIX_HOURS, "the callback API throttles", _throttle_callbacks), FINISH_AND_NOTIFY
 )
-fails = _story(Happening(SIX_HOURS, "the task fails", MigrationWorld.fail_and_tell))
-loses_tables = _story(
-    Happening(SIX_HOURS, "three tables fail to load", MigrationWorld.finish_with_errors),
-    Happening(SIX_HOURS, "the task says that it stopped", MigrationWorld.send_event),
+fails = _scenario(ExternalEvent(SIX_HOURS, "the task fails", MigrationWorld.fail_and_notify))
+loses_tables = _scenario(
+    ExternalEvent(SIX_HOURS, "three tables fail to load", MigrationWorld.finish_with_errors),
+    ExternalEvent(SIX_HOURS, "DMS reports that the task stopped", MigrationWorld.send_event),
 )
-is_deleted = _story(Happening(SIX_HOURS, "somebody deletes the task", MigrationWorld.be_deleted))
-runs_already = _story(
-    Happening(AT_START, "somebody else starts the task", MigrationWorld.be_started)
+task_deleted = _scenario(
+    ExternalEvent(SIX_HOURS, "somebody deletes the task", MigrationWorld.delete)
 )
-never_ends = _story()
-start_refused = _story(
-    Happening(AT_START, "DMS is not ready to start the task", MigrationWorld.refuse_to_start)
+already_running = _scenario(
+    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start)
 )
-waited_for_already = _story(
-    Happening(AT_START, "another execution waits for the task", MigrationWorld.be_waited_for)
+never_ends = _scenario()
+start_refused = _scenario(
+    ExternalEvent(AT_START, "DMS refuses to start the task", MigrationWorld.refuse_to_start)
+)
+already_waited_for = _scenario(
+    ExternalEvent(
+        AT_START, "another execution waits for the task", MigrationWorld.register_another_execution
+    )
 )

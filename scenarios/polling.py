@@ -1,4 +1,4 @@
-"""A six-hour migration, waited for by asking: every way in which it can end.
+"""A six-hour migration, waited for by polling: every outcome.
 
 Run one with `dacapo run scenarios/polling.py:finishes`.
 """
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
-from dacapo import Happening, Scenario
+from dacapo import ExternalEvent, Scenario
 from patterns.polling.handler import handler
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 
@@ -18,31 +18,33 @@ AT_START = timedelta(0)
 ONE_HOUR = timedelta(hours=1)
 SIX_HOURS = timedelta(hours=6)
 
-FINISH = Happening(SIX_HOURS, "the load finishes", MigrationWorld.finish)
+FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
 
 
-def _story(
-    *happenings: Happening,
+def _scenario(
+    *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[MigrationWorld]] = migration_world,
 ) -> Scenario:
     return Scenario(
-        handler=handler, event={"task_arn": TASK_ARN}, world=world, happenings=happenings
+        handler=handler, event={"task_arn": TASK_ARN}, world=world, external_events=external_events
     )
 
 
-finishes = _story(FINISH)
-finishes_again = _story(
-    Happening(ONE_HOUR, "the load finishes", MigrationWorld.finish),
-    world=partial(migration_world, ran_before=True),
+finishes = _scenario(FINISH)
+finishes_again = _scenario(
+    ExternalEvent(ONE_HOUR, "the load finishes", MigrationWorld.finish),
+    world=partial(migration_world, has_earlier_run=True),
 )
-loses_tables = _story(
-    Happening(ONE_HOUR, "three tables fail to load", MigrationWorld.finish_with_errors)
+loses_tables = _scenario(
+    ExternalEvent(ONE_HOUR, "three tables fail to load", MigrationWorld.finish_with_errors)
 )
-fails = _story(Happening(ONE_HOUR, "the task fails", MigrationWorld.fail))
-is_stopped = _story(Happening(SIX_HOURS, "somebody stops the task", MigrationWorld.be_stopped))
-is_deleted = _story(Happening(ONE_HOUR, "somebody deletes the task", MigrationWorld.be_deleted))
-never_ends = _story()
-runs_already = _story(
-    Happening(AT_START, "somebody else starts the task", MigrationWorld.be_started)
+fails = _scenario(ExternalEvent(ONE_HOUR, "the task fails", MigrationWorld.fail))
+task_stopped = _scenario(ExternalEvent(SIX_HOURS, "somebody stops the task", MigrationWorld.stop))
+task_deleted = _scenario(
+    ExternalEvent(ONE_HOUR, "somebody deletes the task", MigrationWorld.delete)
 )
-dms_throttles = _story(Happening(ONE_HOUR, "DMS throttles", MigrationWorld.throttle), FINISH)
+never_ends = _scenario()
+already_running = _scenario(
+    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start)
+)
+dms_throttles = _scenario(ExternalEvent(ONE_HOUR, "DMS throttles", MigrationWorld.throttle), FINISH)

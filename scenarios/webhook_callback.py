@@ -1,4 +1,4 @@
-"""A recording that an agency transcribes: every way in which that can end.
+"""A vendor transcribes a recording: every outcome.
 
 Run one with `dacapo run scenarios/webhook_callback.py:answered`.
 """
@@ -9,86 +9,103 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from dacapo import Happening, Scenario, fail_next_calls
+from dacapo import ExternalEvent, Scenario, fail_next_calls
 from patterns.webhook_callback import endpoint
 from patterns.webhook_callback.handler import handler
-from scenarios.worlds.transcription import ENDPOINT, TRANSCRIPT, Agency, transcription_world
+from scenarios.worlds.transcription import ENDPOINT, TRANSCRIPT, Vendor, transcription_world
 
 HALF_AN_HOUR = timedelta(minutes=30)
 TWO_HOURS = timedelta(hours=2)
 A_MINUTE_LATER = HALF_AN_HOUR + timedelta(minutes=1)
 
 
-def _story(*happenings: Happening, agency: Callable[[], Agency] = Agency) -> Scenario:
+def _scenario(*external_events: ExternalEvent, vendor: Callable[[], Vendor] = Vendor) -> Scenario:
     return Scenario(
         handler=handler,
         event={"recording": "s3://recordings/call-17.mp3"},
-        world=lambda: transcription_world(agency()),
-        happenings=happenings,
+        world=lambda: transcription_world(vendor()),
+        external_events=external_events,
         functions={ENDPOINT: endpoint.handler},
     )
 
 
-def _signs_of_life(times: int) -> list[Happening]:
+def _heartbeats(times: int) -> list[ExternalEvent]:
     return [
-        Happening(HALF_AN_HOUR * n, "the agency gives a sign of life", Agency.give_sign_of_life)
+        ExternalEvent(HALF_AN_HOUR * n, "the vendor sends a heartbeat", Vendor.send_heartbeat)
         for n in range(1, times + 1)
     ]
 
 
-def _throttle(_: Agency) -> None:
+def _throttle(_: Vendor) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
 
 
-FINISH = Happening(HALF_AN_HOUR, "the transcript is there", Agency.finish)
-FINISH_LATER = Happening(TWO_HOURS, "the transcript is there", Agency.finish)
+FINISH = ExternalEvent(HALF_AN_HOUR, "the vendor finishes", Vendor.finish)
+FINISH_LATER = ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish)
 
-answered = _story(*_signs_of_life(3), FINISH_LATER)
-answered_soon = _story(FINISH)
-answered_after_all = _story(
-    Happening(timedelta(minutes=40), "the agency gives a sign of life", Agency.give_sign_of_life),
-    Happening(timedelta(minutes=50), "a stranger says it is done", Agency.be_impersonated),
-    Happening(timedelta(minutes=80), "the agency gives a sign of life", Agency.give_sign_of_life),
-    Happening(timedelta(minutes=90), "the agency sends nonsense", Agency.stammer),
-    Happening(TWO_HOURS, "the agency says it is done", Agency.finish),
-    Happening(TWO_HOURS + timedelta(minutes=1), "it says so again", Agency.finish),
-    Happening(TWO_HOURS + timedelta(minutes=2), "it says something else", Agency.finish_otherwise),
+answered = _scenario(*_heartbeats(3), FINISH_LATER)
+answered_soon = _scenario(FINISH)
+answered_eventually = _scenario(
+    ExternalEvent(timedelta(minutes=40), "the vendor sends a heartbeat", Vendor.send_heartbeat),
+    ExternalEvent(
+        timedelta(minutes=50), "a stranger sends a forged answer", Vendor.send_forged_answer
+    ),
+    ExternalEvent(timedelta(minutes=80), "the vendor sends a heartbeat", Vendor.send_heartbeat),
+    ExternalEvent(
+        timedelta(minutes=90), "the vendor sends an invalid answer", Vendor.send_invalid_answer
+    ),
+    ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish),
+    ExternalEvent(TWO_HOURS + timedelta(minutes=1), "the vendor repeats its answer", Vendor.finish),
+    ExternalEvent(
+        TWO_HOURS + timedelta(minutes=2),
+        "the vendor sends a different answer",
+        Vendor.finish_differently,
+    ),
 )
-answered_at_once = _story(
-    agency=partial(Agency, answers_at_once={"kind": "success", "result": TRANSCRIPT})
+answered_immediately = _scenario(
+    vendor=partial(Vendor, immediate_answer={"kind": "success", "result": TRANSCRIPT})
 )
-answered_twice = _story(FINISH, Happening(A_MINUTE_LATER, "it says so again", Agency.finish))
-answered_otherwise = _story(
-    FINISH, Happening(A_MINUTE_LATER, "it says something else", Agency.finish_otherwise)
+answered_twice = _scenario(
+    FINISH, ExternalEvent(A_MINUTE_LATER, "the vendor repeats its answer", Vendor.finish)
 )
-answered_too_late = _story(Happening(TWO_HOURS, "the transcript is there", Agency.finish))
-answered_by_a_stranger = _story(
-    Happening(timedelta(minutes=1), "a stranger calls the URL", Agency.be_impersonated), FINISH
-)
-answered_badly_first = _story(
-    Happening(timedelta(minutes=1), "it says something undocumented", Agency.stammer), FINISH
-)
-callbacks_throttled = _story(
-    Happening(HALF_AN_HOUR, "the callback API throttles", _throttle),
+answered_differently = _scenario(
     FINISH,
-    Happening(A_MINUTE_LATER, "the agency comes again", Agency.finish),
+    ExternalEvent(A_MINUTE_LATER, "the vendor sends a different answer", Vendor.finish_differently),
 )
-answered_while_throttled_then_silent = _story(
-    Happening(HALF_AN_HOUR, "the callback API throttles", _throttle),
+answered_too_late = _scenario(ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish))
+answer_forged = _scenario(
+    ExternalEvent(
+        timedelta(minutes=1), "a stranger sends a forged answer", Vendor.send_forged_answer
+    ),
     FINISH,
-    Happening(TWO_HOURS, "the agency comes again, much too late", Agency.finish),
 )
-fails = _story(Happening(HALF_AN_HOUR, "the recording is silent", Agency.fail))
-fails_twice = _story(
-    Happening(HALF_AN_HOUR, "the recording is silent", Agency.fail),
-    Happening(A_MINUTE_LATER, "it says so again", Agency.fail),
-    Happening(A_MINUTE_LATER, "it says something else", Agency.finish),
+invalid_answer_first = _scenario(
+    ExternalEvent(
+        timedelta(minutes=1), "the vendor sends an invalid answer", Vendor.send_invalid_answer
+    ),
+    FINISH,
 )
-falls_silent = _story(*_signs_of_life(2))
-never_answers = _story()
-goes_on_for_ever = _story(*_signs_of_life(60))
-job_refused = _story(agency=lambda: Agency(refusals=[422]))
-job_taken_at_the_third_attempt = _story(
-    Happening(timedelta(minutes=50), "the transcript is there", Agency.finish),
-    agency=lambda: Agency(refusals=[503, 429]),
+callbacks_throttled = _scenario(
+    ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
+    FINISH,
+    ExternalEvent(A_MINUTE_LATER, "the vendor retries", Vendor.finish),
+)
+answered_while_throttled_then_silent = _scenario(
+    ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
+    FINISH,
+    ExternalEvent(TWO_HOURS, "the vendor retries, much too late", Vendor.finish),
+)
+fails = _scenario(ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail))
+fails_twice = _scenario(
+    ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail),
+    ExternalEvent(A_MINUTE_LATER, "the vendor repeats its answer", Vendor.fail),
+    ExternalEvent(A_MINUTE_LATER, "the vendor sends a different answer", Vendor.finish),
+)
+goes_silent = _scenario(*_heartbeats(2))
+never_answers = _scenario()
+never_finishes = _scenario(*_heartbeats(60))
+job_rejected = _scenario(vendor=lambda: Vendor(rejections=[422]))
+job_accepted_on_third_attempt = _scenario(
+    ExternalEvent(timedelta(minutes=50), "the vendor finishes", Vendor.finish),
+    vendor=lambda: Vendor(rejections=[503, 429]),
 )

@@ -1,4 +1,4 @@
-"""An order that is reserved, paid and shipped; and all that can come between.
+"""Scenarios of `workflow`: an order is reserved, paid, and shipped, and all that can go wrong.
 
 Run one with `dacapo run scenarios/workflow.py:shipped`.
 """
@@ -12,9 +12,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from dacapo import Happening, Scenario
-from patterns.start import execution_name
-from patterns.workflow import begin
+from dacapo import ExternalEvent, Scenario
+from patterns.starting import execution_name
+from patterns.workflow import start
 from patterns.workflow.handler import handler
 from scenarios.worlds.workflow import BEGIN, FUNCTION, ORDER, Shop, shop_world
 
@@ -23,18 +23,18 @@ THIRTY_SECONDS = timedelta(seconds=30)
 FIVE_HOURS = timedelta(hours=5)
 TEN_HOURS = timedelta(hours=10)
 ONE_DAY = timedelta(days=1)
-REFUND, RELEASE, CANCEL = "payment given back", "goods given back", "parcel given back"
+REFUND, RELEASE, CANCEL = "payment released", "goods released", "parcel released"
 
 
-def _story(
-    *happenings: Happening, world: Callable[[], AbstractContextManager[Shop]] = shop_world
+def _scenario(
+    *external_events: ExternalEvent, world: Callable[[], AbstractContextManager[Shop]] = shop_world
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event=ORDER,
         world=world,
-        happenings=happenings,
-        functions={BEGIN: begin.handler},
+        external_events=external_events,
+        functions={BEGIN: start.handler},
         function_name=FUNCTION,
         execution_name=execution_name(ORDER["order_id"]),
     )
@@ -44,36 +44,38 @@ def _shop(*forbidden: str, **options: Any) -> Callable[[], AbstractContextManage
     return partial(shop_world, forbidden=frozenset(forbidden), **options)
 
 
-def _ask_otherwise(shop: Shop) -> None:
-    shop.ask({**ORDER, "quantity": 3})
+def _submit_another_order(shop: Shop) -> None:
+    shop.submit({**ORDER, "quantity": 3})
 
 
-PICK_UP = Happening(TEN_HOURS, "the carrier picks the parcel up", Shop.be_picked_up)
-CANCELLED = Happening(FIVE_HOURS, "the customer has it cancelled", Shop.be_cancelled)
-THROTTLE = Happening(AT_START, "the table throttles", Shop.throttle)
-RECOVER = Happening(THIRTY_SECONDS, "the table recovers", Shop.recover)
-ASK = Happening(FIVE_HOURS, "the order is asked for again", Shop.ask)
+PICK_UP = ExternalEvent(TEN_HOURS, "the carrier picks up the parcel", Shop.carrier_picks_up)
+CANCELED = ExternalEvent(FIVE_HOURS, "the customer cancels the parcel", Shop.customer_cancels)
+THROTTLE = ExternalEvent(AT_START, "the table throttles", Shop.throttle)
+RECOVER = ExternalEvent(THIRTY_SECONDS, "the table recovers", Shop.recover)
+RESUBMIT = ExternalEvent(FIVE_HOURS, "the order is submitted again", Shop.submit)
 
-shipped = _story(PICK_UP)
-out_of_stock = _story(world=_shop(stock=1))
-declined = _story(world=_shop(money=4899))
-not_shippable = _story(world=_shop(places=0))
-cancelled = _story(CANCELLED, PICK_UP)
-never_picked_up = _story()
-nobody_may_look = _story(PICK_UP, world=_shop(is_unreadable=True))
+shipped = _scenario(PICK_UP)
+out_of_stock = _scenario(world=_shop(stock=1))
+declined = _scenario(world=_shop(money=4899))
+not_shippable = _scenario(world=_shop(places=0))
+canceled = _scenario(CANCELED, PICK_UP)
+never_picked_up = _scenario()
+parcel_unreadable = _scenario(PICK_UP, world=_shop(is_unreadable=True))
 
-table_throttles = _story(THROTTLE, RECOVER, PICK_UP)
-table_throttles_for_long = _story(THROTTLE, replace(RECOVER, after=timedelta(minutes=5)))
-reply_to_payment_lost = _story(
+table_throttles = _scenario(THROTTLE, RECOVER, PICK_UP)
+table_throttles_for_long = _scenario(THROTTLE, replace(RECOVER, after=timedelta(minutes=5)))
+reply_to_payment_lost = _scenario(
     RECOVER, PICK_UP, world=_shop(unanswered=frozenset({"payment held"}))
 )
-payment_never_answered = _story(world=_shop(unanswered=frozenset({"payment held"})))
-refund_forbidden = _story(replace(ASK, after=ONE_DAY), world=_shop(REFUND, places=0))
-nothing_can_be_undone = _story(CANCELLED, world=_shop(REFUND, RELEASE))
-withdrawal_forbidden = _story(world=_shop(CANCEL))
+payment_never_answered = _scenario(world=_shop(unanswered=frozenset({"payment held"})))
+refund_forbidden = _scenario(replace(RESUBMIT, after=ONE_DAY), world=_shop(REFUND, places=0))
+compensations_forbidden = _scenario(CANCELED, world=_shop(REFUND, RELEASE))
+withdrawal_forbidden = _scenario(world=_shop(CANCEL))
 
-asked_for_again = _story(ASK, PICK_UP, replace(ASK, name="and once it is over", after=ONE_DAY))
-asked_for_with_another_order = _story(
-    replace(ASK, name="three lamps are asked for", action=_ask_otherwise), PICK_UP
+submitted_again = _scenario(
+    RESUBMIT, PICK_UP, replace(RESUBMIT, name="and again once it has ended", after=ONE_DAY)
 )
-no_order = replace(_story(), event={**ORDER, "quantity": 0})
+resubmitted_with_another_order = _scenario(
+    replace(RESUBMIT, name="three lamps are ordered", action=_submit_another_order), PICK_UP
+)
+invalid_order = replace(_scenario(), event={**ORDER, "quantity": 0})

@@ -1,4 +1,4 @@
-"""The command line as tests run it."""
+"""Runs the command line inside tests."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NoReturn
 
+import click
+
 from dacapo.cli import main
+from gotchas.__main__ import main as show_gotcha
 
 REPOSITORY = Path(__file__).parents[1]
+PATH = [str(REPOSITORY), str(REPOSITORY / "lab"), str(REPOSITORY / "src")]
 
 
 def dacapo(
     *arguments: str, cwd: Path = REPOSITORY, columns: int = 80
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process that is forked: it need not import everything again."""
+    """Run `dacapo` in a forked process, which does not have to import everything again."""
+    return _forked(main, arguments, cwd, columns)
+
+
+def gotchas(*arguments: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """Run `python -m gotchas` in a forked process."""
+    return _forked(show_gotcha, arguments, REPOSITORY, columns)
+
+
+def _forked(
+    program: click.Command, arguments: Sequence[str], cwd: Path, columns: int
+) -> subprocess.CompletedProcess[str]:
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         child = os.fork()
         if child == 0:
-            _be_dacapo(arguments, cwd, columns, out, err)
+            _run_and_exit(program, arguments, cwd, columns, out, err)
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -32,26 +47,31 @@ def dacapo(
 
 
 def fresh_dacapo(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    """The same in a process of its own, with nothing imported and nothing set up."""
+    """Run `dacapo` in a new process, with nothing imported and nothing set up."""
     command = [sys.executable, "-m", "dacapo", *arguments]
-    environment = {"PATH": "", "COLUMNS": "80", "PYTHONPATH": str(REPOSITORY)}
+    environment = {"PATH": "", "COLUMNS": "80", "PYTHONPATH": os.pathsep.join(PATH)}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 
 
-def _be_dacapo(
-    arguments: Sequence[str], cwd: Path, columns: int, out: IO[str], err: IO[str]
+def _run_and_exit(
+    program: click.Command,
+    arguments: Sequence[str],
+    cwd: Path,
+    columns: int,
+    out: IO[str],
+    err: IO[str],
 ) -> NoReturn:
     code = 1
     try:
         os.chdir(cwd)
         os.environ["COLUMNS"] = str(columns)
         sys.stdout, sys.stderr = out, err
-        main(arguments, prog_name="dacapo")
+        program.main(arguments, prog_name=program.name)
     except SystemExit as ended:
         code = int(ended.code or 0)
-    except BaseException:  # noqa: BLE001 - what a process does
+    except BaseException:  # noqa: BLE001 - as an interpreter does
         traceback.print_exc()
     finally:
         out.flush()
@@ -59,11 +79,11 @@ def _be_dacapo(
         os._exit(code)
 
 
-def assert_mistake(done: subprocess.CompletedProcess[str], message: str) -> None:
-    """Exit status 2, one line on stderr that says what is wrong, and nothing else."""
-    assert done.returncode == 2
-    assert done.stdout == ""
-    last = done.stderr.strip().splitlines()[-1]
+def assert_usage_error(result: subprocess.CompletedProcess[str], message: str) -> None:
+    """Assert that a command exits with status 2, a one-line error on stderr and no other output."""
+    assert result.returncode == 2
+    assert result.stdout == ""
+    last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("Error: ")
     assert message in last
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in result.stderr

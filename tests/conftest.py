@@ -1,21 +1,41 @@
-"""What every test needs: the lab first, so that clients can reach a run; and how deep to look."""
+"""Shared by all tests: imports the lab before any client exists, and defines `--thorough`."""
 
 from __future__ import annotations
 
 import pytest
 
-import dacapo  # noqa: F401 - installs itself before the patterns make their clients
+import dacapo  # noqa: F401 - installs itself before the patterns create their clients
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="verify with every seed, more crashes, and each story in another process",
+        help="run the tests marked `prove`, and those that go deeper: every seed, more crashes, "
+        "every scenario in a fresh process",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "prove: takes long; `make prove` runs it, `make test` not")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Split the tests: `make test` is short, `make prove` runs what is long or goes deeper."""
+    is_thorough = config.getoption("--thorough")
+    wanted: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        is_long = item.get_closest_marker("prove") is not None
+        goes_deeper = "thorough" in getattr(item, "fixturenames", ())
+        belongs = is_long or goes_deeper if is_thorough else not is_long
+        (wanted if belongs else others).append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = wanted
 
 
 @pytest.fixture(scope="session")
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether `make prove` asks; `make test` has to be short."""
+    """Return whether to test in full, as `make prove` does; `make test` has to be short."""
     return bool(request.config.getoption("--thorough"))

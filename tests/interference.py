@@ -1,4 +1,4 @@
-"""Dying between any two calls of AWS, and running two programs in every possible order of calls."""
+"""Crashes a program at any AWS call, and interleaves the calls of two programs in any order."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from typing import Any
 import pytest
 
 Moment = tuple[int, str]
-"""A call, counted from 0, and whether the moment is `before` or `after` it."""
+"""The number of a call, from 0, and `before` or `after`."""
 
 
 @dataclass
 class Calls:
-    """The calls that were made, by operation name."""
+    """The names of the API operations that were called, in order."""
 
-    made: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def watching(
     clients: Sequence[Any], visit: Callable[[int, str], None] = lambda number, when: None
 ) -> Iterator[Calls]:
-    """Visit the moments before and after each call that these clients make."""
+    """Context manager that calls `visit` before and after each API call of these clients."""
     calls = Calls()
 
     def before(model: Any, **_: Any) -> None:
-        number = len(calls.made)
+        number = len(calls.names)
         visit(number, "before")
-        calls.made.append(model.name)
+        calls.names.append(model.name)
 
     def after(**_: Any) -> None:
-        visit(len(calls.made) - 1, "after")
+        visit(len(calls.names) - 1, "after")
 
     for client in clients:
         client.meta.events.register("before-call", before)
@@ -49,29 +49,29 @@ def watching(
 
 
 @contextmanager
-def dying_at(clients: Sequence[Any], moment: Moment) -> Iterator[list[Moment]]:
-    """Die once, at this moment; the list tells whether it came.
+def crash_at(clients: Sequence[Any], moment: Moment) -> Iterator[list[Moment]]:
+    """Context manager that crashes once, at this moment; the list stays empty if it never comes.
 
-    `SystemExit` is what a process that is taken away looks like to the code in it.
+    `SystemExit` is the closest that code can come to seeing its own process killed.
     """
-    died: list[Moment] = []
+    crashes: list[Moment] = []
 
     def visit(number: int, when: str) -> None:
-        if (number, when) == moment and not died:
-            died.append(moment)
-            raise SystemExit(f"died {when} call {number}")
+        if (number, when) == moment and not crashes:
+            crashes.append(moment)
+            raise SystemExit(f"crashed {when} call {number}")
 
     with watching(clients, visit):
-        yield died
+        yield crashes
 
 
 def moments(calls: int) -> list[Moment]:
-    """Every moment around this many calls."""
+    """Return the moments before and after each of this many calls."""
     return [(number, when) for number in range(calls) for when in ("before", "after")]
 
 
 def at_every_call(calls: Sequence[str]) -> pytest.MarkDecorator:
-    """Run a test once for every moment around these calls; it is given the `moment`."""
+    """Parametrize a test over `moment`: before and after each of these calls."""
     return pytest.mark.parametrize(
         "moment",
         moments(len(calls)),
@@ -79,8 +79,8 @@ def at_every_call(calls: Sequence[str]) -> pytest.MarkDecorator:
     )
 
 
-def orders(first: int, second: int) -> list[str]:
-    """Every order in which two programs of so many calls each can make them: `AABAB…`."""
+def interleavings(first: int, second: int) -> list[str]:
+    """Return every interleaving of two programs with this many calls each, such as `AABAB`."""
     places = range(first + second)
     return [
         "".join("A" if place in chosen else "B" for place in places)
@@ -88,8 +88,8 @@ def orders(first: int, second: int) -> list[str]:
     ]
 
 
-class TurnTaking:
-    """Runs two programs in threads, each call of AWS at its turn."""
+class Interleaving:
+    """Two programs in threads, each of whose AWS calls waits for its turn."""
 
     def __init__(self, order: str) -> None:
         self._order = list(order)
@@ -99,7 +99,7 @@ class TurnTaking:
         self._is_busy = False
 
     def run(self, clients: Sequence[Any], **programs: Callable[[], Any]) -> dict[str, Any]:
-        """What the programs `A` and `B` gave, or the exception that they raised."""
+        """Run the programs `A` and `B`; return the result of each, or the exception it raised."""
         results: dict[str, Any] = {}
 
         def body(name: str) -> None:
@@ -133,5 +133,5 @@ class TurnTaking:
             self._turn.notify_all()
 
     def _may_go(self, name: str) -> bool:
-        left = [turn for turn in self._order if turn not in self._done]
-        return not self._is_busy and (name not in left or left[0] == name)
+        remaining = [turn for turn in self._order if turn not in self._done]
+        return not self._is_busy and (name not in remaining or remaining[0] == name)

@@ -1,4 +1,4 @@
-"""What is logged, with all of its fields, by whoever logs it."""
+"""Captures every log record, with all of its fields, from any logger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Log(logging.Handler):
-    """Everything that was logged."""
+    """A handler that keeps everything that is logged, as text."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -20,7 +20,7 @@ class Log(logging.Handler):
 
 @contextmanager
 def listening(service: str) -> Iterator[Log]:
-    """Listen to everybody, and to the Powertools logger of a service, while this lasts."""
+    """Context manager that captures the root logger and the Powertools logger of a service."""
     log = Log()
     loggers = (logging.getLogger(), logging.getLogger(service))
     for logger in loggers:

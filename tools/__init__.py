@@ -1,1 +1,1 @@
-"""Small programs that look after this repository."""
+"""Small programs that maintain this repository."""

@@ -1,6 +1,6 @@
-"""Commands of the AWS CLI, found in shell text and checked against botocore's model of the API.
+"""Find AWS CLI commands in shell text and check them against botocore's API models.
 
-Neither AWS nor the CLI is needed: the CLI makes its commands and options from the same model.
+Needs neither AWS nor the CLI, which derives its commands and options from the same models.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-import jmespath  # type: ignore[import-untyped]  # it has no types of its own
+import jmespath  # type: ignore[import-untyped]  # ships no types
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
@@ -30,13 +30,20 @@ _JSON = ("{", "[", '"')
 _EXAMPLES = {"integer": 1, "long": 1, "timestamp": "2026-01-01T00:00:00Z"}
 
 
-class Wrong(Exception):  # noqa: N818 - says what it is
-    """What is wrong with a command."""
+class InvalidCommand(Exception):  # noqa: N818 - reads better without Error
+    """A command that the CLI or the API would reject; the message says why."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """`aws SERVICE OPERATION …`; `variable` is where its output goes, None for the terminal."""
+    """One `aws SERVICE OPERATION …` command.
+
+    Parameters:
+        service: the CLI's name of the service.
+        operation: the CLI's name of the operation.
+        words: the rest of the command line.
+        variable: shell variable that its output is assigned to; None if it is printed.
+    """
 
     service: str
     operation: str
@@ -46,20 +53,27 @@ class Command:
 
 @dataclass(frozen=True)
 class Call:
-    """What a command asks for: parameters as boto3 takes them, and the CLI's own options."""
+    """The API call that a command makes.
+
+    Parameters:
+        model: botocore's model of the operation.
+        parameters: the call's parameters, as boto3 takes them.
+        options: options of the CLI itself, such as `query`.
+        files: names of output files.
+    """
 
     model: OperationModel
     parameters: dict[str, Any]
-    own: dict[str, str]
+    options: dict[str, str]
     files: tuple[str, ...]
 
     def printed(self, response: Mapping[str, Any]) -> Any:
-        """What the CLI prints of a response."""
-        return jmespath.search(self.own.get("query", "@"), response)
+        """Return the part of a response that the CLI prints."""
+        return jmespath.search(self.options.get("query", "@"), response)
 
 
 def commands_in(script: str) -> Iterator[Command]:
-    """Every command of the AWS CLI in shell text, in functions and `NAME=$(…)` as well."""
+    """Yield every AWS CLI command in shell text, including functions and `NAME=$(…)`."""
     for line in script.replace("\\\n", " ").splitlines():
         variable = None
         for words in _simple_commands(line):
@@ -71,23 +85,23 @@ def commands_in(script: str) -> Iterator[Command]:
 
 
 def call_of(command: Command) -> Call:
-    """What a command asks for.
+    """Return the API call that a command makes.
 
     Raises:
-        Wrong: the CLI or the API would refuse it.
+        InvalidCommand: the CLI or the API would reject it.
     """
     model = _operation(command)
     shape = model.input_shape
-    call = Call(model, *_read(model, list(command.words)))
-    _check_own(call)
+    call = Call(model, *_parse(model, list(command.words)))
+    _check_options(call)
     if len(call.files) != model.has_streaming_output:
-        raise Wrong(f"{int(model.has_streaming_output)} files wanted, {call.files} given")
+        raise InvalidCommand(f"takes {int(model.has_streaming_output)} files, not {call.files}")
     if shape is not None:
         report = ParamValidator().validate(call.parameters, shape)
         if report.has_errors():
-            raise Wrong(report.generate_report())
+            raise InvalidCommand(report.generate_report())
         for value in _values_outside_their_enum(shape, call.parameters):
-            raise Wrong(f"{value} is none of the values")
+            raise InvalidCommand(f"{value} is not a valid value")
     return call
 
 
@@ -105,7 +119,7 @@ def _simple_commands(line: str) -> Iterator[list[str]]:
 
 
 def names_of(service: str) -> Iterator[str]:
-    """Every name in the API of a service: its own, of operations, shapes, members and values."""
+    """Yield every name in a service's API: service, operations, shapes, members, enum values."""
     model = _session().get_service_model(service)
     yield model.service_id
     yield from model.operation_names
@@ -125,21 +139,21 @@ def _operation(command: Command) -> OperationModel:
     try:
         service = _session().get_service_model(command.service)
     except UnknownServiceError:
-        raise Wrong(f"no service {command.service}") from None
+        raise InvalidCommand(f"no service {command.service}") from None
     operations = {xform_name(name, "-"): name for name in service.operation_names}
     if command.operation not in operations:
-        raise Wrong(f"{command.service} has no operation {command.operation}")
+        raise InvalidCommand(f"{command.service} has no operation {command.operation}")
     return service.operation_model(operations[command.operation])
 
 
-def _read(
+def _parse(
     model: OperationModel, words: list[str]
 ) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
     shape = model.input_shape
     names = {xform_name(name, "-"): name for name in shape.members} if shape else {}
     known = GLOBAL | (PAGING if _is_paginated(model) else set())
     parameters: dict[str, Any] = {}
-    own: dict[str, str] = {}
+    options: dict[str, str] = {}
     files: list[str] = []
     while words:
         word = words.pop(0)
@@ -151,10 +165,10 @@ def _read(
         elif option.removeprefix("no-") in names and shape is not None:
             parameters[names[option.removeprefix("no-")]] = False
         elif option in known and words:
-            own[option] = words.pop(0)
+            options[option] = words.pop(0)
         elif option not in FLAGS:
-            raise Wrong(f"{model.name} has no option {word}")
-    return parameters, own, tuple(files)
+            raise InvalidCommand(f"{model.name} has no option {word}")
+    return parameters, options, tuple(files)
 
 
 def _is_paginated(model: OperationModel) -> bool:
@@ -167,7 +181,7 @@ def _value(shape: Shape, words: list[str]) -> Any:
     if shape.type_name == "boolean":
         return True
     if not words or words[0].startswith("--"):
-        raise Wrong(f"a value is missing before {words[:1]}")
+        raise InvalidCommand(f"missing value before {words[:1]}")
     if isinstance(shape, ListShape) and not words[0].startswith("["):
         values = []
         while words and not words[0].startswith("--"):
@@ -182,7 +196,7 @@ def _scalar(shape: Shape, word: str) -> Any:
     if word.startswith(_JSON):
         _json(word)
     if "$" in word:
-        # What a variable holds isn't known: anything that is valid stands for it.
+        # The variable's value is unknown: substitute any valid one.
         return _EXAMPLES.get(shape.type_name, word.ljust(shape.metadata.get("min", 0)))
     return int(word) if shape.type_name in ("integer", "long") else word
 
@@ -191,17 +205,17 @@ def _json(word: str) -> Any:
     try:
         return json.loads(word)
     except ValueError:
-        raise Wrong(f"no JSON: {word}") from None
+        raise InvalidCommand(f"invalid JSON: {word}") from None
 
 
-def _check_own(call: Call) -> None:
-    if call.own.get("output", "json") not in OUTPUTS:
-        raise Wrong(f"no such output: {call.own['output']}")
-    if "query" in call.own:
+def _check_options(call: Call) -> None:
+    if call.options.get("output", "json") not in OUTPUTS:
+        raise InvalidCommand(f"invalid output format: {call.options['output']}")
+    if "query" in call.options:
         try:
-            jmespath.compile(call.own["query"])
+            jmespath.compile(call.options["query"])
         except jmespath.exceptions.ParseError as error:
-            raise Wrong(f"no query: {error}") from None
+            raise InvalidCommand(f"invalid query: {error}") from None
 
 
 def _values_outside_their_enum(shape: Shape, value: Any) -> Iterator[str]:

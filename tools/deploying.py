@@ -1,7 +1,7 @@
-"""What has to be so before `sam build`, and after it. The standard library is enough for that.
+"""Checks before and after `sam build`, with the standard library only.
 
-`python -m tools.deploying interpreter`: is there a Python of the functions' runtime to build with?
-`python -m tools.deploying built`: was that built which was tested here?
+`python -m tools.deploying interpreter`: check for an interpreter of the functions' runtime.
+`python -m tools.deploying built`: check that the build matches what was tested here.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ BUILT = Path(".aws-sam/build")
 ELF = b"\x7fELF"
 MACHINE = slice(18, 20)
 ARM64 = (183).to_bytes(2, "little")
-"""Where an ELF file says which machine it is for, and what it says (ELF specification)."""
+"""Offset and value of the machine type in an ELF header (ELF specification)."""
 
 
 def runtime(root: Path = ROOT) -> str:
-    """The interpreter that the template's functions run on, `python3.13` for example."""
+    """Return the template's runtime, for example `python3.13`."""
     (name,) = re.findall(
         r"^    Runtime: (\S+)$", (root / "template.yaml").read_text(), re.MULTILINE
     )
@@ -29,24 +29,24 @@ def runtime(root: Path = ROOT) -> str:
 
 
 def interpreter(root: Path = ROOT) -> list[str]:
-    """What keeps `sam build` from using the interpreter of the runtime; nothing if it can."""
+    """List what keeps `sam build` from using the runtime's interpreter; empty if nothing does."""
     name = runtime(root)
-    why = f"sam build needs {name} on PATH, with pip, because that is what the functions run on"
+    why = f"sam build needs {name} on PATH, with pip, because the functions run on it"
     try:
-        # Not only looked for: a pyenv shim is on PATH whether or not its version is chosen.
-        done = subprocess.run(  # noqa: S603 - the name is the template's
+        # Run it: a pyenv shim is on PATH even if its version is not selected.
+        completed = subprocess.run(
             [name, "-m", "pip", "--version"], check=False, capture_output=True, text=True
         )
     except FileNotFoundError:
-        return [f"{why}; there is none"]
-    if done.returncode:
-        says = (done.stderr.strip() or "nothing").splitlines()[0]
-        return [f"{why}; there is one that can't be used, and says: {says}"]
+        return [f"{why}; it was not found"]
+    if completed.returncode:
+        output = (completed.stderr.strip() or "no output").splitlines()[0]
+        return [f"{why}; the one on PATH does not work: {output}"]
     return []
 
 
 def built(root: Path = ROOT) -> list[str]:
-    """How what was built differs from what was tested here; nothing if it does not."""
+    """List the differences between the build and what was tested here; empty if there are none."""
     template = (root / "template.yaml").read_text()
     functions = re.findall(r"^  (\w+):\n    Type: AWS::Serverless::Function$", template, re.M)
     return [
@@ -60,30 +60,31 @@ def _differences(root: Path, artifact: Path) -> Iterator[str]:
     for source in (root / "src/patterns").rglob("*.py"):
         copy = artifact / source.relative_to(root / "src")
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
-            yield f"{copy.relative_to(artifact)} is missing, or not as in src"
+            yield f"{copy.relative_to(artifact)} is missing or differs from src"
     pins, packed = _pins(root / "constraints.txt"), _packages(artifact)
     for name in _pins(root / "src/requirements.txt").keys() - packed.keys():
         yield f"{name} is missing"
     for name, version in packed.items():
         if version != pins.get(name):
-            yield f"{name} is {version}, but {pins.get(name, 'nothing')} was tested"
+            yield f"{name} is {version}, but {pins.get(name, 'no version')} was tested"
     for library in artifact.rglob("*.so"):
-        start = library.read_bytes()[: MACHINE.stop]
-        if not start.startswith(ELF) or start[MACHINE] != ARM64:
+        header = library.read_bytes()[: MACHINE.stop]
+        if not header.startswith(ELF) or header[MACHINE] != ARM64:
             yield f"{library.relative_to(artifact)} is not for arm64"
 
 
 def _pins(path: Path) -> dict[str, str]:
     pinned = re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)$", path.read_text(), re.MULTILINE)
-    return {_normal(name): version for name, version in pinned}
+    return {_normalized(name): version for name, version in pinned}
 
 
 def _packages(artifact: Path) -> dict[str, str]:
     stems = (path.name.removesuffix(".dist-info") for path in artifact.glob("*.dist-info"))
-    return {_normal(name): version for name, _, version in (stem.partition("-") for stem in stems)}
+    parts = (stem.partition("-") for stem in stems)
+    return {_normalized(name): version for name, _, version in parts}
 
 
-def _normal(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -91,15 +92,18 @@ CHECKS: dict[str, Callable[[], list[str]]] = {"interpreter": interpreter, "built
 
 
 def main(check: str) -> int:
-    """Print what a check finds.
+    """Run a check and print its problems.
+
+    Parameters:
+        check: `interpreter` or `built`.
 
     Returns:
-        0 if it finds nothing, 1 otherwise.
+        0 if there are no problems, 1 otherwise.
     """
-    found = CHECKS[check]()
-    if found:
-        print("\n".join(found))  # noqa: T201
-    return bool(found)
+    problems = CHECKS[check]()
+    if problems:
+        print("\n".join(problems))
+    return bool(problems)
 
 
 if __name__ == "__main__":

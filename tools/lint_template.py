@@ -1,4 +1,4 @@
-"""Lint the SAM template, and what the SAM transform makes of it: ranges are only checked there."""
+"""Lint the SAM template as written and expanded: cfn-lint checks ranges only in the latter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools import sam
 
 
 def findings() -> list[str]:
-    """Everything that cfn-lint has to say, a line each, of both forms of the template."""
+    """List cfn-lint's messages about both forms of the template, one line each."""
     forms = {"as written": sam.TEMPLATE.read_text(), "expanded": sam.as_yaml(sam.expand())}
     return [
         f"{sam.TEMPLATE.name} {form}, line {match.linenumber}, {_where(match)}: "
@@ -26,14 +26,14 @@ def _where(match: api.Match) -> str:
 
 
 def main() -> int:
-    """Print what was found.
+    """Print the messages.
 
     Returns:
-        0 if nothing was, 1 otherwise.
+        0 if there are none, 1 otherwise.
     """
-    found = findings()
-    print("\n".join(found) or f"{sam.TEMPLATE.name}: clean, as written and expanded")  # noqa: T201
-    return bool(found)
+    messages = findings()
+    print("\n".join(messages) or f"{sam.TEMPLATE.name}: clean, as written and expanded")
+    return bool(messages)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The template with its durable functions on Lambda Managed Instances.
 
-`python -m tools.managed_template > managed.yaml` makes it, because SAM takes no condition around
-`CapacityProviderConfig`, and CloudFormation could not follow one: where a function computes is
-settled when it is created. So this is deployed as a stack of its own, and takes the capacity
-provider as a parameter.
+`python -m tools.managed_template > managed.yaml` generates it. A condition in the template can't
+replace it: SAM rejects one around `CapacityProviderConfig`, and CloudFormation could not apply it,
+because a function's compute type is fixed at creation. Deploy the result as a separate stack; it
+takes the capacity provider as a parameter.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from typing import Any
 from tools import sam
 
 PARAMETER = "CapacityProvider"
-LEAST_MEMORY_MB = 2048
-"""The least that a function on managed instances can have (AWS Lambda developer guide)."""
+MINIMUM_MEMORY_MB = 2048
+"""Minimum memory of a function on managed instances (AWS Lambda developer guide)."""
 GIB_PER_VCPU = 2.0
-"""With the least memory, one vCPU; other values are 4 and 8 (the same guide)."""
+"""One vCPU at the minimum memory; the other valid values are 4 and 8 (same guide)."""
 PROCESSES = 16
-"""Python processes in an environment: the runtime's default for one vCPU. All of them share the
-memory."""
+"""Python processes per environment: the runtime's default for one vCPU. They share its memory."""
 
 
 def durable_functions(template: dict[str, Any]) -> set[str]:
-    """The logical ids of the durable functions."""
+    """Return the logical IDs of the durable functions."""
     return {
         name
         for name, resource in template["Resources"].items()
@@ -34,10 +33,11 @@ def durable_functions(template: dict[str, Any]) -> set[str]:
 
 
 def managed(template: dict[str, Any], functions: Collection[str]) -> dict[str, Any]:
-    """A template, with some of its functions on the capacity provider that a parameter names.
+    """Return a template with some of its functions on the capacity provider of a parameter.
 
     Parameters:
-        functions: their logical ids.
+        template: the SAM template.
+        functions: logical IDs of the functions to move.
     """
     resources = dict(template["Resources"])
     for name in functions:
@@ -52,16 +52,16 @@ def managed(template: dict[str, Any], functions: Collection[str]) -> dict[str, A
 
 
 def _managed(properties: dict[str, Any]) -> dict[str, Any]:
-    # Of reserved concurrency the documents of managed instances say nothing.
-    kept = {name: v for name, v in properties.items() if name != "ReservedConcurrentExecutions"}
-    return kept | {
+    # The documentation of managed instances does not mention reserved concurrency.
+    unchanged = {n: value for n, value in properties.items() if n != "ReservedConcurrentExecutions"}
+    return unchanged | {
         "CapacityProviderConfig": {
             "Arn": {"Ref": PARAMETER},
             "ExecutionEnvironmentMemoryGiBPerVCpu": GIB_PER_VCPU,
             "PerExecutionEnvironmentMaxConcurrency": PROCESSES,
         },
-        "MemorySize": LEAST_MEMORY_MB,
-        # SAM would delete the version that executions which wait have to be resumed with.
+        "MemorySize": MINIMUM_MEMORY_MB,
+        # SAM would delete the version that waiting executions resume on.
         "VersionDeletionPolicy": "Retain",
     }
 

@@ -1,4 +1,4 @@
-"""The SAM template as CloudFormation would see it, expanded without AWS."""
+"""The SAM template as CloudFormation sees it, expanded without AWS."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from samtranslator.translator.transform import transform
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "us-east-1"
-EXAMPLES = {"PartnerUrl": "https://agency.example"}
-"""Values for the parameters that have no default."""
+EXAMPLES = {"PartnerUrl": "https://vendor.example"}
+"""Values for parameters without a default."""
 
 
 class ManagedPolicies:
-    """AWS managed policies by name; SAM asks IAM for them, and any name will do here."""
+    """A stand-in for the list of AWS managed policies that SAM loads from IAM."""
 
     def load(self) -> dict[str, str]:
-        """No managed policy is named in the template."""
+        """Return no policies: the template names none."""
         return {}
 
 
 def read(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template with its short forms (`!Ref`, `!Sub`, …) and anchors resolved."""
+    """Return the template with its short forms (`!Ref`, `!Sub`, …) and anchors resolved."""
     template: dict[str, Any] = cfn_yaml.load(str(path))
     return template
 
 
 def expand(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template with the SAM transform applied, its parameters at their defaults or examples."""
+    """Return the template after the SAM transform, with default or example parameters."""
     template = read(path)
-    # As `sam package` leaves it: the transform takes code from S3 only.
+    # As `sam package` rewrites it: the transform accepts code from S3 only.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::StateMachine":
@@ -49,12 +49,12 @@ def expand(path: Path = TEMPLATE) -> dict[str, Any]:
 
 
 def as_yaml(template: dict[str, Any]) -> str:
-    """A template as plain YAML."""
+    """Return a template as plain YAML."""
     return yaml.safe_dump(_plain(template), sort_keys=False)
 
 
 def _plain(value: Any) -> Any:
-    # cfn-lint's nodes remember where they stood; YAML wants plain values.
+    # cfn-lint's nodes carry their positions; YAML needs plain values.
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -1,35 +1,84 @@
-"""Da capo: run Lambda durable functions locally, in virtual time, and see them replay.
+"""Run AWS Lambda durable functions in virtual time, and prove that they survive replay.
 
-Import it before the modules that make boto3 clients: importing it takes the process offline and
-lets clients that are made afterwards talk to a run (see `dacapo.safety` and `dacapo.boto`).
+Importing this package takes the process offline: it replaces AWS credentials and region by dummies,
+and lets the boto3 clients that are made from now on talk to a run. So import it before the modules
+that make clients. Everything that a user needs is exported here; the rest is private.
 """
 
-from dacapo import boto, safety
+from dacapo.simulation import boto, network_guard
 
-safety.take_offline()
+network_guard.take_offline()
 boto.install()
 
-from dacapo.answering import ScenarioError  # noqa: E402
-from dacapo.answers import Answer, fail, heartbeats, never, succeed  # noqa: E402
-from dacapo.observing import effect  # noqa: E402
-from dacapo.recording import Recording  # noqa: E402
-from dacapo.runner import run  # noqa: E402
-from dacapo.safety import NetworkRefused  # noqa: E402
-from dacapo.scenario import Happening, Scenario  # noqa: E402
-from dacapo.simulation import fail_next_calls  # noqa: E402
+# ruff: noqa: E402 - what follows makes clients
+from dacapo.errors import (
+    DacapoError,
+    HistoryError,
+    NetworkRefused,
+    OperationNotFound,
+    ScenarioError,
+    SdkChangedError,
+    TargetError,
+    UnsupportedByEngine,
+)
+from dacapo.history.operations import RecordedOperation
+from dacapo.history.recording import Recording
+from dacapo.process.effect_listeners import effect
+from dacapo.report.durations import spell
+from dacapo.report.terminal import show
+from dacapo.scenario import (
+    START,
+    Answer,
+    Answers,
+    ExternalEvent,
+    Scenario,
+    fail,
+    heartbeats,
+    never,
+    succeed,
+)
+from dacapo.service import quotas
+from dacapo.service.functions import Handler, LambdaContext
+from dacapo.simulation.runner import run
+from dacapo.simulation.simulation import Simulation, fail_next_calls
+from dacapo.testing.fixture import Durable
+from dacapo.verify.deploy_check import check
+from dacapo.verify.findings import Code, Finding, Report
+from dacapo.verify.verifier import verify
 
 __all__ = [
+    "START",
     "Answer",
-    "Happening",
+    "Answers",
+    "Code",
+    "DacapoError",
+    "Durable",
+    "ExternalEvent",
+    "Finding",
+    "Handler",
+    "HistoryError",
+    "LambdaContext",
     "NetworkRefused",
+    "OperationNotFound",
+    "RecordedOperation",
     "Recording",
+    "Report",
     "Scenario",
     "ScenarioError",
+    "SdkChangedError",
+    "Simulation",
+    "TargetError",
+    "UnsupportedByEngine",
+    "check",
     "effect",
     "fail",
     "fail_next_calls",
     "heartbeats",
     "never",
+    "quotas",
     "run",
+    "show",
+    "spell",
     "succeed",
+    "verify",
 ]

@@ -1,6 +1,6 @@
-"""What the service charges for: operations, bytes, invocations; and what that comes to in dollars.
+"""Metering and pricing: the operations, bytes and invocations that AWS charges, and their cost.
 
-The rules are the table "Durable operations" of the AWS Lambda pricing page and of the developer
+The rules are in the table "Durable operations" of the AWS Lambda pricing page and of the developer
 guide; the prices are in `prices.json`, with their source and date.
 """
 
@@ -21,9 +21,9 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 OPERATIONS_PER_EXECUTION = 1
-"""Charged when an execution starts; its end is free."""
+"""Operations charged when an execution starts; its end is free."""
 OPERATIONS_PER_INVOCATION_RETRY = 1
-"""Charged when an invocation failed and the service calls the handler again."""
+"""Operations charged when the service retries a failed invocation."""
 
 _BYTES_PER_GB = 1024**3
 _MB_PER_GB = 1024
@@ -32,12 +32,13 @@ _MILLION = 1_000_000
 
 
 def operations_charged(update: OperationUpdate, *, is_new: bool) -> int:
-    """Operations charged for one update.
+    """Return the operations charged for one update.
 
-    A step is 1 + its retries, a poll (`wait_for_condition`) 1 + its polls, everything else 1.
-    What the service itself does (a wait that ends, a callback that is answered) is free.
+    A step is charged 1 + its retries, a `wait_for_condition` 1 + its polls, everything else 1.
+    Changes by the service itself (a wait that elapses, a callback that is answered) are free.
 
     Parameters:
+        update: the checkpoint.
         is_new: whether the update creates its operation.
     """
     if update.operation_type is OperationType.EXECUTION:
@@ -51,7 +52,7 @@ def operations_charged(update: OperationUpdate, *, is_new: bool) -> int:
 
 
 def bytes_of(payload: str | None, error: ErrorObject | None) -> int:
-    """Bytes persisted for a payload, an error, or neither: UTF-8, an error as JSON."""
+    """Return the bytes stored for a payload in UTF-8, an error as JSON, or neither."""
     size = len(payload.encode()) if payload else 0
     return size + (len(json.dumps(error.to_dict()).encode()) if error else 0)
 
@@ -61,62 +62,63 @@ class Line:
     """One line of a bill.
 
     Parameters:
-        what: what is charged for.
-        quantity: how much of it one execution takes, in `unit`.
+        item: the charged item.
+        quantity: quantity for one execution, in `unit`.
+        unit: the unit of the price.
         unit_price: US dollars for one `unit`.
     """
 
-    what: str
+    item: str
     quantity: float
     unit: str
     unit_price: float
 
     @property
     def dollars(self) -> float:
-        """What one execution costs."""
+        """The cost of one execution."""
         return self.quantity * self.unit_price
 
     @property
     def dollars_per_million(self) -> float:
-        """What a million executions cost."""
+        """The cost of a million executions."""
         return self.dollars * _MILLION
 
 
 @dataclass(frozen=True)
 class Bill:
-    """What one execution costs, line by line."""
+    """The cost of one execution, line by line."""
 
     lines: tuple[Line, ...]
 
     @property
     def dollars(self) -> float:
-        """What one execution costs in all."""
+        """The total cost of one execution."""
         return sum(line.dollars for line in self.lines)
 
     @property
     def dollars_per_million(self) -> float:
-        """What a million executions cost in all."""
+        """The total cost of a million executions."""
         return self.dollars * _MILLION
 
 
 @cache
 def price_list() -> dict[str, Any]:
-    """The prices, with their region, source and date, and what a bill has to assume."""
+    """Return the prices, with their region, source and date, and the assumptions of a bill."""
     text = files("dacapo").joinpath("prices.json").read_text()
     prices: dict[str, Any] = json.loads(text)
     return prices
 
 
 def bill(*, operations: int, bytes_written: int, invocations: int) -> Bill:
-    """What an execution costs, with the prices and assumptions of `prices.json`.
+    """Return the bill of an execution, with the prices and assumptions of `prices.json`.
 
-    Only the duration of an invocation, its memory and the retention are assumed; the rest is
-    what the service counts. What the handler calls (DynamoDB, say) is not part of it.
+    Only the duration of an invocation, its memory and the retention are assumed; the service counts
+    the rest. Services that the handler calls (DynamoDB, for example) are not included.
 
     Parameters:
         operations: operations charged.
-        bytes_written: bytes that the service persisted.
-        invocations: calls of the handler.
+        bytes_written: bytes that the service stored.
+        invocations: invocations of the handler.
     """
     prices = price_list()
     assumed = prices["assumptions"]
@@ -124,9 +126,9 @@ def bill(*, operations: int, bytes_written: int, invocations: int) -> Bill:
     months = assumed["retention_days"] / _DAYS_PER_MONTH
     seconds = invocations * assumed["milliseconds_per_invocation"] / 1000
 
-    def line(what: str, quantity: float, unit: str, price: str) -> Line:
+    def line(item: str, quantity: float, unit: str, price: str) -> Line:
         entry = prices["prices"][price]
-        return Line(what, quantity, unit, entry["dollars"] / entry["per"])
+        return Line(item, quantity, unit, entry["dollars"] / entry["per"])
 
     return Bill(
         (

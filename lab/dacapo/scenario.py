@@ -1,33 +1,153 @@
-"""A scenario: everything that a run needs, in one value."""
+"""Scenarios: a handler, its input and world, external events, and answers to its callbacks.
+
+An answer is a series of calls of the callback API, each some virtual time after the callback was
+created. Answers can be added: `heartbeats(every=minute, times=3) + succeed("done", after=5 *
+minute)`.
+"""
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dacapo.answers import Answers
+from aws_durable_execution_sdk_python.lambda_service import Operation
+
+from dacapo.errors import ScenarioError
+from dacapo.sdk.installed import is_durable
+from dacapo.service.callbacks import DeliveryKind
 from dacapo.service.functions import Handler
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-"""When a run begins, in virtual time, unless its scenario says otherwise."""
+_AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True)
-class Happening:
-    """Something that occurs outside the execution, at a virtual time.
+class Send:
+    """One call of the callback API.
+
+    Parameters:
+        kind: kind of the call.
+        after: virtual time since the callback was created.
+        result: payload of a success.
+        error: error of a failure, in the API's shape (`ErrorMessage`, `ErrorType`, …).
+    """
+
+    kind: DeliveryKind
+    after: timedelta
+    result: bytes = b""
+    error: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_after(self.after, "after")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A series of calls of the callback API for one callback; add two answers to get both."""
+
+    sends: tuple[Send, ...] = ()
+
+    def __add__(self, other: Answer) -> Answer:
+        return Answer(self.sends + other.sends)
+
+
+Answers = Answer | Sequence[Answer] | Callable[[Operation], Answer]
+"""Answers to the callbacks of one name: one answer for all, one for each in the order of their
+creation, or a function of the callback operation."""
+
+_NOTHING = object()
+
+
+def succeed(
+    value: Any = _NOTHING, *, after: timedelta = _AT_ONCE, raw: bytes | None = None
+) -> Answer:
+    """Answer a callback with a success.
+
+    Parameters:
+        value: the result, sent as JSON; omit it to send an empty payload.
+        after: virtual time since the callback was created.
+        raw: the payload as bytes, instead of `value`.
+    """
+    if raw is None:
+        raw = b"" if value is _NOTHING else json.dumps(value).encode()
+    return Answer((Send(DeliveryKind.SUCCESS, after, result=raw),))
+
+
+def fail(
+    message: str,
+    *,
+    error_type: str | None = None,
+    data: str | None = None,
+    after: timedelta = _AT_ONCE,
+) -> Answer:
+    """Answer a callback with a failure.
+
+    Parameters:
+        message, error_type, data: the error's ErrorMessage, ErrorType and ErrorData.
+        after: virtual time since the callback was created.
+    """
+    members = {"ErrorMessage": message, "ErrorType": error_type, "ErrorData": data}
+    error = {member: value for member, value in members.items() if value is not None}
+    return Answer((Send(DeliveryKind.FAILURE, after, error=error),))
+
+
+def heartbeats(*, every: timedelta, times: int) -> Answer:
+    """Send `times` heartbeats, the first one after `every`, and then nothing.
+
+    Parameters:
+        every: virtual time between two heartbeats; more than 0.
+        times: how many; 0 or more.
+
+    Raises:
+        ScenarioError: `every` or `times` is out of range.
+    """
+    _check_positive(every, "every")
+    _require(times >= 0, f"times must be 0 or more, not {times!r}")
+    return Answer(tuple(Send(DeliveryKind.HEARTBEAT, every * n) for n in range(1, times + 1)))
+
+
+def never() -> Answer:
+    """Send nothing: the callback gets no answer."""
+    return Answer()
+
+
+def answer_for(answers: Answers | None, number: int, operation: Operation) -> Answer:
+    """Return the answer to callback number `number` (from 0) of its name."""
+    match answers:
+        case None:
+            return Answer()
+        case Answer():
+            return answers
+        case Sequence():
+            return answers[number] if number < len(answers) else Answer()
+        case _:
+            return answers(operation)
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Virtual time at which a run begins by default."""
+
+
+@dataclass(frozen=True)
+class ExternalEvent:
+    """An event outside the execution, at a virtual time.
 
     Parameters:
         after: virtual time since the run began.
-        name: what occurs, in words.
-        action: makes it occur; is given the scenario's world.
+        name: the event in words; it names the caller of the event's API calls.
+        action: makes it happen; takes the scenario's world.
     """
 
     after: timedelta
     name: str
     action: Callable[[Any], object]
+
+    def __post_init__(self) -> None:
+        _check_after(self.after, f"after of external event {self.name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +157,17 @@ class Scenario:
     Parameters:
         handler: the durable handler.
         event: the input; JSON values.
-        name: what this scenario is called; the loader gives it the name of its variable.
-        world: makes the AWS around the handler; called afresh for every run. What it yields is
-            given to the happenings, and is `Recording.world` afterwards.
-        answers: who answers which callback, by the callback's name.
-        happenings: what occurs outside.
-        functions: other functions that can be invoked, by name, plain or durable.
-        function_name: the handler's own function name; None for the name of its module.
-        execution_name: makes the start idempotent; None for a name of the service's own.
-        execution_timeout: bound of the execution; None for the service's own, 366 days.
-        start: when the run begins in virtual time; must be timezone-aware.
+        name: name of this scenario; the loader sets it to the name of its variable.
+        world: function that returns a context manager for the AWS around the handler; called once
+            for every run. The value that it yields is passed to the external events, and is
+            `Recording.world` afterwards.
+        answers: answers to callbacks, by callback name.
+        external_events: events outside the execution.
+        functions: other functions that can be invoked, by name; plain or durable.
+        function_name: the handler's function name; None to derive it, see `function`.
+        execution_name: execution name, which makes the start idempotent; None to generate one.
+        execution_timeout: timeout of the execution; None for the service's limit, 366 days.
+        start: virtual time at which the run begins; must be timezone-aware.
     """
 
     handler: Handler
@@ -54,19 +175,36 @@ class Scenario:
     name: str = ""
     world: Callable[[], AbstractContextManager[Any]] = nullcontext
     answers: Mapping[str, Answers] = field(default_factory=dict)
-    happenings: Sequence[Happening] = ()
+    external_events: Sequence[ExternalEvent] = ()
     functions: Mapping[str, Handler] = field(default_factory=dict)
     function_name: str | None = None
     execution_name: str | None = None
     execution_timeout: timedelta | None = None
     start: datetime = START
 
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def build_world(self) -> AbstractContextManager[Any]:
+        """Return the context manager that builds the world of one run.
+
+        Raises:
+            ScenarioError: `world` returns something else.
+        """
+        built = self.world()
+        _require(
+            hasattr(built, "__enter__") and hasattr(built, "__exit__"),
+            f"world must return a context manager, not {built!r}: decorate "
+            f"{_described(self.world)} with @contextmanager",
+        )
+        return built
+
     @property
     def function(self) -> str:
         """The function name under which the handler runs.
 
-        A handler called `handler`, `lambda_handler` or nothing at all does not say what it is:
-        the folder it lives in does, or else its module.
+        A handler named `handler` or `lambda_handler`, or a lambda expression, takes the name of its
+        folder if its module is `handler`, and of its module otherwise.
         """
         if self.function_name:
             return self.function_name
@@ -75,3 +213,110 @@ class Scenario:
             return name
         parts = self.handler.__module__.split(".")
         return parts[-2] if parts[-1] == "handler" and len(parts) > 1 else parts[-1]
+
+
+def _check(scenario: Scenario) -> None:
+    """Refuse what cannot be run, with what to write instead.
+
+    Raises:
+        ScenarioError: a part of the scenario is not what it has to be.
+    """
+    _check_handler(scenario.handler)
+    _check_mapping(scenario.functions, "functions", "function name")
+    for name, function in scenario.functions.items():
+        _require(callable(function), f"functions[{name!r}] must be a handler, not {function!r}")
+    _check_mapping(scenario.answers, "answers", "callback name")
+    for name, answers in scenario.answers.items():
+        _check_answers(name, answers)
+    for event in scenario.external_events:
+        _check_external_event(event)
+    _check_world(scenario.world)
+    _check_times(scenario)
+
+
+def _require(is_right: bool, message: str) -> None:
+    if not is_right:
+        raise ScenarioError(message)
+
+
+def _check_handler(handler: object) -> None:
+    _require(
+        callable(handler) and is_durable(handler),
+        f"handler must be a durable handler, not {_described(handler)}: decorate it with "
+        "@durable_execution, or make it one of the scenario's functions",
+    )
+    _require(
+        not inspect.iscoroutinefunction(inspect.unwrap(handler)),  # type: ignore[arg-type]
+        f"handler {_described(handler)} is async, which the SDK does not support: write def "
+        "instead of async def",
+    )
+
+
+def _check_mapping(value: object, member: str, key: str) -> None:
+    _require(
+        isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
+        f"{member} must map each {key} (a str) to its value, not be {value!r}",
+    )
+
+
+def _check_answers(name: str, answers: object) -> None:
+    if callable(answers) or isinstance(answers, Answer):
+        return
+    is_sequence = isinstance(answers, Sequence) and not isinstance(answers, str | bytes)
+    _require(
+        is_sequence and all(isinstance(answer, Answer) for answer in answers),  # type: ignore[attr-defined]
+        f"answers[{name!r}] must be an answer, a list of answers or a function that returns one, "
+        f"not {answers!r}: write succeed({answers!r})",
+    )
+
+
+def _check_external_event(event: object) -> None:
+    if not isinstance(event, ExternalEvent):
+        raise ScenarioError(
+            f"external_events must hold ExternalEvent(after, name, action), not {event!r}"
+        )
+    _require(
+        callable(event.action),
+        f"the action of external event {event.name!r} must be a function of the world, not "
+        f"{event.action!r}",
+    )
+
+
+def _check_world(world: object) -> None:
+    is_built = hasattr(world, "__enter__") and not isinstance(world, type)
+    _require(
+        callable(world) and not is_built and not inspect.isgeneratorfunction(world),
+        f"world must be a function that returns a context manager, not {_described(world)}: "
+        "decorate it with @contextmanager, and pass the function, not its result",
+    )
+
+
+def _check_times(scenario: Scenario) -> None:
+    start: object = scenario.start
+    timeout: object = scenario.execution_timeout
+    _require(
+        isinstance(start, datetime) and start.tzinfo is not None,
+        f"start must be a timezone-aware datetime, not {start!r}: write datetime(…, tzinfo=UTC)",
+    )
+    if timeout is not None:
+        _check_positive(timeout, "execution_timeout")
+
+
+def _check_positive(length: object, what: str) -> None:
+    _require(
+        isinstance(length, timedelta) and length > _AT_ONCE,
+        f"{what} must be a positive timedelta, not {length!r}: write timedelta(hours=6), for "
+        "example",
+    )
+
+
+def _check_after(after: object, what: str) -> None:
+    _require(
+        isinstance(after, timedelta) and after >= _AT_ONCE,
+        f"{what} must be a timedelta that is not negative, not {after!r}: write "
+        "timedelta(hours=6), for example",
+    )
+
+
+def _described(value: object) -> str:
+    return str(getattr(value, "__qualname__", None) or repr(value))

@@ -1,7 +1,7 @@
-"""The worlds of the scenarios: AWS around a handler, made afresh for every run.
+"""The worlds of the scenarios: the simulated AWS around a handler, rebuilt for every run.
 
-moto also stands in for AWS behind the `requests` library, which nobody here uses. Getting ready for
-that is a good part of the time that a world takes to be put up, so it is left out.
+moto also patches the `requests` library, which we don't use. Setting that up takes a good part of
+the time to build a world, so we skip it.
 """
 
 from moto.core import models

@@ -1,13 +1,13 @@
-"""What moto cannot simulate, and so is simulated here; each with the reason.
+"""Simulate what moto can't, with the reason for each.
 
-- A task's end. moto's task stays `running` until somebody stops it: it never fails, and has no
-  stop reason, no failure message, and always the same statistics.
-- A start that is refused. moto starts a task that is running already; DMS answers
+- The end of a task. moto's task stays `running` until somebody stops it: it never fails, has no
+  stop reason or failure message, and always reports the same statistics.
+- A rejected start. moto starts a task that is already running; DMS raises
   InvalidResourceStateFault.
-- The statistics of a first run. moto reports a full load before the task has run at all.
-- Throttling. moto answers every call, of DMS as of S3 and DynamoDB.
-- The time that a call takes. moto answers at once, and in virtual time no code takes any.
-- Events. moto's EventBridge delivers nothing to Lambda, and its DMS sends no event.
+- The statistics of a first run. moto reports a full load before the task has ever run.
+- Throttling. moto accepts every call, to DMS as well as S3 and DynamoDB.
+- The duration of a call. moto responds at once, and in virtual time no code takes any time.
+- Events. moto's EventBridge delivers nothing to Lambda, and its DMS sends no events.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ EVENT_IDS = {
     "REPLICATION_TASK_FAILED": "DMS-EVENT-0078",
     "REPLICATION_TASK_STOPPED": "DMS-EVENT-0079",
 }
-"""AWS DMS user guide, "Working with Amazon EventBridge events"."""
+"""Event IDs by event type (AWS DMS user guide, "Working with Amazon EventBridge events")."""
 
 
 class ScriptedTask(FakeReplicationTask):
-    """moto's task, with an end that a story can choose.
+    """A replication task of moto, with an end that the scenario chooses.
 
     `starts` counts the starts that DMS accepted: the side effect that must happen once.
-    `after_look` happens once, right after the next look at the task.
+    `after_check` is called once, right after DMS describes the task the next time.
     """
 
     starts = 0
@@ -52,12 +52,16 @@ class ScriptedTask(FakeReplicationTask):
     tables_loaded = 0
     tables_errored = 0
     percent = 0
-    throttled_looks = 0
+    throttled_checks = 0
     is_refusing = False
-    after_look: Callable[[], object] | None = None
+    after_check: Callable[[], object] | None = None
 
     def start(self) -> FakeReplicationTask:
-        """Begin a run, unless one is under way."""
+        """Start a run.
+
+        Raises:
+            InvalidResourceStateFault: a run is under way, or the task refuses to start.
+        """
         if self.is_refusing or self.status in ("starting", "running"):
             raise InvalidResourceStateFault("Replication task is running")
         self.starts += 1
@@ -66,23 +70,28 @@ class ScriptedTask(FakeReplicationTask):
         return super().start()
 
     def end(self, status: str, **outcome: Any) -> None:
-        """End the run with this status, and whatever else DMS would say of it."""
+        """End the run with a status.
+
+        Parameters:
+            status: the task's status from now on, `stopped` or `failed`.
+            outcome: other attributes of this class to set, `stop_reason` for example.
+        """
         self.status = status
         self.stop_date = datetime.now(UTC).replace(tzinfo=None)
         for name, value in outcome.items():
             setattr(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """The task, as DescribeReplicationTasks gives it.
+        """Return the task, as DescribeReplicationTasks does.
 
         Raises:
-            JsonRESTError: DMS throttles.
+            JsonRESTError: DMS throttles the call.
         """
-        if self.throttled_looks:
-            self.throttled_looks -= 1
+        if self.throttled_checks:
+            self.throttled_checks -= 1
             raise JsonRESTError("ThrottlingException", "Rate exceeded")
         described = self._described()
-        after, self.after_look = self.after_look, None
+        after, self.after_check = self.after_check, None
         if after is not None:
             after()
         return described
@@ -104,7 +113,7 @@ class ScriptedTask(FakeReplicationTask):
 
 
 def script(task_arn: str) -> ScriptedTask:
-    """Let the story choose the end of a task that was made with CreateReplicationTask."""
+    """Replace a task that was created in moto with one whose end the scenario chooses."""
     tasks = dms_backends[ACCOUNT][REGION].replication_tasks
     scripted: ScriptedTask = object.__new__(ScriptedTask)
     vars(scripted).update(vars(tasks[task_arn]))
@@ -113,13 +122,13 @@ def script(task_arn: str) -> ScriptedTask:
     return scripted
 
 
-def forget(task_arn: str) -> None:
-    """Delete a task for good; moto wants it stopped first, DMS does not."""
+def delete_task(task_arn: str) -> None:
+    """Delete a task. moto requires it to be stopped first, DMS does not."""
     del dms_backends[ACCOUNT][REGION].replication_tasks[task_arn]
 
 
 def task_event(task_arn: str, event_type: str, at: datetime) -> dict[str, Any]:
-    """A "DMS Replication Task State Change" event, in its documented shape."""
+    """Return a "DMS Replication Task State Change" event, in its documented shape."""
     return {
         "version": "0",
         "id": "11a11b11-222b-333a-44d4-01234a5b6789",
@@ -140,38 +149,39 @@ def task_event(task_arn: str, event_type: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def deliver(function: str, event: dict[str, Any], *, at_once: bool = False) -> None:
-    """Hand an event to a function as an EventBridge rule does: an asynchronous invoke.
+def deliver(function: str, event: dict[str, Any], *, is_synchronous: bool = False) -> None:
+    """Deliver an event to a function as an EventBridge rule does, with an asynchronous invoke.
 
     Parameters:
-        at_once: run the function before anything else happens.
+        is_synchronous: run the function before anything else happens.
     """
     lambda_client.invoke(
         FunctionName=function,
-        InvocationType="RequestResponse" if at_once else "Event",
+        InvocationType="RequestResponse" if is_synchronous else "Event",
         Payload=json.dumps(event).encode(),
     )
 
 
 class Refusals:
-    """Lets calls of a client fail, after boto3 has tried them as often as it does by itself."""
+    """Errors for the next calls of a client, as after boto3 has exhausted its own retries."""
 
     def __init__(self) -> None:
         self._next: dict[str, list[tuple[int, str]]] = {}
 
     def add(self, operation: str, status: int, code: str, times: int) -> None:
-        """Refuse the next calls of an operation.
+        """Make the next calls of an operation fail.
 
         Parameters:
-            operation: its name in the model, `GetObject` for example.
+            operation: the operation's name in the service model, `GetObject` for example.
             status: the HTTP status.
-            code: what AWS calls the error.
+            code: the AWS error code.
+            times: number of calls to fail.
         """
         self._next.setdefault(operation, []).extend([(status, code)] * times)
 
     @contextmanager
     def of(self, *clients: Any) -> Iterator[None]:
-        """While this lasts, these clients are refused."""
+        """Context manager that makes calls of these clients fail."""
         for client in clients:
             client.meta.events.register_last("before-call", self._refuse)
         try:
@@ -193,7 +203,7 @@ class Refusals:
 
 @contextmanager
 def slow(client: Any, operation: str, seconds: float) -> Iterator[None]:
-    """While this lasts, each call of an operation takes so many virtual seconds."""
+    """Context manager that makes each call of an operation take some virtual seconds."""
 
     def pass_time(**_: Any) -> None:
         time.sleep(seconds)

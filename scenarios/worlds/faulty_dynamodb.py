@@ -1,6 +1,6 @@
-"""DynamoDB that throttles, is down, or forbids a call: moto's answers every one of them.
+"""DynamoDB that throttles, fails, or denies access: moto itself always succeeds.
 
-What a reply says is lost here behind the call itself, so that moto has done what was asked.
+A reply is lost only after the call, so moto has done what the call asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from moto.dynamodb.responses import DynamoHandler
 
 
 class BrokenError(JsonRESTError):
-    """DynamoDB has an error of its own, and does not say what became of the call."""
+    """DynamoDB reports an internal error, which leaves it unknown whether the call succeeded."""
 
     code = 500
 
@@ -25,25 +25,28 @@ class BrokenError(JsonRESTError):
 
 
 def throttled() -> JsonRESTError:
-    """DynamoDB throttles."""
+    """Return the error for a throttled call."""
     return JsonRESTError("ThrottlingException", "Rate exceeded")
 
 
 def forbidden() -> JsonRESTError:
-    """A role does not allow the call."""
+    """Return the error for a call that the role doesn't allow."""
     return JsonRESTError("AccessDeniedException", "not authorized to perform this action")
 
 
-Gate = Callable[[Any, Callable[[], Any]], Any]
-"""Is given what a call asks for, and what makes it."""
+Interceptor = Callable[[Any, Callable[[], Any]], Any]
+"""Receives the body of a call and a function that makes the call."""
 
 
 @contextmanager
-def dynamodb_behind(reads: Gate, transactions: Gate) -> Iterator[None]:
-    """While this lasts, GetItem and TransactWriteItems go through these, which may raise errors."""
+def dynamodb_behind(reads: Interceptor, transactions: Interceptor) -> Iterator[None]:
+    """Context manager that routes GetItem and TransactWriteItems through these interceptors.
 
-    def through(gate: Gate, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda door: gate(door.body, lambda: call(door))
+    An interceptor may raise an error instead of making the call.
+    """
+
+    def through(interceptor: Interceptor, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda handler: interceptor(handler.body, lambda: call(handler))
 
     get, transact = DynamoHandler.get_item, DynamoHandler.transact_write_items
     with (
@@ -55,12 +58,12 @@ def dynamodb_behind(reads: Gate, transactions: Gate) -> Iterator[None]:
 
 @contextmanager
 def reply_lost(action: str) -> Iterator[None]:
-    """While this lasts, the first reply of an action of DynamoDB (`put_item`) does not arrive."""
-    call, lost = getattr(DynamoHandler, action), count()
+    """Context manager that loses the first reply of a DynamoDB action, such as `put_item`."""
+    call, replies = getattr(DynamoHandler, action), count()
 
-    def lose(door: Any) -> Any:
-        answer = call(door)
-        if not next(lost):
+    def lose(handler: Any) -> Any:
+        answer = call(handler)
+        if not next(replies):
             raise BrokenError
         return answer
 

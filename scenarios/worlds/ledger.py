@@ -1,4 +1,4 @@
-"""A bucket with a ledger in it, the table of totals, and a /tmp of their own."""
+"""A world with a ledger in a bucket, the table of totals, and a private /tmp."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unittest.mock import patch
 import boto3
 from moto import mock_aws
 
-from patterns.batch_import import before, begin, blocks, cache, totals
+from patterns.batch_import import baseline, blocks, cache, start, totals
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.registry import create_table, dynamodb
 
@@ -27,14 +27,14 @@ TOTALS = "totals"
 IMPORTER = "batch_import"
 BEGIN = "begin"
 BATCH_BYTES = 1_024
-"""Small, so that a small ledger has many batches."""
+"""Small, so that even a small ledger has many batches."""
 RECORDS = 60
 WANTED = {"bucket": BUCKET, "key": KEY, "batch_bytes": BATCH_BYTES}
 THROTTLED = 1
 
 
 def ledger(records: int = RECORDS) -> bytes:
-    """A ledger of so many records, of different lengths: some 100 bytes each."""
+    """Build a ledger with this many records of various lengths, about 100 bytes each."""
     return b"".join(
         json.dumps(
             {"account": f"DE-{n % 7}", "cents": cents_of(n), "text": "x" * (40 + n % 37)}
@@ -45,17 +45,17 @@ def ledger(records: int = RECORDS) -> bytes:
 
 
 def cents_of(number: int) -> int:
-    """What a record of `ledger` is about; some are negative."""
+    """Return the amount in a record of `ledger`; some amounts are negative."""
     return 1_000 + number if number % 5 else -number
 
 
 @dataclass
 class Ledgers:
-    """What a story can do to the object, and what it can look at afterwards.
+    """A world: the actions of a scenario on the ledger, and the rows to inspect afterward.
 
     Parameters:
-        refusals: lets S3 and the table refuse calls.
-        rows: the table when the run was over: each import's row, by name.
+        refusals: makes S3 and the table reject calls.
+        rows: the table at the end of the run: the row of each import, by ID.
     """
 
     refusals: beyond_moto.Refusals = field(default_factory=beyond_moto.Refusals)
@@ -63,40 +63,40 @@ class Ledgers:
 
     @property
     def row(self) -> dict[str, Any] | None:
-        """The one row that there is; None if there is none."""
+        """Only row of the table; None if the table is empty."""
         if not self.rows:
             return None
         (row,) = self.rows.values()
         return row
 
     def put(self, content: bytes) -> str:
-        """Put an object where the ledger is; gives its ETag."""
+        """Put an object under the ledger's key and return its ETag."""
         etag: str = s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["ETag"]
         return etag.strip('"')
 
     def replace(self) -> None:
-        """Somebody puts another ledger under the same key."""
+        """Put another ledger under the same key."""
         self.put(ledger(RECORDS + 1))
 
     def delete(self) -> None:
-        """Somebody deletes the ledger."""
+        """Delete the ledger."""
         s3.delete_object(Bucket=BUCKET, Key=KEY)
 
     def lose_cache(self) -> None:
-        """The environment is gone, and with it memory and /tmp."""
-        before.kept.clear()
+        """Lose the execution environment, including its memory and /tmp."""
+        baseline.cached_objects.clear()
         shutil.rmtree(cache.folder(), ignore_errors=True)
 
     def throttle_s3(self, times: int = THROTTLED) -> None:
-        """S3 refuses the next reads."""
+        """Make S3 reject the next reads."""
         self.refusals.add("GetObject", 503, "SlowDown", times)
 
     def throttle_table(self, times: int = THROTTLED) -> None:
-        """DynamoDB refuses the next writes of totals."""
+        """Make DynamoDB reject the next writes of totals."""
         self.refusals.add("UpdateItem", 400, "ThrottlingException", times)
 
-    def look(self) -> None:
-        """Look at the table."""
+    def refresh(self) -> None:
+        """Read the rows of the table."""
         for item in dynamodb.scan(TableName=TOTALS)["Items"]:
             name = item.pop(totals.KEY)["S"]
             self.rows[name] = {field: _value(value) for field, value in item.items()}
@@ -104,45 +104,46 @@ class Ledgers:
 
 @contextmanager
 def ledger_world(
-    *, content: bytes | None = None, begun_in: int | None = None, has_tmp: bool = True
+    *, content: bytes | None = None, started_with: int | None = None, has_tmp: bool = True
 ) -> Iterator[Ledgers]:
-    """A bucket, a table, and an environment that nothing has warmed.
+    """Context manager that sets up a bucket, a table, and a cold environment.
 
     Parameters:
-        content: the object; None for a ledger of 60 records.
-        begun_in: the size of batches in which an earlier execution has begun to import it.
-        has_tmp: whether anything can be written to /tmp.
+        content: the content of the object; None for a ledger of 60 records.
+        started_with: the batch size with which an earlier execution started to import the object;
+            None if there was none.
+        has_tmp: False if /tmp isn't writable.
     """
     world = Ledgers()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
-        stack.enter_context(own_tmp(is_writable=has_tmp))
-        variables = {totals.TABLE_VARIABLE: TOTALS, begin.FUNCTION_VARIABLE: f"{IMPORTER}:live"}
+        stack.enter_context(private_tmp(is_writable=has_tmp))
+        variables = {totals.TABLE_VARIABLE: TOTALS, start.FUNCTION_VARIABLE: f"{IMPORTER}:live"}
         stack.enter_context(patch.dict(os.environ, variables))
         stack.enter_context(world.refusals.of(blocks.s3, totals.dynamodb))
-        before.kept.clear()
+        baseline.cached_objects.clear()
         create_table(TOTALS, totals.KEY)
         s3.create_bucket(Bucket=BUCKET)
         etag = world.put(ledger() if content is None else content)
-        if begun_in:
-            totals.begin(totals.import_id(BUCKET, KEY, etag), begun_in)
+        if started_with:
+            totals.begin(totals.import_id(BUCKET, KEY, etag), started_with)
         try:
             yield world
         finally:
-            world.look()
+            world.refresh()
 
 
 @contextmanager
-def own_tmp(*, is_writable: bool = True) -> Iterator[Path]:
-    """A /tmp that nobody else has, while this lasts."""
-    with tempfile.TemporaryDirectory() as made, patch.object(tempfile, "tempdir", made):
+def private_tmp(*, is_writable: bool = True) -> Iterator[Path]:
+    """Context manager that replaces /tmp with a private, empty folder."""
+    with tempfile.TemporaryDirectory() as folder, patch.object(tempfile, "tempdir", folder):
         if not is_writable:
             cache.folder().write_text("a file where the folder should be")
-        yield Path(made)
+        yield Path(folder)
 
 
 def created(etag: str) -> dict[str, Any]:
-    """The "Object Created" event of the ledger, as EventBridge has it (S3 user guide)."""
+    """Build the ledger's "Object Created" event, as EventBridge delivers it (S3 user guide)."""
     return {
         "version": "0",
         "id": "17793124-05d4-b198-2fde-7ededc63b103",

@@ -1,4 +1,4 @@
-"""A server on loopback. It knows nothing of AWS, so it may be a process of its own."""
+"""A server on loopback. It uses nothing of AWS, so it can run in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 def listening(
     handler: type[BaseHTTPRequestHandler], *, waits_for_clients: bool = True
 ) -> Iterator[str]:
-    """Listen on a free port of 127.0.0.1 while this lasts; gives the URL.
+    """Context manager that listens on a free port of 127.0.0.1, and yields the URL.
 
     Parameters:
-        waits_for_clients: whether requests that are under way are answered before it ends; not
-            those of a client that was killed.
+        waits_for_clients: whether to finish open requests before the end. Pass False if clients
+            may be killed: their requests would never finish.
     """
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.block_on_close = not waits_for_clients, waits_for_clients

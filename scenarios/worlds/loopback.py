@@ -1,4 +1,4 @@
-"""HTTP on loopback: a small server for who speaks it, and an HTTP API of API Gateway on it."""
+"""HTTP on loopback: a small server, and an API Gateway HTTP API on top of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ lambda_client = boto3.client("lambda")
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came; header names in lower case."""
+    """An HTTP request as received, with header names in lower case."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered."""
+    """An HTTP response."""
 
     status: int
     body: str = ""
@@ -46,7 +46,11 @@ class Reply:
 
 @contextmanager
 def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
-    """Serve on a free port of 127.0.0.1 while this lasts; gives the URL."""
+    """Context manager that serves HTTP on a free port of 127.0.0.1, and yields the URL.
+
+    Parameters:
+        answer: called with each request, from a thread per request; returns the response.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_any(self) -> None:
@@ -61,10 +65,10 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_any  # noqa: N815 - http.server looks for these
+        do_GET = do_POST = do_PUT = do_any  # noqa: N815 - http.server calls these by name
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing: the path holds a reference."""
+            """Log nothing: the path contains a reference."""
 
     with listening(Handler) as url:
         yield url
@@ -73,20 +77,20 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
 def send(
     method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Send a request, and wait for its reply."""
+    """Send a request and return the response."""
     with urllib3.PoolManager(retries=False, timeout=30) as http:
-        answer = http.request(method, url, body=body, headers=headers, redirect=False)
-    return Reply(answer.status, answer.data.decode(), dict(answer.headers))
+        response = http.request(method, url, body=body, headers=headers, redirect=False)
+    return Reply(response.status, response.data.decode(), dict(response.headers))
 
 
 @contextmanager
 def http_api(routes: Mapping[str, str]) -> Iterator[str]:
-    """An HTTP API of API Gateway while this lasts; gives its URL.
+    """Context manager that runs an API Gateway HTTP API, and yields its URL.
 
-    moto knows the API's configuration, but serves no requests.
+    moto stores an API's configuration, but serves no requests.
 
     Parameters:
-        routes: from a route key, `POST /callbacks/{reference}` for example, to a function's name.
+        routes: function name by route key, `POST /callbacks/{reference}` for example.
     """
     patterns = {
         key: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(key))) for key in routes
@@ -105,7 +109,7 @@ def http_api(routes: Mapping[str, str]) -> Iterator[str]:
 
 
 def event_of(request: Request, route: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The event that a function gets of a request (API Gateway, payload format 2.0)."""
+    """Return the event that API Gateway sends for a request (payload format 2.0)."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route,
@@ -145,8 +149,8 @@ def _text_of(request: Request) -> str | None:
 
 
 def _reply(function: str, event: Mapping[str, Any]) -> Reply:
-    answer = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
-    if "FunctionError" in answer:
+    response = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    if "FunctionError" in response:
         return Reply(500, '{"message":"Internal Server Error"}')
-    given = json.loads(answer["Payload"].read())
-    return Reply(given["statusCode"], given.get("body", ""), given.get("headers", {}))
+    result = json.loads(response["Payload"].read())
+    return Reply(result["statusCode"], result.get("body", ""), result.get("headers", {}))

@@ -1,6 +1,6 @@
-"""A marketplace: its leeds, the subscribers of a trade, mail, and an API to post leeds to.
+"""A marketplace: its job postings, the subscribers of a trade, mail, and an API to post jobs.
 
-What leaves the house is collected where it arrives: mails at SES, the count in its table.
+Side effects are collected where they arrive: emails at SES, the count in its table.
 """
 
 from __future__ import annotations
@@ -17,93 +17,100 @@ from unittest.mock import patch
 from moto import mock_aws
 
 from patterns import mails
-from patterns.fan_out import add_leed, before, handler, leeds, logic, subscribers
+from patterns.fan_out import add_posting, baseline, handler, logic, postings, subscribers
 from scenarios.worlds import loopback
 from scenarios.worlds.post_office import PostOffice, post_office
 from scenarios.worlds.registry import create_table, dynamodb
 
-API, BOOKKEEPING, MAIL = "add_leed", "fan_out", "leed_mail"
-CONTROLLER = "leed_controller"
-LEEDS, SUBSCRIBERS, TRADES = "leeds", "subscribers", "trades"
-SENDER = "leeds@market.example"
+API, BOOKKEEPING, MAIL = "add_posting", "fan_out", "posting_mail"
+CONTROLLER = "posting_controller"
+POSTINGS, SUBSCRIBERS, TRADES = "postings", "subscribers", "trades"
+SENDER = "postings@market.example"
 SELLER, RIVAL = "seller@home.example", "rival@home.example"
-LEED_ID = "1eed" * 8
-LEED = {"leed_id": LEED_ID, "trade": "caricatures", "date": "2026-03-01", "location": "Oslo"}
-POSTING = {name: value for name, value in LEED.items() if name != "leed_id"} | {"seller": SELLER}
-FOUR = 4
-"""Subscribers, unless a story says otherwise: one more than are written to at once."""
+POSTING_ID = "7ade" * 8
+POSTING = {
+    "posting_id": POSTING_ID,
+    "trade": "caricatures",
+    "date": "2026-03-01",
+    "location": "Oslo",
+}
+POSTING_REQUEST = {name: value for name, value in POSTING.items() if name != "posting_id"} | {
+    "seller": SELLER
+}
+READERS = 4
+"""Default number of subscribers: one more than the number of concurrent emails."""
 JSON = {"content-type": "application/json"}
 
 
 def address(number: int) -> str:
-    """Where the subscriber of this number, from 0, is written to."""
+    """Return the email address of the subscriber with this number; numbers start at 0."""
     return f"reader{number:03}@home.example"
 
 
 def subscriber(number: int) -> str:
-    """The id of the subscriber of this number, from 0."""
+    """Return the ID of the subscriber with this number; numbers start at 0."""
     return f"s-{number:03}"
 
 
 @dataclass
 class Marketplace:
-    """What a story can do, and what it can look at afterwards.
+    """A world: the actions of a scenario on the marketplace, and the state to inspect afterward.
 
     Parameters:
-        office: SES.
-        replies: what the API answered, status by status.
-        leeds: how many there are, when the run ended.
-        counted: how many of the trade were counted, when the run ended.
+        office: the simulated SES.
+        replies: the status codes of the API's responses.
+        postings: the number of postings at the end of the run.
+        counted: the trade's count of postings at the end of the run.
     """
 
     office: PostOffice
     replies: list[int] = field(default_factory=list)
-    leeds: int = 0
+    postings: int = 0
     counted: int = 0
 
     @property
-    def told(self) -> Counter[str]:
-        """How many mails each subscriber got, by address."""
-        return Counter(m.to for m in self.office.letters if m.subject.startswith("New leed"))
+    def notified(self) -> Counter[str]:
+        """Number of emails per subscriber, by address."""
+        return Counter(m.to for m in self.office.letters if m.subject.startswith("New job posting"))
 
     @property
     def confirmed(self) -> Counter[str]:
-        """How many confirmations each seller got, by address."""
-        return Counter(m.to for m in self.office.letters if m.subject.startswith("Your leed"))
+        """Number of confirmations per seller, by address."""
+        return Counter(m.to for m in self.office.letters if m.subject.startswith("Your job"))
 
     def post(self, **changes: Any) -> loopback.Reply:
-        """Post the leed, over HTTP."""
-        body = json.dumps(POSTING | changes).encode()
-        with loopback.http_api({"POST /leeds": API}) as url:
-            reply = loopback.send("POST", f"{url}/leeds", body, JSON)
+        """Post the job over HTTP."""
+        body = json.dumps(POSTING_REQUEST | changes).encode()
+        with loopback.http_api({"POST /postings": API}) as url:
+            reply = loopback.send("POST", f"{url}/postings", body, JSON)
         self.replies.append(reply.status)
         return reply
 
     def unsubscribe(self, number: int) -> None:
-        """Somebody has had enough."""
+        """Unsubscribe a subscriber."""
         dynamodb.delete_item(TableName=SUBSCRIBERS, Key=_subscription(number))
 
 
 @contextmanager
 def marketplace_world(
     *,
-    readers: int = FOUR,
+    readers: int = READERS,
     refused: Collection[str] = (),
     closed_for: float = 0,
     is_posted: bool = True,
 ) -> Iterator[Marketplace]:
-    """A marketplace.
+    """Context manager that sets up a marketplace.
 
     Parameters:
-        readers: how many subscribers the trade has.
-        refused: addresses that SES refuses.
-        closed_for: how long SES sends nothing, seconds.
-        is_posted: whether the leed is in its table already.
+        readers: the number of subscribers of the trade.
+        refused: addresses that SES rejects.
+        closed_for: seconds during which SES sends nothing.
+        is_posted: True if the posting is already in its table.
     """
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
-        create_table(LEEDS, leeds.KEY)
-        create_table(TRADES, leeds.TRADES_KEY)
+        create_table(POSTINGS, postings.KEY)
+        create_table(TRADES, postings.TRADES_KEY)
         create_table(SUBSCRIBERS, subscribers.KEY, subscribers.SORT_KEY)
         _subscribe(readers)
         world = Marketplace(stack.enter_context(post_office(SENDER)))
@@ -115,24 +122,24 @@ def marketplace_world(
         try:
             yield world
         finally:
-            _look(world)
+            _read_tables(world)
 
 
 def _variables() -> Mapping[str, str]:
     return {
-        leeds.TABLE_VARIABLE: LEEDS,
-        leeds.TRADES_VARIABLE: TRADES,
+        postings.TABLE_VARIABLE: POSTINGS,
+        postings.TRADES_VARIABLE: TRADES,
         subscribers.TABLE_VARIABLE: SUBSCRIBERS,
         mails.SENDER_VARIABLE: SENDER,
         handler.MAIL_FUNCTION_VARIABLE: f"{MAIL}:live",
-        add_leed.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
-        before.CONTROLLER_VARIABLE: CONTROLLER,
+        add_posting.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
+        baseline.CONTROLLER_VARIABLE: CONTROLLER,
     }
 
 
 def _subscription(number: int) -> dict[str, Any]:
     return {
-        subscribers.KEY: {"S": LEED["trade"]},
+        subscribers.KEY: {"S": POSTING["trade"]},
         subscribers.SORT_KEY: {"S": subscriber(number)},
     }
 
@@ -146,16 +153,16 @@ def _subscribe(readers: int) -> None:
 
 def _store() -> None:
     item = {
-        leeds.KEY: {"S": logic.announcement_of(LEED).slot},
-        "leed_id": {"S": LEED_ID},
+        postings.KEY: {"S": logic.parse_announcement(POSTING).slot},
+        "posting_id": {"S": POSTING_ID},
         "seller": {"S": SELLER},
-        "location": {"S": LEED["location"]},
+        "location": {"S": POSTING["location"]},
     }
-    dynamodb.put_item(TableName=LEEDS, Item=item)
+    dynamodb.put_item(TableName=POSTINGS, Item=item)
 
 
-def _look(world: Marketplace) -> None:
-    world.leeds = dynamodb.scan(TableName=LEEDS, Select="COUNT")["Count"]
-    key = {leeds.TRADES_KEY: {"S": LEED["trade"]}}
-    found = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
-    world.counted = int(found["leeds"]["N"]) if found else 0
+def _read_tables(world: Marketplace) -> None:
+    world.postings = dynamodb.scan(TableName=POSTINGS, Select="COUNT")["Count"]
+    key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
+    trade = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
+    world.counted = int(trade["postings"]["N"]) if trade else 0

@@ -1,4 +1,4 @@
-"""A replication task, the registry of callbacks, and the rule that leads to the resolver."""
+"""A replication task, the callback registry, and the EventBridge rule of the resolver."""
 
 from __future__ import annotations
 
@@ -20,31 +20,34 @@ TASK_ARN = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:task:orders"
 ANOTHER_TASK_ARN = TASK_ARN.replace(":orders", ":invoices")
 RESOLVER = "resolver"
 TABLES = 12
-"""How many tables the task loads."""
-THROTTLED_LOOKS = 5
+"""Number of tables that the task loads."""
+THROTTLED_CHECKS = 5
+"""Number of DMS calls to throttle: more than boto3 retries by itself."""
 EARLIER = timedelta(days=1)
-"""How long ago the task's earlier run started."""
+"""Time since the start of the task's earlier run."""
 
 
 @dataclass
 class MigrationWorld:
-    """What a story can do to the migration, and what it can look at afterwards.
+    """Controls for the migration during a scenario, and its state for assertions afterwards.
 
-    `row` is the registry's row of the task as it was when the run ended; None if there is none.
+    Parameters:
+        task: the replication task.
+        row: the task's row in the registry when the run ended; None if there is none.
     """
 
     task: beyond_moto.ScriptedTask
     row: callback_rows.Row | None = field(default=None)
 
-    def run_before(self) -> None:
-        """The task has run before, and remembers that run's end."""
+    def complete_earlier_run(self) -> None:
+        """Give the task an earlier run, whose end it still reports."""
         self.task.start()
         self.finish()
         self.task.start_date = datetime.now(UTC).replace(tzinfo=None) - EARLIER
         self.task.starts = 0
 
     def finish(self) -> None:
-        """The full load ends well."""
+        """Finish the full load."""
         self.task.end(
             "stopped",
             stop_reason="Stop Reason FULL_LOAD_ONLY_FINISHED",
@@ -53,7 +56,7 @@ class MigrationWorld:
         )
 
     def finish_with_errors(self) -> None:
-        """The task says that it is done, but three tables did not make it."""
+        """End the load as complete, but with three tables that failed to load."""
         self.task.end(
             "stopped",
             stop_reason="Stop Reason FULL_LOAD_ONLY_FINISHED",
@@ -63,38 +66,38 @@ class MigrationWorld:
         )
 
     def fail(self) -> None:
-        """The task fails."""
+        """Fail the task."""
         self.task.end("failed", failure="Last Error Task error notification received: no space")
 
-    def be_stopped(self) -> None:
-        """Somebody stops the task half-way."""
+    def stop(self) -> None:
+        """Stop the task halfway, as somebody else would."""
         self.task.end("stopped", stop_reason="Stop Reason NORMAL", percent=40)
 
-    def be_deleted(self) -> None:
-        """Somebody deletes the task."""
-        beyond_moto.forget(TASK_ARN)
+    def delete(self) -> None:
+        """Delete the task, as somebody else would."""
+        beyond_moto.delete_task(TASK_ARN)
 
-    def be_started(self) -> None:
-        """Somebody else starts the task."""
+    def start(self) -> None:
+        """Start the task, as somebody else would."""
         self.task.start()
 
     def refuse_to_start(self) -> None:
-        """DMS refuses to start the task, though it does not run."""
+        """Make DMS refuse to start the task, although it is not running."""
         self.task.is_refusing = True
 
-    def be_waited_for(self) -> None:
-        """Another execution has put its row for the task, and is about to start it."""
+    def register_another_execution(self) -> None:
+        """Put the task's row for another execution, which is about to start the task."""
         deadline = (datetime.now(UTC) + EARLIER).timestamp()
         callbacks.put(
             TASK_ARN, "YW5vdGhlcg==", owner="another execution", deadline=deadline, not_before=0
         )
 
     def throttle(self) -> None:
-        """DMS refuses the next calls, for longer than boto3 tries again by itself."""
-        self.task.throttled_looks = THROTTLED_LOOKS
+        """Make DMS throttle more calls in a row than boto3 retries by itself."""
+        self.task.throttled_checks = THROTTLED_CHECKS
 
     def finish_after_descriptions(self, number: int) -> None:
-        """The load ends when DMS has described the task this often; it also does so at a start."""
+        """Finish the load once DMS has described the task this often; a start counts, too."""
 
         def described() -> None:
             if number == 1:
@@ -102,11 +105,11 @@ class MigrationWorld:
             else:
                 self.finish_after_descriptions(number - 1)
 
-        self.task.after_look = described
+        self.task.after_check = described
 
-    def finish_unseen(self) -> None:
-        """The load ends, and DMS says so, just after the next look has found it under way."""
-        self.task.after_look = self.finish_and_tell_at_once
+    def finish_after_next_check(self) -> None:
+        """Finish the load, and send the event, right after the next check finds it under way."""
+        self.task.after_check = self.finish_and_notify_immediately
 
     def send_event(
         self,
@@ -115,46 +118,48 @@ class MigrationWorld:
         at: datetime | None = None,
         task_arn: str = TASK_ARN,
     ) -> None:
-        """DMS sends an event, and the rule hands it to the resolver.
+        """Send an event from DMS; the rule delivers it to the resolver.
 
         Parameters:
-            at: when it happened which the event is about; None for now.
+            event_type: the event's type, a key of `beyond_moto.EVENT_IDS`.
+            at: the event's time; None for now.
+            task_arn: the task that the event is about.
         """
         event = beyond_moto.task_event(task_arn, event_type, at or datetime.now(UTC))
         beyond_moto.deliver(RESOLVER, event)
 
-    def finish_and_tell(self) -> None:
-        """The full load ends well, and DMS says so."""
+    def finish_and_notify(self) -> None:
+        """Finish the full load, and send the event."""
         self.finish()
         self.send_event()
 
-    def tell_at_once(self) -> None:
-        """DMS says that the task stopped, and the event overtakes whatever else is under way."""
+    def notify_immediately(self) -> None:
+        """Send the event of a stopped task, and deliver it before anything else happens."""
         event = beyond_moto.task_event(TASK_ARN, "REPLICATION_TASK_STOPPED", datetime.now(UTC))
-        beyond_moto.deliver(RESOLVER, event, at_once=True)
+        beyond_moto.deliver(RESOLVER, event, is_synchronous=True)
 
-    def finish_and_tell_at_once(self) -> None:
-        """The full load ends well, and the event overtakes whatever else is under way."""
+    def finish_and_notify_immediately(self) -> None:
+        """Finish the full load, and deliver the event before anything else happens."""
         self.finish()
-        self.tell_at_once()
+        self.notify_immediately()
 
-    def fail_and_tell(self) -> None:
-        """The task fails, and DMS says so."""
+    def fail_and_notify(self) -> None:
+        """Fail the task, and send the event."""
         self.fail()
         self.send_event("REPLICATION_TASK_FAILED")
 
 
 @contextmanager
-def migration_world(*, ran_before: bool = False) -> Iterator[MigrationWorld]:
-    """A task that is ready to start, and an empty registry.
+def migration_world(*, has_earlier_run: bool = False) -> Iterator[MigrationWorld]:
+    """Context manager that builds a task ready to start, and an empty registry.
 
     Parameters:
-        ran_before: whether the task has run before, and so remembers that run's end.
+        has_earlier_run: whether the task has run before, and still reports the end of that run.
     """
     with mock_aws(), registry():
         world = MigrationWorld(_create_task())
-        if ran_before:
-            world.run_before()
+        if has_earlier_run:
+            world.complete_earlier_run()
         try:
             yield world
         finally:

@@ -1,8 +1,8 @@
-"""The part of S3 that reads objects, on loopback: for processes that read from one bucket.
+"""A loopback server with the part of S3 that reads objects, shared by several processes.
 
-Its objects are made while they are sent, from a pattern that comes again and again: one of a
-gigabyte takes no more memory than one of a kilobyte. Run by itself it serves one of that size and
-prints where: `python -m scenarios.worlds.objects`.
+It generates objects while sending them, by repeating a pattern: an object of a gigabyte takes no
+more memory than one of a kilobyte. `python -m scenarios.worlds.objects` serves one of that size and
+prints its URL.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class Repeated:
-    """An object: a pattern, so many times."""
+    """An object that repeats a pattern a number of times."""
 
     pattern: bytes
     times: int = 1
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size in bytes."""
         return len(self.pattern) * self.times
 
     @cached_property
     def etag(self) -> str:
-        """With its quotes."""
+        """ETag, including its quotes."""
         return f'"{hashlib.md5(self.pattern, usedforsecurity=False).hexdigest()}-{self.times}"'
 
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to before `end`, a piece at a time."""
+        """Yield bytes `start` (inclusive) to `end` (exclusive), one piece at a time."""
         while start < end:
             skip = start % len(self.pattern)
             piece = self.pattern[skip : skip + min(end - start, PIECE_BYTES)]
@@ -54,14 +54,14 @@ class Repeated:
 
 @dataclass
 class Objects:
-    """What is served, by path (`/bucket/key`), and what was asked for: method and path."""
+    """The objects to serve, by path (`/bucket/key`), and the requests received: method and path."""
 
     served: Mapping[str, Repeated]
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
     def reads(self, path: str) -> int:
-        """How often an object, or a range of it, was sent."""
-        return self.asked.count(("GET", path))
+        """Return how often an object, or a range of it, was sent."""
+        return self.requests.count(("GET", path))
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -71,26 +71,26 @@ class _Answers(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_any(self) -> None:
-        found = self.objects.served.get(self.path)
-        self.objects.asked.append((self.command, self.path))
-        if found is None:
+        requested = self.objects.served.get(self.path)
+        self.objects.requests.append((self.command, self.path))
+        if requested is None:
             self._answer(HTTPStatus.NOT_FOUND, {})
-        elif self.headers.get("if-none-match") == found.etag:
+        elif self.headers.get("if-none-match") == requested.etag:
             self._answer(HTTPStatus.NOT_MODIFIED, {})
-        elif self.headers.get("if-match", found.etag) != found.etag:
+        elif self.headers.get("if-match", requested.etag) != requested.etag:
             self._answer(HTTPStatus.PRECONDITION_FAILED, {})
         else:
-            self._send(found)
+            self._send(requested)
 
-    do_GET = do_HEAD = do_any  # noqa: N815 - http.server looks for these
+    do_GET = do_HEAD = do_any  # noqa: N815 - http.server looks up these names
 
-    def _send(self, found: Repeated) -> None:
-        asked = _RANGE.fullmatch(self.headers.get("range", ""))
-        start, end = (int(asked[1]), int(asked[2]) + 1) if asked else (0, found.size)
-        headers = {"etag": found.etag, "content-length": str(end - start)}
-        self._answer(HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK, headers)
+    def _send(self, requested: Repeated) -> None:
+        partial = _RANGE.fullmatch(self.headers.get("range", ""))
+        start, end = (int(partial[1]), int(partial[2]) + 1) if partial else (0, requested.size)
+        headers = {"etag": requested.etag, "content-length": str(end - start)}
+        self._answer(HTTPStatus.PARTIAL_CONTENT if partial else HTTPStatus.OK, headers)
         if self.command == "GET":
-            for piece in found.pieces(start, end):
+            for piece in requested.pieces(start, end):
                 self.wfile.write(piece)
 
     def _answer(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
@@ -100,19 +100,19 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(objects: Objects) -> Iterator[str]:
-    """Serve on a free port of 127.0.0.1 while this lasts; gives the URL."""
+    """Context manager that serves the objects on a free port of 127.0.0.1 and yields the URL."""
     answers = type("Answers", (_Answers,), {"objects": objects})
     with listening(answers, waits_for_clients=False) as url:
         yield url
 
 
 def gigabyte() -> tuple[Repeated, dict[str, int]]:
-    """A ledger of a little more than 1 GiB, and what it comes to."""
+    """Build a ledger of slightly more than 1 GiB, and its expected totals."""
     cents = [100_000 + n * 7 for n in range(8_192)]
     lines = [
         json.dumps({"account": f"DE-{n % 97:02}", "cents": c, "text": "rent for January " * 4})
@@ -125,10 +125,10 @@ def gigabyte() -> tuple[Repeated, dict[str, int]]:
 
 
 def main() -> None:
-    """Serve the large one until whoever started this closes its input."""
+    """Serve the large ledger until the parent process closes this process's input."""
     objects = Objects({f"/{BUCKET}/{KEY}": gigabyte()[0]})
     with serving(objects) as url:
-        print(url, flush=True)  # noqa: T201 - it is for whoever started this
+        print(url, flush=True)  # noqa: T201 - for the parent process
         sys.stdin.read()
 
 

@@ -1,8 +1,8 @@
-"""SES as far as moto can't simulate it, and so it is simulated here; each with the reason.
+"""Simulate the parts of SES that moto lacks.
 
-- A refused address. moto checks an address's form, and nothing else.
-- Throttling, and an outage. moto sends every mail.
-- A mail's tags. moto forgets them, and the idempotency key is one.
+- Refused addresses: moto checks only the format of an address.
+- Throttling and outages: moto sends every email.
+- Tags: moto drops them, and the idempotency key is one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _ThrottledError(JsonRESTError):
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail that SES took."""
+    """An email that SES accepted."""
 
     to: str
     subject: str
@@ -40,12 +40,12 @@ class Letter:
 
 @dataclass
 class PostOffice:
-    """SES, and what a story wants of it.
+    """SES, with the faults that a scenario injects.
 
     Parameters:
-        refused: addresses that it won't write to.
-        closed_until: it throttles all until then, epoch seconds.
-        letters: what it took, in order.
+        refused: addresses that it refuses.
+        closed_until: time until which it throttles every call, epoch seconds.
+        letters: emails that it accepted, in order.
     """
 
     refused: set[str] = field(default_factory=set)
@@ -53,14 +53,14 @@ class PostOffice:
     letters: list[Letter] = field(default_factory=list)
 
     def close_for(self, seconds: float) -> None:
-        """Send nothing for so long."""
+        """Throttle every call for this many seconds."""
         self.closed_until = time.time() + seconds
 
-    def take(self, request: dict[str, Any]) -> None:
-        """Take a mail (API: SendEmail).
+    def accept(self, request: dict[str, Any]) -> None:
+        """Accept an email (API: SendEmail).
 
         Raises:
-            JsonRESTError: it throttles, or refuses.
+            JsonRESTError: the call is throttled, or the address is refused.
         """
         (to,) = request["Destination"]["ToAddresses"]
         if time.time() < self.closed_until:
@@ -75,14 +75,14 @@ class PostOffice:
 
 @contextmanager
 def post_office(sender: str) -> Iterator[PostOffice]:
-    """SES with one verified sender; moto has to be on."""
+    """Context manager that simulates SES with one verified sender. Requires moto."""
     office = PostOffice()
     sesv2.create_email_identity(EmailIdentity=sender)
 
     def send_email(response: SESV2Response) -> str:
-        office.take(json.loads(response.body))
-        answer: str = _deliver(response)
-        return answer
+        office.accept(json.loads(response.body))
+        reply: str = _deliver(response)
+        return reply
 
     with patch.object(SESV2Response, "send_email", send_email):
         yield office

@@ -1,4 +1,4 @@
-"""The registry's table, and the key that references are derived with."""
+"""The callback registry's table, and the KMS key that references are derived with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from patterns import callback_rows, reference
 
 TABLE = "callbacks"
 
-# The worlds make their calls with clients of their own, so that tests can count the handlers'.
+# Worlds call AWS with their own clients, so that tests count only the handlers' calls.
 dynamodb, kms = boto3.client("dynamodb"), boto3.client("kms")
 _one_key = cache(utils.generate_private_key)
 
 
 @contextmanager
 def registry() -> Iterator[None]:
-    """An empty registry; moto has to be on."""
+    """Context manager that sets up an empty registry. Requires moto."""
     mock_random.seed(0)
     create_table(TABLE, callback_rows.KEY)
     with patch.dict(os.environ, {callback_rows.TABLE_VARIABLE: TABLE}):
@@ -32,10 +32,10 @@ def registry() -> Iterator[None]:
 
 @contextmanager
 def reference_key() -> Iterator[None]:
-    """A key that references are derived with; moto has to be on.
+    """Context manager that creates the KMS key for references. Requires moto.
 
-    moto makes an RSA key for every key, which takes it longer than all the rest and is needed for
-    none of this kind: one is made, and serves them all.
+    moto generates an RSA key for every KMS key. That is slower than everything else here, and an
+    HMAC key doesn't need it, so all worlds share one.
     """
     with patch.object(models, "generate_private_key", _one_key):
         key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
@@ -44,7 +44,7 @@ def reference_key() -> Iterator[None]:
 
 
 def create_table(name: str, key: str, sort_key: str = "") -> None:
-    """A table whose keys are text; without a sort key unless one is named."""
+    """Create a table with string keys, and no sort key unless `sort_key` names one."""
     keys = [(key, "HASH"), *([(sort_key, "RANGE")] if sort_key else [])]
     dynamodb.create_table(
         TableName=name,

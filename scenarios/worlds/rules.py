@@ -1,7 +1,7 @@
-"""Rules with a rate, in virtual time. moto keeps a rule but fires nothing: this does.
+"""EventBridge rules with a rate, in virtual time: moto stores rules, but never fires them.
 
-It fires as EventBridge does: to the minute, one interval after the rule was last put and then at
-every interval; a rule that is disabled fires nothing; and a call may come more than once.
+They fire as in EventBridge: to the minute, one interval after the rule was last put, and then at
+every interval. A disabled rule does not fire, and a rule may invoke its target more than once.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _MINUTE = timedelta(minutes=1)
 
 
 def once(_: datetime) -> int:
-    """EventBridge calls once, as it mostly does."""
+    """Return 1: EventBridge invokes the target once, as it usually does."""
     return 1
 
 
 class RuleClock:
-    """Calls a function whenever a rule is due.
+    """A clock that invokes a function whenever one of its rules is due.
 
     Parameters:
-        function: which function the rules lead to.
-        rules: their names; they are on the default bus.
+        function: name of the rules' target.
+        rules: names of the rules, on the default event bus.
     """
 
     def __init__(self, function: str, *rules: str) -> None:
@@ -38,23 +38,24 @@ class RuleClock:
         self._put = {name: (rule_named(name), _now()) for name in rules}
 
     def run(self, until: datetime, calls: Callable[[datetime], int] = once) -> None:
-        """Let time pass up to this minute, and the rules fire.
+        """Advance time minute by minute, and fire the rules that are due.
 
         Parameters:
-            calls: how often EventBridge calls for a moment; 0 for a call that is lost.
+            until: when to stop; the rules of that minute still fire.
+            calls: returns the number of invocations for a moment; 0 for a lost one.
         """
         while _now() < until:
             time.sleep(_MINUTE.total_seconds())
             for name in self._put:
-                self._notice(name)
+                self._refresh(name)
                 if self._is_due(name):
                     for _ in range(calls(_now())):
                         self._call(name)
-                    # So that the function has run before it is looked whether it put the rule.
+                    # Let the function run first: it may put the rule.
                     time.sleep(0)
-                    self._notice(name)
+                    self._refresh(name)
 
-    def _notice(self, name: str) -> None:
+    def _refresh(self, name: str) -> None:
         rule = rule_named(name)
         if rule is not self._put[name][0]:
             self._put[name] = rule, _now()
@@ -69,26 +70,26 @@ class RuleClock:
 
 
 def rule_named(name: str) -> Rule:
-    """A rule as moto has it; every put makes another one."""
+    """Return moto's rule of this name; every PutRule creates a new object."""
     buses = events_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].event_buses
     rule: Rule = buses["default"].rules[name]
     return rule
 
 
 def interval_of(rule: Rule) -> timedelta:
-    """How often a rule fires.
+    """Return the interval at which a rule fires.
 
     Raises:
-        ValueError: its expression is no rate in minutes or hours.
+        ValueError: its schedule expression is not a rate in minutes or hours.
     """
     match = _RATE.fullmatch(rule.scheduled_expression or "")
     if match is None:
-        raise ValueError(f"{rule.scheduled_expression!r} is no rate in minutes or hours")
+        raise ValueError(f"{rule.scheduled_expression!r} is not a rate in minutes or hours")
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
 def scheduled_event(rule_arn: str, at: datetime) -> dict[str, Any]:
-    """A scheduled event, in its documented shape."""
+    """Return a scheduled event, in its documented shape."""
     return {
         "version": "0",
         "id": f"53dc4d37-cffa-4f76-80c9-{int(at.timestamp()):012d}",

@@ -1,4 +1,4 @@
-"""A queue in which messages wait, and a table for what was read of it."""
+"""A world with messages in a queue, and a table for the readings of its length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unittest.mock import patch
 import boto3
 from moto import mock_aws
 
-from patterns.schedule import before, begin, work
+from patterns.schedule import baseline, start, work
 
 # The world's own, so that tests can count the handlers'.
 dynamodb, events, sqs = boto3.client("dynamodb"), boto3.client("events"), boto3.client("sqs")
@@ -23,38 +23,38 @@ READINGS = "readings"
 QUEUE = "inbox"
 RULE = "read-the-queue"
 WAITING = 3
-"""How many messages wait."""
+"""Number of messages in the queue."""
 
 
 @dataclass
 class Readings:
-    """What a story can do to the queue, and what it can look at afterwards.
+    """A world: the actions of a scenario on the queue, and the readings to inspect afterward.
 
     Parameters:
-        rows: how often the work was done, by the moment that it was done for, in order of time.
-        read: what was read, in the same order.
+        rows: how often the work was done per moment, in chronological order.
+        read: the readings, in the same order.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
     read: list[int] = field(default_factory=list)
 
     def lose_queue(self) -> None:
-        """Somebody deletes the queue: every reading fails."""
+        """Delete the queue, so that every reading fails."""
         sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])
 
     def make_queue(self) -> str:
-        """The queue is there (again), with some messages.
+        """Create or recreate the queue, with some messages.
 
         Returns:
-            Its URL, always the same.
+            The URL of the queue, which is always the same.
         """
         url: str = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         for number in range(WAITING):
             sqs.send_message(QueueUrl=url, MessageBody=str(number))
         return url
 
-    def look(self) -> None:
-        """See what was written down."""
+    def refresh(self) -> None:
+        """Read the recorded readings."""
         pages = dynamodb.get_paginator("scan").paginate(TableName=READINGS)
         items = [item for page in pages for item in page["Items"]]
         items.sort(key=lambda item: item[work.SORT_KEY]["S"])
@@ -66,7 +66,7 @@ class Readings:
 
 @contextmanager
 def readings_world() -> Iterator[Readings]:
-    """A queue with messages, and nothing read yet."""
+    """Context manager that sets up a queue with messages and no readings."""
     world = Readings()
     with mock_aws():
         dynamodb.create_table(
@@ -84,25 +84,25 @@ def readings_world() -> Iterator[Readings]:
         variables = {
             work.TABLE_VARIABLE: READINGS,
             work.QUEUE_VARIABLE: world.make_queue(),
-            begin.FUNCTION_VARIABLE: FUNCTION,
+            start.FUNCTION_VARIABLE: FUNCTION,
         }
         with patch.dict(os.environ, variables):
             try:
                 yield world
             finally:
-                world.look()
+                world.refresh()
 
 
 @contextmanager
 def rule_world() -> Iterator[Readings]:
-    """The same, with the rule that calls the hand-made function, at the pace of a working day."""
-    variables = {before.RULE_VARIABLE: RULE, before.CALENDAR_VARIABLE: "berlin"}
+    """Context manager that adds the baseline's rule, at the pace of a working day."""
+    variables = {baseline.RULE_VARIABLE: RULE, baseline.CALENDAR_VARIABLE: "berlin"}
     with readings_world() as world, patch.dict(os.environ, variables):
         put_rule(RULE)
         yield world
 
 
 def put_rule(name: str, **changes: str) -> None:
-    """Make a rule, at the pace of a working day unless told otherwise."""
-    settings = {"ScheduleExpression": before.WORKING_DAY_PACE, "Description": "reads the queue"}
+    """Create a rule, by default at the pace of a working day."""
+    settings = {"ScheduleExpression": baseline.WORKING_DAY_PACE, "Description": "reads the queue"}
     events.put_rule(Name=name, **(settings | changes))

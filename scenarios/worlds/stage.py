@@ -1,4 +1,4 @@
-"""Functions that were made by hand, in virtual time: Lambda calls them, and calls them again."""
+"""Plain Lambda functions in virtual time, with Lambda's retries: the stage for the baselines."""
 
 from __future__ import annotations
 
@@ -10,56 +10,58 @@ from typing import Any
 
 import boto3
 
-from dacapo.scenario import START
-from dacapo.service.functions import Handler
-from dacapo.simulation import Simulation
+from dacapo import START, Handler, Simulation
 
 lambda_client = boto3.client("lambda")
 
-MOST_EVENTS = 10_000
-"""Events after which a system is taken for one that never comes to rest."""
+MAX_EVENTS = 10_000
+"""Events after which we give up on a system that never becomes idle."""
 
 
 class Stage:
-    """The Lambda around functions that know nothing of durable executions.
+    """Lambda, as seen by functions that are not durable.
 
-    An asynchronous call that fails is made twice more, and then is a dead letter, as Lambda does.
+    A failed asynchronous invocation is retried twice and then becomes a dead letter, as in Lambda.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
 
     def call(self, function: str, event: Any) -> Any:
-        """Call a function and wait for what it gives; None if it failed."""
-        answer = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
-        return None if answer.get("FunctionError") else json.loads(answer["Payload"].read())
+        """Invoke a function synchronously; return its result, or None if it failed."""
+        response = lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        return None if response.get("FunctionError") else json.loads(response["Payload"].read())
 
     def send(self, function: str, event: Any) -> None:
-        """Call a function asynchronously: it runs when time passes."""
+        """Invoke a function asynchronously: it runs when time passes."""
         lambda_client.invoke(
             FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode()
         )
 
     def pass_time(self, seconds: float) -> None:
-        """Let virtual time pass; what falls due meanwhile happens."""
+        """Advance virtual time, and run everything that falls due."""
         self.simulation.clock.sleep(seconds)
 
     def play(self) -> None:
-        """Let everything happen that is due now or later, until nothing is."""
+        """Run everything that is due, now or later, until the system is idle.
+
+        Raises:
+            AssertionError: it is still not idle after 10,000 events.
+        """
         clock = self.simulation.clock
-        for _ in range(MOST_EVENTS):
+        for _ in range(MAX_EVENTS):
             if clock.is_idle():
                 return
             clock.run_next()
-        raise AssertionError("it never comes to rest")
+        raise AssertionError(f"the system is not idle after {MAX_EVENTS:,} events")
 
     def calls_of(self, function: str) -> int:
-        """How often a function was called."""
-        return sum(call.function == function for call in self.simulation.service.calls.made)
+        """Return the number of invocations of a function."""
+        return sum(call.function == function for call in self.simulation.service.calls.completed)
 
     @property
     def dead_letters(self) -> int:
-        """How many asynchronous calls were given up."""
+        """Number of asynchronous invocations whose retries are exhausted."""
         return len(self.simulation.service.calls.dead_letters)
 
 
@@ -69,9 +71,15 @@ def on_stage(
     functions: Mapping[str, Handler],
     start: datetime = START,
 ) -> Iterator[tuple[Stage, Any]]:
-    """A world, and functions in it, plain or durable, by name."""
+    """Context manager that runs functions in a world, and yields the stage and the world.
+
+    Parameters:
+        world: builds the world.
+        functions: handler by function name; plain or durable.
+        start: the virtual time at the start.
+    """
     simulation = Simulation(0, start)
     for name, handler in functions.items():
         simulation.add_function(name, handler)
-    with simulation.running(), world() as made:
-        yield Stage(simulation), made
+    with simulation.running(), world() as built:
+        yield Stage(simulation), built

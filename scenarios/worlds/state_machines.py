@@ -1,11 +1,11 @@
-"""Step Functions, as far as moto goes: state machines in ASL that really run, in real time.
+"""Step Functions, as far as moto supports it: ASL state machines that really run, in real time.
 
-A state machine's tasks call AWS in this process, where moto answers, and functions, which are ours.
-What moto does otherwise than AWS is mended here, each with the reason:
+A state machine's tasks call AWS in this process, where moto responds, and functions, which we run.
+Where moto differs from AWS, we patch it, with the reason for each:
 
-- `databasemigration` is what Step Functions calls DMS; moto asks boto3 for a client of that name,
-  where it is `dms`.
-- AWS hands dates over as text; moto leaves them as they are, and can't write them down.
+- Step Functions calls DMS `databasemigration`; moto passes that name to boto3, where the client is
+  called `dms`.
+- AWS returns dates as text; moto leaves them as they are, and then can't serialize them.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_aws_sdk as aws_sdk,
 )
 
-from dacapo import boto
-from dacapo.service.functions import Handler
-from dacapo.simulation import Simulation
+from dacapo import Handler, Simulation
 from scenarios.worlds import beyond_moto
 
 step_functions = boto3.client("stepfunctions")
 
 ROLE = f"arn:aws:iam::{beyond_moto.ACCOUNT}:role/state-machine"
-PATIENCE_SECONDS = 120
-"""Real time after which an execution is given up."""
-_LOOK_EVERY_SECONDS = 0.005
+TIMEOUT_SECONDS = 120
+"""Real time after which we give up on an execution."""
+_POLL_SECONDS = 0.005
 _SUBSTITUTED = re.compile(r"\$\{(\w+)\}")
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait, in real time, for what an interpreter does in a thread of its own."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait, in real time, for moto's interpreter, which runs in a thread of its own.
+
+    Raises:
+        AssertionError: the condition is still false after two minutes.
+    """
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"it did not happen within {PATIENCE_SECONDS} s")
-        threading.Event().wait(_LOOK_EVERY_SECONDS)
+            raise AssertionError(f"the condition is still false after {TIMEOUT_SECONDS} s")
+        threading.Event().wait(_POLL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,30 @@ class Run:
 
     @property
     def status(self) -> str:
-        """How it stands: `RUNNING`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`."""
+        """Status of the execution: `RUNNING`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`."""
         return str(self.described["status"])
 
     @property
     def described(self) -> dict[str, Any]:
-        """What DescribeExecution says."""
+        """Response of DescribeExecution."""
         return {**step_functions.describe_execution(executionArn=self.arn)}
 
     def wait(self) -> str:
-        """Wait until it has ended; how it did."""
+        """Wait until the execution ends; return its status."""
         wait_until(lambda: self.status != "RUNNING")
         return self.status
 
     def stop(self) -> None:
-        """Stop it from outside."""
+        """Stop the execution from outside."""
         step_functions.stop_execution(executionArn=self.arn)
 
     def wait_until_submitted(self) -> None:
-        """Wait until its task has done what it is called for, and the token is waited for."""
+        """Wait until the task's function has returned and the execution waits for the token."""
         wait_until(lambda: any(event["type"] == "TaskSubmitted" for event in self._events()))
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
-        """Its events, when it has ended."""
+        """Events of the execution, once it has ended."""
         return self._events()
 
     def _events(self) -> list[dict[str, Any]]:
@@ -94,12 +96,12 @@ class Run:
 
     @property
     def transitions(self) -> int:
-        """What is charged: every state that was entered."""
+        """Number of state transitions, the unit that is charged: one for each state entered."""
         return sum(event["type"].endswith("StateEntered") for event in self.history)
 
     @property
     def payload_bytes(self) -> int:
-        """Bytes of input and output that its history keeps; they are not charged."""
+        """Bytes of input and output in the history; they are not charged."""
         details = [d for event in self.history for d in event.values() if isinstance(d, dict)]
         texts = [d[part] for d in details for part in ("input", "output") if part in d]
         return sum(len(text.encode()) for text in texts)
@@ -107,28 +109,29 @@ class Run:
 
 @dataclass(frozen=True)
 class StateMachine:
-    """A state machine that was made from a definition in ASL."""
+    """A state machine created from an ASL definition."""
 
     arn: str
 
-    def start(self, **given: Any) -> Run:
-        """Start an execution with this input."""
-        answer = step_functions.start_execution(stateMachineArn=self.arn, input=json.dumps(given))
-        return Run(answer["executionArn"])
+    def start(self, **members: Any) -> Run:
+        """Start an execution with an input of these members."""
+        text = json.dumps(members)
+        response = step_functions.start_execution(stateMachineArn=self.arn, input=text)
+        return Run(response["executionArn"])
 
 
 def state_machine(definition: Path, **substitutions: str) -> StateMachine:
-    """Make a state machine, as SAM does: `${NAME}` in its definition is substituted."""
+    """Create a state machine as SAM does, with substitutions for `${NAME}` in its definition."""
     text = _SUBSTITUTED.sub(lambda match: substitutions[match[1]], definition.read_text())
-    answer = step_functions.create_state_machine(
+    response = step_functions.create_state_machine(
         name=definition.parent.name, definition=text, roleArn=ROLE
     )
-    return StateMachine(answer["stateMachineArn"])
+    return StateMachine(response["stateMachineArn"])
 
 
 @contextmanager
 def step_functions_world(functions: Mapping[str, Handler]) -> Iterator[None]:
-    """While this lasts, state machines run, and their tasks find these functions."""
+    """Context manager in which state machines run, and their tasks can invoke these functions."""
     lambda_service = Simulation(0, datetime.now(UTC))
     for name, handler in functions.items():
         lambda_service.add_function(name, handler)
@@ -138,7 +141,7 @@ def step_functions_world(functions: Mapping[str, Handler]) -> Iterator[None]:
         names = service._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES  # noqa: SLF001 - see above
         stack.enter_context(patch.dict(names, databasemigration="dms"))
         stack.enter_context(patch.object(service, "_normalise_response", _dates_as_text))
-        stack.enter_context(boto.answered_by(lambda_service.api))
+        stack.enter_context(lambda_service.answering())
         yield
 
 

@@ -1,4 +1,4 @@
-"""The transcription agency, its API and ours: two servers on loopback that speak real HTTP."""
+"""The transcription vendor's API and our own: two servers on loopback that speak real HTTP."""
 
 from __future__ import annotations
 
@@ -30,42 +30,43 @@ TRANSCRIPT = {"transcript": "s3://transcripts/call-17.txt", "words": 812}
 
 
 @dataclass
-class Agency:
-    """A third party that knows nothing of AWS: it takes jobs and calls the URLs that it was given.
+class Vendor:
+    """An external system that knows nothing of AWS: it accepts jobs and calls their URLs.
 
     Parameters:
-        key_changes: the keys that it was told, each with the moment from which on it is used.
-        jobs: by idempotency key; the effect that must happen once.
-        replies: what its calls of our URL were answered, status by status.
-        refusals: statuses with which it answers the next requests, instead of taking them.
-        answers_at_once: what it says of a job before it has even acknowledged it.
+        key_changes: the keys announced to it, each with the time from which to sign with it.
+        jobs: accepted jobs by idempotency key; the effect that must happen once.
+        replies: HTTP statuses of its requests to our URL, in order.
+        rejections: HTTP statuses for the next requests to it, which it rejects.
+        immediate_answer: message about a job to send even before acknowledging the job.
+        row: the job's row in the registry when the run ended; None if there is none.
     """
 
     key_changes: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, FIRST_KEY)])
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     replies: list[int] = field(default_factory=list)
-    refusals: list[int] = field(default_factory=list)
-    answers_at_once: Mapping[str, Any] | None = None
+    rejections: list[int] = field(default_factory=list)
+    immediate_answer: Mapping[str, Any] | None = None
     row: callback_rows.Row | None = None
 
     def key(self) -> str:
-        """The key to sign with now."""
+        """Return the key to sign with now."""
         return next(key for since, key in reversed(self.key_changes) if since <= time.time())
 
     def answer(self, request: Request) -> Reply:
-        """Take a request to the agency's own API."""
-        if self.refusals:
-            return Reply(self.refusals.pop(0))
+        """Handle a request to the vendor's API."""
+        if self.rejections:
+            return Reply(self.rejections.pop(0))
         if not self._is_ours(request):
             return Reply(401)
         content = json.loads(request.body)
         if (request.method, request.path) == ("PUT", "/signing-key"):
-            under_way = [change for change in self.key_changes if change[0] <= time.time()]
-            self.key_changes = [*under_way, (content["since"], content["key"])]
+            in_use = [change for change in self.key_changes if change[0] <= time.time()]
+            self.key_changes = [*in_use, (content["since"], content["key"])]
             return Reply(204)
         self.jobs.setdefault(content["job"], content)
-        if self.answers_at_once is not None:
-            self.say(self.answers_at_once)
+        if self.immediate_answer is not None:
+            self.send(self.immediate_answer)
         return Reply(202)
 
     def _is_ours(self, request: Request) -> bool:
@@ -81,15 +82,16 @@ class Agency:
 
     @property
     def url(self) -> str:
-        """The URL that it was given with its one job."""
+        """Callback URL of its only job."""
         (job,) = self.jobs.values()
         return str(job["callback_url"])
 
-    def say(self, message: Mapping[str, Any], **changes: Any) -> Reply:
-        """Call the URL.
+    def send(self, message: Mapping[str, Any], **changes: Any) -> Reply:
+        """Send a message to the callback URL, signed.
 
         Parameters:
-            changes: `key`, `at`, `method`, `url`, `signed_body`: what is other than it should be.
+            message: the body, serialized as JSON.
+            changes: deviations from a valid request: `key`, `at`, `method`, `url`, `signed_body`.
         """
         body = json.dumps(message).encode()
         url = changes.get("url", self.url)
@@ -110,38 +112,38 @@ class Agency:
         return reply
 
     def finish(self) -> None:
-        """The transcript is there."""
-        self.say({"kind": "success", "result": TRANSCRIPT})
+        """Send the transcript."""
+        self.send({"kind": "success", "result": TRANSCRIPT})
 
-    def finish_otherwise(self) -> None:
-        """It says that there is another transcript."""
-        self.say({"kind": "success", "result": TRANSCRIPT | {"words": 813}})
+    def finish_differently(self) -> None:
+        """Send a different transcript."""
+        self.send({"kind": "success", "result": TRANSCRIPT | {"words": 813}})
 
     def fail(self) -> None:
-        """There will be no transcript."""
-        self.say({"kind": "failure", "message": "the recording is silent"})
+        """Report that the job failed."""
+        self.send({"kind": "failure", "message": "the recording is silent"})
 
-    def give_sign_of_life(self) -> None:
-        """The job goes on."""
-        self.say({"kind": "heartbeat"})
+    def send_heartbeat(self) -> None:
+        """Report that the job is still running."""
+        self.send({"kind": "heartbeat"})
 
-    def stammer(self) -> None:
-        """It says something that is not as documented."""
-        self.say({"kind": "success", "result": {"transcript": 17}})
+    def send_invalid_answer(self) -> None:
+        """Send an answer that violates the documented format."""
+        self.send({"kind": "success", "result": {"transcript": 17}})
 
-    def be_impersonated(self) -> None:
-        """Somebody who knows the URL, but not the key, says that the transcript is there."""
-        self.say({"kind": "success", "result": TRANSCRIPT}, key="f" * keys.SHORTEST_KEY)
+    def send_forged_answer(self) -> None:
+        """Send a transcript as a stranger would, with the URL but without the key."""
+        self.send({"kind": "success", "result": TRANSCRIPT}, key="f" * keys.MIN_KEY_LENGTH)
 
 
 @contextmanager
-def transcription_world(agency: Agency | None = None) -> Iterator[Agency]:
-    """An agency with its API, our HTTP API, an empty registry and a signing key.
+def transcription_world(vendor: Vendor | None = None) -> Iterator[Vendor]:
+    """Context manager that builds a vendor and its API, our HTTP API, a registry, and a key.
 
     Parameters:
-        agency: one with some quirks; None for a plain one.
+        vendor: a vendor with special behavior; None for the default.
     """
-    agency = agency or Agency()
+    vendor = vendor or Vendor()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         stack.enter_context(registry())
@@ -149,7 +151,7 @@ def transcription_world(agency: Agency | None = None) -> Iterator[Agency]:
         secrets_manager.create_secret(Name=SECRET, SecretString=json.dumps({"current": FIRST_KEY}))
         keys.forget()
         ours = stack.enter_context(loopback.http_api({"POST /callbacks/{reference}": ENDPOINT}))
-        theirs = stack.enter_context(loopback.serving(agency.answer))
+        theirs = stack.enter_context(loopback.serving(vendor.answer))
         variables = {
             keys.SECRET_VARIABLE: SECRET,
             handler.URL_VARIABLE: ours,
@@ -157,13 +159,13 @@ def transcription_world(agency: Agency | None = None) -> Iterator[Agency]:
         }
         stack.enter_context(patch.dict(os.environ, variables))
         try:
-            yield agency
+            yield vendor
         finally:
-            agency.row = _row(agency)
+            vendor.row = _row(vendor)
 
 
-def _row(agency: Agency) -> callback_rows.Row | None:
-    if not agency.jobs:
+def _row(vendor: Vendor) -> callback_rows.Row | None:
+    if not vendor.jobs:
         return None
-    given = agency.url.rpartition("/")[2]
-    return callback_rows.read(reference.row_name(reference.Purpose.WEBHOOK, given))
+    job_reference = vendor.url.rpartition("/")[2]
+    return callback_rows.read(reference.row_name(reference.Purpose.WEBHOOK, job_reference))

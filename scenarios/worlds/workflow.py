@@ -1,6 +1,6 @@
-"""A shop with stock, an account that pays and a carrier, all in one table that can be counted.
+"""A shop with stock, an account that pays, and a carrier, all in one table that can be counted.
 
-What is written is collected where it is written, transaction by transaction, in order.
+Writes are collected where they arrive, transaction by transaction, in order.
 """
 
 from __future__ import annotations
@@ -17,86 +17,87 @@ import boto3
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from patterns.workflow import before, before_state, begin, ledger_writes
-from patterns.workflow.ledger_writes import Standing
+from patterns.workflow import baseline, baseline_state, ledger_writes, start
+from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import Order
 from scenarios.worlds import faulty_dynamodb
 from scenarios.worlds.registry import create_table, dynamodb
 
 lambda_client = boto3.client("lambda")
 
-FUNCTION, BEGIN, BY_HAND = "workflow", "workflow-begin", "workflow-before"
+FUNCTION, BEGIN, BASELINE = "workflow", "workflow-begin", "workflow-baseline"
 TABLE, WORKFLOWS = "shop", "workflows"
 ORDER = Order(order_id="A-17", item="lamp", quantity=2, cents=4900, account="ada", region="north")
 STOCK, MONEY, PLACES = "stock#lamp", "account#ada", "van#north"
 GOODS, PAYMENT, PARCEL = (f"order#A-17#{what}" for what in ("goods", "payment", "parcel"))
 SUPPLIES = {STOCK: 10, MONEY: 10_000, PLACES: 3}
-"""What there is before anything happens."""
+"""The supplies before the run."""
 
 
 @dataclass
 class Shop:
-    """What a story can do to the shop, and what it can look at afterwards.
+    """A world: the actions of a scenario on the shop, and the state to inspect afterward.
 
     Parameters:
-        written: what was done, in order: "goods held", "payment given back".
-        supplies: what there is, when the run ended.
-        at_first: what there was before.
-        standings: how what was taken stands then: `{"goods": "held", …}`.
-        replies: what whoever asks for the order was told.
-        forbidden, unanswered: what of this the table refuses, or does and does not say so.
-        is_throttled: whether the table throttles, for reading and writing alike.
-        is_unreadable: whether nobody may read the table.
+        written: the writes in order, such as "goods held" or "payment released".
+        supplies: the supplies at the end of the run.
+        initial_supplies: the supplies before the run.
+        statuses: the reservations at the end of the run: `{"goods": "held", …}`.
+        replies: the replies to submitted orders.
+        forbidden: writes that the table denies.
+        unanswered: writes that the table makes without replying.
+        is_throttled: True while the table throttles all reads and writes.
+        is_unreadable: True if the table denies all reads.
     """
 
     written: list[str] = field(default_factory=list)
     supplies: dict[str, int] = field(default_factory=dict)
-    at_first: dict[str, int] = field(default_factory=dict)
-    standings: dict[str, str] = field(default_factory=dict)
+    initial_supplies: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
     replies: list[dict[str, Any]] = field(default_factory=list)
     forbidden: frozenset[str] = frozenset()
     unanswered: frozenset[str] = frozenset()
     is_throttled: bool = False
     is_unreadable: bool = False
 
-    def be_picked_up(self) -> None:
-        """The carrier picks the parcel up, unless it was cancelled."""
+    def carrier_picks_up(self) -> None:
+        """Pick up the parcel as the carrier, unless it was canceled."""
         with _unless_too_late():
             dynamodb.update_item(
                 TableName=TABLE,
                 Key={ledger_writes.KEY: {"S": PARCEL}},
-                UpdateExpression="SET standing = :gone",
-                ConditionExpression="standing = :held",
+                UpdateExpression=f"SET {ledger_writes.STATUS} = :picked_up",
+                ConditionExpression=f"{ledger_writes.STATUS} = :held",
                 ExpressionAttributeValues={
-                    ":gone": {"S": Standing.GONE.value},
-                    ":held": {"S": Standing.HELD.value},
+                    ":picked_up": {"S": ReservationStatus.PICKED_UP.value},
+                    ":held": {"S": ReservationStatus.HELD.value},
                 },
             )
 
-    def be_cancelled(self) -> None:
-        """The customer has the carrier cancel the parcel, unless it was picked up."""
+    def customer_cancels(self) -> None:
+        """Cancel the parcel as the customer, unless it was picked up."""
         writes: list[Any] = [
-            ledger_writes.given_back(PARCEL, PLACES, 1),
-            {"Update": ledger_writes.more(PLACES, 1)},
+            ledger_writes.mark_released(PARCEL, PLACES, 1),
+            {"Update": ledger_writes.add(PLACES, 1)},
         ]
         with _unless_too_late():
             dynamodb.transact_write_items(TransactItems=writes)
 
     def throttle(self) -> None:
-        """The table throttles, until it recovers."""
+        """Throttle the table until it recovers."""
         self.is_throttled = True
 
     def recover(self) -> None:
-        """The table is well again."""
+        """End all faults of the table."""
         self.is_throttled, self.forbidden, self.unanswered = False, frozenset(), frozenset()
 
-    def ask(self, order: Order = ORDER) -> None:
-        """Somebody asks for the order."""
+    def submit(self, order: Order = ORDER) -> None:
+        """Submit the order."""
         answer = lambda_client.invoke(FunctionName=BEGIN, Payload=json.dumps(order).encode())
         self.replies.append(json.loads(answer["Payload"].read()))
 
     def read(self, body: dict[str, Any], call: Callable[[], Any]) -> Any:
-        """Stand before what reads the table."""
+        """Intercept a read of the table."""
         if self.is_throttled and body["TableName"] == TABLE:
             raise faulty_dynamodb.throttled()
         if self.is_unreadable and body["TableName"] == TABLE:
@@ -104,8 +105,8 @@ class Shop:
         return call()
 
     def transact(self, body: dict[str, Any], call: Callable[[], Any]) -> Any:
-        """Stand before what writes to the table."""
-        what = _told(body["TransactItems"])
+        """Intercept a write to the table."""
+        what = _described(body["TransactItems"])
         if self.is_throttled:
             raise faulty_dynamodb.throttled()
         if what in self.forbidden:
@@ -127,51 +128,52 @@ def shop_world(
     is_unreadable: bool = False,
     **supplies: int,
 ) -> Iterator[Shop]:
-    """A shop in which nothing has happened yet.
+    """Context manager that sets up a shop without any orders.
 
     Parameters:
-        supplies: what there is of `stock`, `money` and `places`, if not the usual.
+        forbidden, unanswered, is_unreadable: see `Shop`.
+        supplies: the amounts of `stock`, `money`, and `places`, where they differ from `SUPPLIES`.
     """
     world = Shop(forbidden=forbidden, unanswered=unanswered, is_unreadable=is_unreadable)
     variables = {
         ledger_writes.TABLE_VARIABLE: TABLE,
-        begin.FUNCTION_VARIABLE: f"{FUNCTION}:live",
-        before_state.TABLE_VARIABLE: WORKFLOWS,
-        before.FUNCTION_VARIABLE: BY_HAND,
+        start.FUNCTION_VARIABLE: f"{FUNCTION}:live",
+        baseline_state.TABLE_VARIABLE: WORKFLOWS,
+        baseline.FUNCTION_VARIABLE: BASELINE,
     }
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         stack.enter_context(faulty_dynamodb.dynamodb_behind(world.read, world.transact))
         stack.enter_context(patch.dict(os.environ, variables))
         create_table(TABLE, ledger_writes.KEY)
-        create_table(WORKFLOWS, before_state.KEY)
+        create_table(WORKFLOWS, baseline_state.KEY)
         named = {STOCK: "stock", MONEY: "money", PLACES: "places"}
-        world.at_first = {s: supplies.get(named[s], usual) for s, usual in SUPPLIES.items()}
+        world.initial_supplies = {s: supplies.get(named[s], usual) for s, usual in SUPPLIES.items()}
         rows: list[Any] = [
             {ledger_writes.KEY: {"S": supply}, "available": {"N": str(available)}}
-            for supply, available in world.at_first.items()
+            for supply, available in world.initial_supplies.items()
         ]
         dynamodb.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": r}} for r in rows]})
         try:
             yield world
         finally:
-            _look(world)
+            _read_table(world)
 
 
-def _look(world: Shop) -> None:
+def _read_table(world: Shop) -> None:
     for row in dynamodb.scan(TableName=TABLE)["Items"]:
         key = row[ledger_writes.KEY]["S"]
         if "available" in row:
             world.supplies[key] = int(row["available"]["N"])
         else:
-            world.standings[_name_in(key)] = row["standing"]["S"]
+            world.statuses[_name_in(key)] = row[ledger_writes.STATUS]["S"]
 
 
-def _told(items: list[dict[str, Any]]) -> str:
+def _described(items: list[dict[str, Any]]) -> str:
     (kind, write), *_ = items[0].items()
     if kind == "Put":
-        return f"{_name_in(write['Item'][ledger_writes.KEY]['S'])} {Standing.HELD}"
-    return f"{_name_in(write['Key'][ledger_writes.KEY]['S'])} {Standing.GIVEN_BACK}"
+        return f"{_name_in(write['Item'][ledger_writes.KEY]['S'])} {ReservationStatus.HELD}"
+    return f"{_name_in(write['Key'][ledger_writes.KEY]['S'])} {ReservationStatus.RELEASED}"
 
 
 def _name_in(key: str) -> str:

@@ -1,1 +1,1 @@
-"""Durable functions that wait well: one folder per way of waiting, to be copied and kept."""
+"""Production-ready durable functions: one folder per pattern, to copy and keep."""

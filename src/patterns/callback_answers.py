@@ -1,4 +1,4 @@
-"""What a callback can be answered with, as it is sent and as it is recognised again."""
+"""Answers to a callback: how they are sent, and how a duplicate is recognized."""
 
 from __future__ import annotations
 
@@ -12,43 +12,49 @@ from aws_durable_execution_sdk_python import CallbackError, CallbackExternalErro
 
 @dataclass(frozen=True)
 class Answer:
-    """What a callback is answered with.
+    """An answer to a callback.
 
     Parameters:
         body: a result, or the API's `Error` structure, as JSON text.
-        says: what tells it from any other of its kind, and is still known when it has arrived.
+        identity: the part that identifies the answer among those of its kind, and that the handler
+            can still see.
     """
 
     kind: Literal["success", "failure"]
     body: str
-    says: str
+    identity: str
 
     @property
     def digest(self) -> str:
-        """Tells this answer from any other."""
-        return hashlib.sha256(f"{self.kind} {self.says}".encode()).hexdigest()
+        """SHA-256 that identifies this answer."""
+        return hashlib.sha256(f"{self.kind} {self.identity}".encode()).hexdigest()
 
 
 def success(value: Any) -> Answer:
-    """An answer that the handler gets as the result of its wait, as JSON text."""
+    """Return an answer that the handler receives as the result of its wait, as JSON text."""
     body = json.dumps(value, sort_keys=True)
-    return Answer("success", body, says=body)
+    return Answer("success", body, identity=body)
 
 
 def failure(message: str, error_type: str) -> Answer:
-    """An answer that ends the handler's wait with a `CallbackExternalError`."""
+    """Return an answer that ends the handler's wait with a `CallbackExternalError`."""
     error = {"ErrorMessage": message, "ErrorType": error_type}
-    # The SDK's error has the message, but not the type: two failures that say the same are one.
-    return Answer("failure", json.dumps(error, sort_keys=True), says=message)
+    # The SDK's error has the message but not the type: failures with the same message are equal.
+    return Answer("failure", json.dumps(error, sort_keys=True), identity=message)
 
 
 def received(result: str | None = None, error: CallbackError | None = None) -> Answer | None:
-    """The answer that a handler got: what its wait returned or raised; None for a timeout."""
+    """Return the answer that a handler received, or None after a timeout.
+
+    Parameters:
+        result: what its wait returned.
+        error: what its wait raised.
+    """
     if isinstance(error, CallbackExternalError):
         return failure(error.message or "", "")
     if result is None:
         return None
     try:
         return success(json.loads(result))
-    except (ValueError, RecursionError):  # given by hand
-        return Answer("success", result, says=result)
+    except (ValueError, RecursionError):  # sent by an operator
+        return Answer("success", result, identity=result)

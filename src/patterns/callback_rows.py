@@ -1,4 +1,4 @@
-"""The rows of the callback registry in DynamoDB: what they hold, and how they are read.
+"""The rows of the callback registry in DynamoDB, and how to read them.
 
 `expires_at` is the table's TTL attribute.
 """
@@ -14,16 +14,17 @@ from typing import Any
 import boto3
 
 TABLE_VARIABLE = "CALLBACKS_TABLE"
+"""Environment variable with the name of the registry's table."""
 KEY = "callback_reference"
 """The table's partition key."""
-KEPT_AFTER_DEADLINE_SECONDS = 7 * 24 * 3600
-"""How long a row outlives its callback, for whoever has to find out what happened."""
+RETENTION_SECONDS = 7 * 24 * 3600
+"""How long a row outlives its deadline, for troubleshooting."""
 
 dynamodb = boto3.client("dynamodb")
 
 
 class State(StrEnum):
-    """Where a row stands: its callback waits, is being answered, was answered, or is over."""
+    """State of a row: waiting, being answered, answered, or closed."""
 
     OPEN = "OPEN"
     INTENT = "INTENT"
@@ -36,13 +37,14 @@ class Row:
     """One callback.
 
     Parameters:
-        callback_id: the durable service's id; a secret, for whoever has it can answer.
-        owner: the ARN of the execution that waits.
-        deadline: when the wait is over at the latest, epoch seconds.
-        not_before: an answer about anything earlier is stale, epoch seconds.
-        digest: of the answer that was recorded; "" if none was.
-        deliveries: how often that answer was recorded.
-        ended_with: digest of the answer that the handler got; "" if it got none, or waits.
+        callback_id: the durable service's callback ID; a secret, because it is enough to answer.
+        owner: ARN of the execution that waits.
+        deadline: time when the callback times out at the latest, epoch seconds.
+        not_before: an answer about an earlier event is stale, epoch seconds.
+        digest: digest of the recorded answer; "" if there is none.
+        deliveries: how many times that answer was recorded.
+        ended_with: digest of the answer that the handler received; "" if it received none, or
+            still waits.
     """
 
     state: State
@@ -56,13 +58,15 @@ class Row:
 
 
 def read(reference: str) -> Row | None:
-    """The row under a reference, as the last write left it; None if there is none."""
-    answer = dynamodb.get_item(TableName=table(), Key={KEY: {"S": reference}}, ConsistentRead=True)
-    return row_of(answer["Item"]) if "Item" in answer else None
+    """Return the row with this reference, or None. Strongly consistent."""
+    response = dynamodb.get_item(
+        TableName=table(), Key={KEY: {"S": reference}}, ConsistentRead=True
+    )
+    return parse_row(response["Item"]) if "Item" in response else None
 
 
 def count_intents(*, before: float) -> int:
-    """How many rows have been in INTENT since before a moment, epoch seconds."""
+    """Count the rows that have been in INTENT since before this time, epoch seconds."""
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table(),
         Select="COUNT",
@@ -77,12 +81,12 @@ def count_intents(*, before: float) -> int:
 
 
 def table() -> str:
-    """The table's name."""
+    """Return the table's name."""
     return os.environ[TABLE_VARIABLE]
 
 
-def row_of(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """The row that an item of the table holds."""
+def parse_row(item: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Parse an item of the table."""
     return Row(
         state=State(item["state"]["S"]),
         callback_id=item["callback_id"]["S"],

@@ -1,4 +1,4 @@
-"""The writes of the callback registry: by primary key, one item each, every one conditional."""
+"""The writes of the callback registry: each one conditional, on one item, by primary key."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from patterns.callback_rows import (
-    KEPT_AFTER_DEADLINE_SECONDS,
     KEY,
+    RETENTION_SECONDS,
     Row,
     State,
     dynamodb,
-    row_of,
+    parse_row,
     table,
 )
 
 
 def open_row(reference: str, row: Row, now: float) -> Row | None:
-    """Write a row if the reference is free for it.
+    """Write a row if the reference is free.
 
-    It is free if no row is there, if the row there belongs to an earlier wait of the same
-    execution, or if the wait that it belongs to is over.
+    It is free if there is no row, if the existing row belongs to an earlier wait of the same
+    execution, or if its wait is over.
+
+    Parameters:
+        now: current time, epoch seconds.
 
     Returns:
-        None if the row was written, else the row that is in the way. That may be this very
-        callback's: an attempt that comes again must not reopen what was answered meanwhile.
+        None if the row was written, otherwise the existing row. That can be a row for this very
+        callback: a retry must not reopen what was answered in the meantime.
     """
     item = {
         KEY: {"S": reference},
@@ -35,7 +38,7 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
         "owner": {"S": row.owner},
         "deadline": {"N": str(row.deadline)},
         "not_before": {"N": str(row.not_before)},
-        "expires_at": {"N": str(int(row.deadline) + KEPT_AFTER_DEADLINE_SECONDS)},
+        "expires_at": {"N": str(int(row.deadline) + RETENTION_SECONDS)},
     }
     try:
         dynamodb.put_item(
@@ -54,23 +57,28 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
             },
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
-        return _row_in(refused)
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        return _existing_row(error)
     return None
 
 
 def record_intent(
     reference: str, digest: str, *, now: float, about: float
 ) -> tuple[bool, Row | None]:
-    """Record that an answer is about to be sent, if it may be.
+    """Record that an answer is about to be sent, if that is allowed.
 
-    It may be sent if the row is open for it, or if this very answer was recorded before.
+    It is allowed if the row is open for it, or if the same answer was recorded before.
+
+    Parameters:
+        digest: digest of the answer.
+        now: current time, epoch seconds.
+        about: time of the event that the answer reports, epoch seconds.
 
     Returns:
-        Whether it may be sent, and the row as it is now (None if there is none).
+        True if the answer may be sent, and the current row (None if there is none).
     """
     try:
-        answer = dynamodb.update_item(
+        response = dynamodb.update_item(
             TableName=table(),
             Key={KEY: {"S": reference}},
             UpdateExpression=(
@@ -93,13 +101,13 @@ def record_intent(
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
-        return False, _row_in(refused)
-    return True, row_of(answer["Attributes"])
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        return False, _existing_row(error)
+    return True, parse_row(response["Attributes"])
 
 
 def mark(reference: str, callback_id: str, state: State) -> None:
-    """Say what became of a recorded answer, unless the handler has closed the row meanwhile."""
+    """Set the state of a row with a recorded answer, unless the handler already closed it."""
     _update(
         reference,
         "SET #state = :state",
@@ -114,10 +122,11 @@ def mark(reference: str, callback_id: str, state: State) -> None:
 
 
 def close_row(reference: str, owner: str, ended_with: str) -> None:
-    """Close the row of this owner; one that is gone, or another's, is left alone.
+    """Close a row if it exists and belongs to this owner.
 
     Parameters:
-        ended_with: digest of the answer that the handler got; "" if it got none.
+        owner: ARN of the execution that waited.
+        ended_with: digest of the answer that the handler received; "" if it received none.
     """
     _update(
         reference,
@@ -152,6 +161,6 @@ def _update(
         return
 
 
-def _row_in(refused: ClientError) -> Row | None:
-    response: Mapping[str, Any] = refused.response
-    return row_of(response["Item"]) if response.get("Item") else None
+def _existing_row(error: ClientError) -> Row | None:
+    response: Mapping[str, Any] = error.response
+    return parse_row(response["Item"]) if response.get("Item") else None

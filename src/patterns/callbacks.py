@@ -1,21 +1,23 @@
-"""The callback registry: a callback id is stored, found again, answered once, and never lost.
+"""The callback registry: every callback is answered exactly once, and no answer is lost.
 
-The durable service is the arbiter of "once": it takes one answer per callback. What it can't do is
-remember an answer for a sender that dies between hearing of it and sending it. The registry does.
-It has one row per callback (`callback_rows`, `callback_writes`), and five moves:
+The durable service accepts one answer per callback, so it decides which one wins. It can't remember
+an answer for a sender that crashes after receiving it and before sending it on. The registry can.
+It keeps one row per callback (`callback_rows`, `callback_writes`) and follows five steps:
 
-1. *put*, by the submitter, before the job starts: the row is OPEN.
-2. *intend*, by whoever brings an answer: the row says INTENT, and the answer's digest.
-3. *send* the answer to the durable service.
-4. *mark* the row DONE; or CLOSED if the callback was closed before the answer came.
-5. *close*, by the handler, in a step of its own, once it is through with the wait. It writes down
-   which answer it got, for the service says only that a callback is closed, not what closed it.
+1. *put*: before the job starts, the submitter writes the row. Its state is OPEN.
+2. *intend*: the sender records the answer's digest. The state is INTENT.
+3. *send*: the sender sends the answer to the durable service.
+4. *mark*: the sender sets the state to DONE, or to CLOSED if the callback was closed first.
+5. *close*: after the wait, the handler closes the row in a step of its own. It records which answer
+   it received, because the service reports only that a callback is closed, not what closed it.
 
-A crash between any two of them is harmless: whoever brought the answer brings it again, finds its
-own digest, and sends again. The same answer twice is fine; another one is refused. An answer that
-can't be sent now raises `NotSentYet`, so that its sender delivers it again.
+The sender is the webhook, the event resolver, or the approval page. If it crashes between any two
+steps, nothing is lost: the answer is redelivered, its digest matches, and it is sent again. The
+same answer twice is fine; a different one is rejected. If an answer can't be sent now, `NotSentYet`
+makes the caller redeliver it.
 
-Neither a reference nor a callback id is ever logged, or part of an error: who knows one can answer.
+No log message and no error contains a reference or a callback ID: either is enough to answer the
+callback.
 """
 
 from __future__ import annotations
@@ -37,11 +39,12 @@ from patterns.callback_rows import Row, State
 from patterns.transient import TransientError, name_of
 
 SEND_TIMEOUT_SECONDS = 5
+"""Connect and read timeout of a call to the durable service."""
 
 logger = logging.getLogger(__name__)
 
-# One attempt: a retry inside the client would hide that an earlier attempt had landed, and the
-# protocol has to know.
+# One attempt: a retry inside the client would hide that an earlier attempt succeeded, and the
+# protocol depends on knowing that.
 lambda_client = boto3.client(
     "lambda",
     config=Config(
@@ -53,77 +56,77 @@ lambda_client = boto3.client(
 
 
 class Outcome(StrEnum):
-    """What became of an answer."""
+    """Outcome of an answer or a heartbeat."""
 
     SENT = "sent"
-    ALREADY_SENT = "sent before"
-    OTHER_ANSWER = "refused: another answer was given"
+    ALREADY_SENT = "already sent"
+    CONFLICT = "rejected: a different answer was sent first"
     CLOSED = "too late: the callback is closed"
     EXPIRED = "too late: the callback has expired"
-    STALE = "ignored: older than the wait"
-    UNKNOWN = "ignored: nobody waits"
+    STALE = "ignored: predates the wait"
+    UNKNOWN = "ignored: no callback is waiting"
 
 
-class NotSentYet(TransientError):  # noqa: N818 - no fault: the sender is asked to come again
-    """The answer is recorded but could not be sent; deliver it again."""
+class NotSentYet(TransientError):  # noqa: N818 - not a fault: it asks the caller to redeliver
+    """The durable service can't accept an answer or a heartbeat now; redeliver it."""
 
 
-class ReferenceTaken(Exception):  # noqa: N818
-    """Another execution waits under this reference."""
+class ReferenceInUse(Exception):  # noqa: N818
+    """Another execution is waiting under this reference."""
 
 
 def put(
     reference: str, callback_id: str, *, owner: str, deadline: float, not_before: float
 ) -> None:
-    """Open a row for a callback; the same callback twice is fine.
+    """Open a row for a callback. Idempotent for the same callback.
 
     Parameters:
-        reference: what an answer will name.
-        owner: the ARN of the execution that waits.
-        deadline: when the callback times out at the latest, epoch seconds.
-        not_before: an answer about anything earlier is stale, epoch seconds.
+        reference: key that an answer has to name.
+        owner: ARN of the execution that waits.
+        deadline: time when the callback times out at the latest, epoch seconds.
+        not_before: an answer about an earlier event is stale, epoch seconds.
 
     Raises:
-        ReferenceTaken: another execution waits under this reference.
+        ReferenceInUse: another execution is waiting under this reference.
     """
     row = Row(State.OPEN, callback_id, owner, deadline, not_before)
-    in_the_way = callback_writes.open_row(reference, row, time.time())
-    if in_the_way is not None and in_the_way.callback_id != callback_id:
-        raise ReferenceTaken("another execution waits for this answer already")
+    existing = callback_writes.open_row(reference, row, time.time())
+    if existing is not None and existing.callback_id != callback_id:
+        raise ReferenceInUse("another execution is already waiting for this answer")
 
 
-def answer(reference: str, given: Answer, *, about: float | None = None) -> Outcome:
-    """Answer the callback under a reference: intend, send, mark.
+def answer(reference: str, answer: Answer, *, about: float | None = None) -> Outcome:
+    """Answer the callback with this reference: intend, send, mark.
 
     Parameters:
-        about: when that happened which the answer is about, epoch seconds; None for just now.
+        about: time of the event that the answer reports, epoch seconds; None for now.
 
     Raises:
-        NotSentYet: the service can't take the answer now; deliver it again.
+        NotSentYet: the service can't accept the answer now; redeliver it.
     """
     now = time.time()
     about = now if about is None else about
-    may_send, row = callback_writes.record_intent(reference, given.digest, now=now, about=about)
+    may_send, row = callback_writes.record_intent(reference, answer.digest, now=now, about=about)
     if row is None:
         return Outcome.UNKNOWN
     if not may_send:
-        return _why_refused(row, given, about)
-    outcome = _send(_sending(given, row.callback_id))
+        return _rejection(row, answer, about)
+    outcome = _send(_call_for(answer, row.callback_id))
     if outcome is Outcome.CLOSED:
-        outcome = _what_closed_it(reference, given, row)
+        outcome = _closed_outcome(reference, answer, row)
     if outcome is Outcome.SENT:
         callback_writes.mark(reference, row.callback_id, State.DONE)
     elif outcome is Outcome.CLOSED:
         callback_writes.mark(reference, row.callback_id, State.CLOSED)
-        logger.error("an answer came to a callback that is closed")
+        logger.error("an answer arrived for a closed callback")
     return outcome
 
 
 def heartbeat(reference: str) -> Outcome:
-    """Say that the answer is on its way, so that the wait's heartbeat timeout starts anew.
+    """Send a heartbeat, which restarts the heartbeat timeout of the wait.
 
     Raises:
-        NotSentYet: the service can't take it now; send it again.
+        NotSentYet: the service can't accept the heartbeat now; send it again.
     """
     row = callback_rows.read(reference)
     if row is None:
@@ -138,43 +141,44 @@ def heartbeat(reference: str) -> Outcome:
     return _send(call)
 
 
-def close(reference: str, *, owner: str, got: Answer | None) -> None:
-    """Close the row of a wait that is over; a row that is gone, or another's, is left alone.
+def close(reference: str, *, owner: str, received: Answer | None) -> None:
+    """Close the row of a finished wait, if it exists and belongs to this owner.
 
     Parameters:
-        got: the answer that ended the wait; None if none did.
+        owner: ARN of the execution that waited.
+        received: the answer that ended the wait; None if none arrived.
     """
-    callback_writes.close_row(reference, owner, got.digest if got else "")
+    callback_writes.close_row(reference, owner, received.digest if received else "")
 
 
-def _why_refused(row: Row, given: Answer, about: float) -> Outcome:
+def _rejection(row: Row, answer: Answer, about: float) -> Outcome:
     if about < row.not_before:
         return Outcome.STALE
     if row.state is State.OPEN:
         return Outcome.EXPIRED
     if row.state is State.CLOSED:
-        return _how_it_ended(row, given)
-    return Outcome.ALREADY_SENT if row.digest == given.digest else Outcome.OTHER_ANSWER
+        return _ended_outcome(row, answer)
+    return Outcome.ALREADY_SENT if row.digest == answer.digest else Outcome.CONFLICT
 
 
-def _how_it_ended(row: Row, given: Answer) -> Outcome:
+def _ended_outcome(row: Row, answer: Answer) -> Outcome:
     if not row.ended_with:
         return Outcome.CLOSED
-    return Outcome.ALREADY_SENT if row.ended_with == given.digest else Outcome.OTHER_ANSWER
+    return Outcome.ALREADY_SENT if row.ended_with == answer.digest else Outcome.CONFLICT
 
 
-def _what_closed_it(reference: str, given: Answer, row: Row) -> Outcome:
+def _closed_outcome(reference: str, answer: Answer, row: Row) -> Outcome:
     latest = callback_rows.read(reference)
     if latest is None or latest.callback_id != row.callback_id:
         return Outcome.CLOSED
     if latest.state is State.DONE:
         return Outcome.ALREADY_SENT
     if latest.state is State.CLOSED:
-        return _how_it_ended(latest, given)
-    # An earlier delivery of this answer may have closed the callback, or a timeout. The handler was
-    # woken by either, and is about to write down which.
+        return _ended_outcome(latest, answer)
+    # Either an earlier delivery of this answer or a timeout closed the callback. Both resumed the
+    # handler, which is about to record which one it was.
     if latest.deliveries > 1 and time.time() < latest.deadline:
-        raise NotSentYet("the callback is closed; what closed it will be known in a moment")
+        raise NotSentYet("the callback is closed; the handler is about to record what closed it")
     return Outcome.CLOSED
 
 
@@ -188,19 +192,19 @@ def _send(call: Callable[[], object]) -> Outcome:
     ):
         return Outcome.CLOSED
     except (ClientError, BotoCoreError) as error:
-        raise NotSentYet(f"the service did not take it: {name_of(error)}") from None
+        raise NotSentYet(f"the service did not accept it: {name_of(error)}") from None
     return Outcome.SENT
 
 
-def _sending(given: Answer, callback_id: str) -> Callable[[], object]:
-    if given.kind == "success":
+def _call_for(answer: Answer, callback_id: str) -> Callable[[], object]:
+    if answer.kind == "success":
         return partial(
             lambda_client.send_durable_execution_callback_success,
             CallbackId=callback_id,
-            Result=given.body,
+            Result=answer.body,
         )
     return partial(
         lambda_client.send_durable_execution_callback_failure,
         CallbackId=callback_id,
-        Error=json.loads(given.body),
+        Error=json.loads(answer.body),
     )

@@ -1,7 +1,8 @@
-"""Mail through SES, one to one person at a time.
+"""Send email through SES, one recipient at a time.
 
-SES takes no idempotency token, so who dies after a mail and comes again sends again. Each mail
-carries a key that stays the same, by which a receiver can tell.
+SES accepts no idempotency token, so a sender that crashes after an email and is retried sends it
+again: at least once. Every email carries an idempotency key that stays the same across retries, so
+that receivers can discard duplicates.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from botocore.exceptions import ClientError
 from patterns.transient import is_transient, name_of
 
 SENDER_VARIABLE = "MAIL_SENDER"
-"""Names the environment variable that holds the address to send from."""
+"""Environment variable with the sender's email address."""
 
 client = boto3.client("sesv2")
 
 
 class MailRefused(Exception):  # noqa: N818 - says what it is
-    """SES won't send this mail, however often it is asked to."""
+    """SES permanently refuses to send this email."""
 
 
 def send(to: str, subject: str, text: str, key: str) -> None:
-    """Send a mail.
+    """Send an email.
 
     Parameters:
-        to: one address.
-        key: the same for the same mail; letters, digits, `_` and `-`, at most 256.
+        to: one email address.
+        key: idempotency key; up to 256 letters, digits, `_`, and `-`.
 
     Raises:
-        MailRefused: SES refused it for good. The address is no part of the message: SES's own
-            error may hold it, and errors are kept in histories and logs.
+        MailRefused: SES permanently refuses to send it. The message omits the address, which SES's
+            own error may contain, because errors end up in histories and logs.
         ClientError: SES can't send it now.
     """
     try:
@@ -46,14 +47,14 @@ def send(to: str, subject: str, text: str, key: str) -> None:
     except ClientError as error:
         if is_transient(error):
             raise
-        raise MailRefused(f"SES refused the mail: {name_of(error)}") from None
+        raise MailRefused(f"SES refused the email: {name_of(error)}") from None
 
 
 def key(cause: str, name: str) -> str:
-    """The idempotency key of one effect among those that something caused.
+    """Return the idempotency key of a side effect, 64 hexadecimal digits.
 
     Parameters:
-        cause: an execution's ARN, for example.
-        name: which effect of it.
+        cause: what causes the side effect, for example an execution's ARN.
+        name: name of the side effect, unique within its cause.
     """
     return hashlib.sha256(f"{cause} {name}".encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""Counts the answers that were recorded but not brought to their execution, for an alarm.
+"""Count the answers that were recorded but never reached their execution, for an alarm.
 
-Such an answer (a row in INTENT) is on its way: its sender was told to come again. One that stays
-there for a quarter of an hour has probably lost its sender, and somebody has to look (the runbook
-says how). The table holds only what is waited for now and some days of what was, so reading all of
-it now and then is cheap; an index would cost more with every write.
+Such an answer (a row in INTENT) is in transit: its sender was asked to redeliver it. After 15
+minutes the sender has probably given up, and an operator has to act (see the runbook). The table
+holds only open callbacks and a few days of closed ones, so an occasional scan is cheap; an index
+would make every write more expensive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from patterns import callback_rows
 
-LONGEST_INTENT_SECONDS = 15 * 60
+MAX_INTENT_SECONDS = 15 * 60
+"""How long an answer may be in transit before it counts as overdue."""
 NAMESPACE, SERVICE, METRIC = "Dacapo", "overdue", "AnswersOverdue"
 
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
@@ -25,7 +26,11 @@ metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 @metrics.log_metrics
 def handler(_: dict[str, Any], __: LambdaContext) -> dict[str, int]:
-    """Count them, and tell CloudWatch how many there are."""
-    overdue = callback_rows.count_intents(before=time.time() - LONGEST_INTENT_SECONDS)
+    """Count the overdue answers and publish the count as a CloudWatch metric.
+
+    Returns:
+        `{"overdue": …}`.
+    """
+    overdue = callback_rows.count_intents(before=time.time() - MAX_INTENT_SECONDS)
     metrics.add_metric(METRIC, MetricUnit.Count, overdue)
     return {"overdue": overdue}

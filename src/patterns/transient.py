@@ -1,4 +1,4 @@
-"""Which errors of AWS pass by themselves, and how often to try again for them."""
+"""Transient AWS errors, and a retry strategy for them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from aws_durable_execution_sdk_python.retries import (
 )
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
-MOST_ATTEMPTS = 6
-FIRST_PAUSE = Duration.from_seconds(2)
-LONGEST_PAUSE = Duration.from_minutes(2)
+MAX_ATTEMPTS = 6
+INITIAL_DELAY = Duration.from_seconds(2)
+MAX_DELAY = Duration.from_minutes(2)
 
 _THROTTLED = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded")
 
 _backed_off = create_retry_strategy(
-    RetryStrategyConfig(
-        max_attempts=MOST_ATTEMPTS, initial_delay=FIRST_PAUSE, max_delay=LONGEST_PAUSE
-    )
+    RetryStrategyConfig(max_attempts=MAX_ATTEMPTS, initial_delay=INITIAL_DELAY, max_delay=MAX_DELAY)
 )
 
 
 class TransientError(Exception):
-    """An error of our own that passes by itself."""
+    """A transient error that our own code raises."""
 
 
 def name_of(error: Exception) -> str:
-    """What AWS calls an error, or its class: fit for a log, because no value is part of it."""
+    """Return an error's AWS error code, or its class name. Safe to log: it contains no values."""
     if isinstance(error, ClientError):
         return error.response["Error"]["Code"]
     return type(error).__name__
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may well succeed later: throttled, service down, no connection."""
+    """Return True if a retry may succeed: throttling, a server error, or a connection error."""
     if isinstance(error, ClientError):
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         name = name_of(error)
@@ -46,9 +44,9 @@ def is_transient(error: Exception) -> bool:
 
 
 def retry_transient(error: Exception, attempts_made: int) -> RetryDecision:
-    """A retry strategy for steps: transient errors with backoff and jitter, all others never.
+    """Retry transient errors with backoff and jitter, and no others: a retry strategy for steps.
 
     Parameters:
-        attempts_made: attempts so far, this one included; at most 6 are made.
+        attempts_made: attempts so far, including this one; the limit is 6.
     """
     return _backed_off(error, attempts_made) if is_transient(error) else RetryDecision.no_retry()

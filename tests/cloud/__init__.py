@@ -1,1 +1,1 @@
-"""The stories of the scenarios once more, in real time, on a stack that is deployed."""
+"""The scenarios on a deployed stack, in real time."""

@@ -1,4 +1,4 @@
-"""An execution on a deployed stack, from its start to its end, whoever ends it."""
+"""Executions on a deployed stack: start, inspect, and end them."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from aws_durable_execution_sdk_python_testing.execution import ExecutionStatus
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestResult
 from botocore.exceptions import ClientError
 
-from tests.cloud.stack import Stack, look_for
+from tests.cloud.stack import Stack, poll
 
 RUNS = ("RUNNING", "PAUSING", "PAUSED")
 
 
-class EndedEarly(Exception):  # noqa: N818 - says what it is
-    """The execution has ended before anybody was asked; the message is its error's."""
+class EndedEarly(Exception):  # noqa: N818 - reads better without Error
+    """The execution ended before its callback was submitted; the message is its error's."""
 
 
 @dataclass
 class Execution:
-    """An execution that a test has started, and has to end.
+    """An execution that a test started and has to end.
 
     Parameters:
-        marker: text in its event that is in no other event; None if there is none.
+        arn: the execution's ARN.
+        stack: the stack that it runs on.
+        runner: the official runner for its function.
+        marker: text that occurs only in this execution's input event; None if there is none.
     """
 
     arn: str
     stack: Stack = field(repr=False)
     runner: DurableFunctionCloudTestRunner = field(repr=False)
     marker: str | None = None
-    _has_left_a_letter: bool = field(default=False, init=False, repr=False)
+    _has_dead_letter: bool = field(default=False, init=False, repr=False)
 
     def described(self) -> Mapping[str, Any] | None:
-        """What the service tells of it; None if it can't be seen yet."""
+        """Return the service's description of it; None while it is not visible yet."""
         client = self.stack.lambda_client
         try:
             return client.get_durable_execution(DurableExecutionArn=self.arn)
@@ -45,18 +48,22 @@ class Execution:
             return None
 
     def status(self) -> str | None:
-        """Its status; None if it can't be seen yet."""
+        """Return its status; None while it is not visible yet."""
         described = self.described()
         return described["Status"] if described else None
 
-    def wait_until_asked(self, operation: str, seconds: float = 120) -> None:
-        """Wait until the submitter of a `wait_for_callback` is through: who answers is known now.
+    def wait_until_submitted(self, operation: str, seconds: float = 120) -> None:
+        """Wait until the submitter of a `wait_for_callback` has succeeded.
+
+        Parameters:
+            operation: name of the `wait_for_callback`.
+            seconds: how long to wait.
 
         Raises:
-            EndedEarly: it has ended without having asked.
+            EndedEarly: the execution ended before that.
         """
 
-        def look() -> bool | None:
+        def check() -> bool | None:
             described = self.described() or {"Status": RUNS[0]}
             if self._has_succeeded(f"{operation} submitter"):
                 return True
@@ -64,32 +71,35 @@ class Execution:
                 raise EndedEarly(described.get("Error", {}).get("ErrorMessage", "no error"))
             return None
 
-        assert look_for(look, seconds), f"{operation}: nobody was asked within {seconds} s"
+        assert poll(check, seconds), f"{operation}: no callback was submitted within {seconds} s"
 
     def callback_id(self, operation: str) -> str:
-        """The id of the callback of a `wait_for_callback`, once its invocation is through."""
+        """Return the callback ID of a `wait_for_callback`, once its invocation has ended."""
         name = f"{operation} create callback id"
         return str(self.runner.wait_for_callback(self.arn, name=name, timeout=60))
 
     def result(self, seconds: int = 60) -> DurableFunctionTestResult:
-        """How it ended.
+        """Wait for it to end and return its result.
+
+        Parameters:
+            seconds: how long to wait.
 
         Raises:
-            TimeoutError: it has not ended by then.
+            TimeoutError: it did not end in time.
         """
         return self.runner.wait_for_result(self.arn, timeout=seconds)
 
     def returned(self, seconds: int = 60) -> Any:
-        """What its handler returned."""
+        """Wait for it to succeed and return what its handler returned."""
         result = self.result(seconds)
         assert result.execution_status is ExecutionStatus.SUCCEEDED, result.error
         return json.loads(str(result.result))
 
     def stop(self) -> None:
-        """Stop it, if it runs."""
-        # The answer to an asynchronous start can be there before the execution is.
-        status = look_for(self.status, 60)
-        assert status is not None, f"{self.arn} was started, and is nowhere to be seen"
+        """Stop it if it is running."""
+        # The response to an asynchronous start can arrive before the execution is visible.
+        status = poll(self.status, 60)
+        assert status is not None, f"{self.arn} was started, but did not become visible"
         if status not in RUNS:
             return
         error = {"ErrorType": "Stopped", "ErrorMessage": "the test is over"}
@@ -98,23 +108,27 @@ class Execution:
                 DurableExecutionArn=self.arn, Error=cast("Any", error)
             )
         except ClientError:
-            # It may have ended by itself just now.
+            # It may have just ended.
             if self.status() in RUNS:
                 raise
 
     def end(self) -> None:
-        """Stop it, if it runs, and leave no letter of its end behind."""
+        """Stop it if it is running, and remove its dead letter."""
         self.stop()
         if self.status() != ExecutionStatus.SUCCEEDED.value:
-            self.has_left_a_letter()
+            self.has_dead_letter()
 
-    def has_left_a_letter(self, seconds: float = 60) -> bool:
-        """Whether its event came into the queue for those that did not succeed; it is taken out."""
-        if self.marker is not None and not self._has_left_a_letter:
+    def has_dead_letter(self, seconds: float = 60) -> bool:
+        """Check the dead-letter queue for its input event, and remove it.
+
+        Parameters:
+            seconds: how long to wait for the event.
+        """
+        if self.marker is not None and not self._has_dead_letter:
             marker = self.marker
-            found = look_for(lambda: self.stack.take_dead_letter(marker), seconds)
-            self._has_left_a_letter = found is not None
-        return self._has_left_a_letter
+            removed = poll(lambda: self.stack.take_dead_letter(marker), seconds)
+            self._has_dead_letter = removed is not None
+        return self._has_dead_letter
 
     def _has_succeeded(self, step: str) -> bool:
         events = [event for event in self._history() if event["EventType"].startswith("Step")]
@@ -132,7 +146,7 @@ class Execution:
 
 
 class Executions:
-    """The executions of one test; all of them are ended with it."""
+    """The executions of one test, which end with it."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -141,20 +155,22 @@ class Executions:
     def start(
         self, function: str, event: Mapping[str, Any], marker: str | None = None
     ) -> Execution:
-        """Start one of the durable function that an output names.
+        """Start an execution.
 
         Parameters:
-            marker: text in the event that is in no other event; None if there is none.
+            function: name of the output with the durable function.
+            event: the input event.
+            marker: text that occurs in no other event; None if there is none.
         """
-        # By its type the runner takes text, but it encodes what it is given as JSON, text as well.
-        # And not by `run`, which invokes synchronously: that bounds the execution to 15 minutes,
-        # and after one of them boto3 loses patience and invokes again.
+        # The runner's type is text, but it JSON-encodes any input, text too.
+        # Don't use `run`: it invokes synchronously, which limits the execution to 15 minutes, and
+        # after one minute boto3 times out and invokes again.
         arn = self._stack.runner(function).run_async(cast("Any", dict(event)))
-        assert arn, f"{function} is no durable function"
-        return self.take_over(function, arn, marker)
+        assert arn, f"{function} is not a durable function"
+        return self.adopt(function, arn, marker)
 
-    def take_over(self, function: str, arn: str, marker: str | None = None) -> Execution:
-        """See to the end of one that was started otherwise."""
+    def adopt(self, function: str, arn: str, marker: str | None = None) -> Execution:
+        """Return an execution that was started elsewhere, and end it with the test."""
         execution = Execution(arn, self._stack, self._stack.runner(function), marker)
         self._ends.callback(execution.end)
         return execution

@@ -1,6 +1,6 @@
-"""A deployed stack: its outputs, its tables, its queue and its HTTP API.
+"""A deployed stack: its outputs, tables, queue and HTTP API.
 
-Real time is the subject here, so there is waiting; but every wait has an end.
+These tests run in real time, so they wait; but every wait is bounded.
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ import urllib3
 from aws_durable_execution_sdk_python_testing import DurableFunctionCloudTestRunner
 
 PAUSE_SECONDS = 2
-"""Between two looks; the service allows 15 reads of histories a second, to the whole account."""
-MOST_REQUESTS = 5
-"""How often a request is sent that can't be taken now."""
+"""Interval between polls; the service allows 15 history reads per second and account."""
+MAX_ATTEMPTS = 5
+"""How often to send a request that is throttled or can't be served yet."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def look_for(look: Callable[[], Found | None], seconds: float) -> Found | None:
-    """Look until there is something, for about so long at the most; None if there never was."""
+def poll(check: Callable[[], Result | None], seconds: float) -> Result | None:
+    """Call a function until it returns something; None if it never does.
+
+    Parameters:
+        check: the function to call.
+        seconds: about how long to poll.
+    """
     for _ in range(max(1, math.ceil(seconds / PAUSE_SECONDS))):
-        found = look()
-        if found is not None:
-            return found
+        result = check()
+        if result is not None:
+            return result
         time.sleep(PAUSE_SECONDS)
     return None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a request was answered."""
+    """An HTTP response."""
 
     status: int
     text: str
@@ -47,14 +52,14 @@ class Reply:
 def send(
     method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Send a request; one that can't be taken now is sent again, as its sender is asked to."""
+    """Send a request, and retry it on 429 and 503, as the API asks its callers to."""
     with urllib3.PoolManager(timeout=30, retries=False) as http:
 
         def once() -> Reply:
-            answer = http.request(method, url, body=body, headers=headers, redirect=False)
-            return Reply(answer.status, answer.data.decode())
+            response = http.request(method, url, body=body, headers=headers, redirect=False)
+            return Reply(response.status, response.data.decode())
 
-        for _ in range(MOST_REQUESTS - 1):
+        for _ in range(MAX_ATTEMPTS - 1):
             reply = once()
             if reply.status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
                 return reply
@@ -63,7 +68,7 @@ def send(
 
 
 class Stack:
-    """What CloudFormation tells of a stack, and what the tests do with it."""
+    """A deployed CloudFormation stack, and the tests' access to it."""
 
     def __init__(self, name: str) -> None:
         self.lambda_client = boto3.client("lambda")
@@ -80,32 +85,44 @@ class Stack:
         }
 
     def output(self, name: str) -> str:
-        """An output's value."""
-        assert name in self._outputs, f"the stack {self._name} has no output {name}: deploy it anew"
+        """Return an output's value."""
+        assert name in self._outputs, f"the stack {self._name} has no output {name}: redeploy it"
         return str(self._outputs[name])
 
     def parameter(self, name: str) -> str:
-        """The value that a parameter was deployed with."""
+        """Return the value that a parameter was deployed with."""
         return str(self._parameters[name])
 
     def url(self, path: str) -> str:
-        """Where a path of the HTTP API is."""
+        """Return the URL of a path of the HTTP API."""
         return f"{self.output('HttpApiUrl').rstrip('/')}/{path}"
 
     def item(self, table: str, key: str, value: str) -> Mapping[str, Any] | None:
-        """An item of the table that an output names, as the last write left it."""
-        answer = self._dynamodb.get_item(
+        """Read an item, with strong consistency; None if there is none.
+
+        Parameters:
+            table: name of the output with the table.
+            key: name of the partition key.
+            value: value of the partition key.
+        """
+        response = self._dynamodb.get_item(
             TableName=self.output(table), Key={key: {"S": value}}, ConsistentRead=True
         )
-        return answer.get("Item")
+        return response.get("Item")
 
-    def forget(self, table: str, key: str, value: str) -> None:
-        """Delete an item that a test has caused."""
+    def delete_item(self, table: str, key: str, value: str) -> None:
+        """Delete an item that a test created."""
         self._dynamodb.delete_item(TableName=self.output(table), Key={key: {"S": value}})
 
     def reference(self, purpose: str, execution: str, operation: str) -> str:
-        """The reference that whoever is asked by an execution is given."""
-        from patterns import reference  # noqa: PLC0415 - to make its client, a region is needed
+        """Derive the reference that an execution sends instead of a callback ID.
+
+        Parameters:
+            purpose: the reference's purpose, as in `patterns.reference.Purpose`.
+            execution: ARN of the execution.
+            operation: name of its wait.
+        """
+        from patterns import reference  # noqa: PLC0415 - its client needs a region
 
         with patch.dict(os.environ, {reference.KEY_VARIABLE: self.output("ReferenceKey")}):
             derived = reference.derive(reference.Purpose(purpose), execution, operation)
@@ -113,7 +130,7 @@ class Stack:
         return derived
 
     def runner(self, function: str) -> DurableFunctionCloudTestRunner:
-        """The official runner for the function that an output names."""
+        """Return the official runner for the function in an output."""
         if function not in self._runners:
             self._runners[function] = DurableFunctionCloudTestRunner(
                 self.output(function),
@@ -123,17 +140,17 @@ class Stack:
         return self._runners[function]
 
     def take_dead_letter(self, text: str) -> bool | None:
-        """Take the event that holds this text out of the executions' queue; None if it is not seen.
+        """Delete the dead letter that contains a text; None if there is none yet.
 
-        Others' letters are hidden by this for some seconds, and stay.
+        Other dead letters are hidden for 5 seconds, and stay in the queue.
         """
-        queue = self.output("ExecutionDeadLetters")
-        seen = self._sqs.receive_message(
+        queue = self.output("ExecutionDeadLetterQueue")
+        received = self._sqs.receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=5, WaitTimeSeconds=1
         )
-        for letter in seen.get("Messages", []):
-            if text in letter["Body"]:
-                self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+        for message in received.get("Messages", []):
+            if text in message["Body"]:
+                self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 return True
         return None
 

@@ -1,6 +1,6 @@
-"""A restaurant is asked by mail, and answers on the page, by the button it presses, or not at all.
+"""A reviewer gets a mail and decides on the page, or doesn't answer.
 
-The restaurant is this test: it does not read the mail, but derives the link that is in it.
+The test is the reviewer: instead of reading the mail, it derives the link in it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tests.cloud.execution import Execution, Executions
 from tests.cloud.stack import Reply, Stack, send
 
 MAIL = os.environ.get("DACAPO_MAIL", "success@simulator.amazonses.com")
-"""Who gets the mails; by default SES's mailbox simulator."""
+"""Recipient of all mail; by default, the SES mailbox simulator."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 ANSWER_SECONDS = 5 * 60
-"""How long the restaurant has (patterns.approval.handler)."""
+"""How long the reviewer has to decide (patterns.approval.handler)."""
 
 
 @dataclass
 class Question:
-    """An order whose restaurant has been asked."""
+    """An order that waits for its reviewer's decision."""
 
     order_id: str
     execution: Execution
@@ -36,19 +36,19 @@ class Question:
     link: str = field(repr=False)
 
     def press(self, decision: str) -> Reply:
-        """Press a button of the page."""
+        """Press a button on the page."""
         return send("POST", self.link, urlencode({"decision": decision}).encode(), FORM)
 
     def order_status(self) -> str | None:
-        """The order's status; None if there is no order."""
+        """Return the order's status; None if there is no order."""
         item = self.stack.item("OrdersTable", "order_id", self.order_id)
         return str(item["status"]["S"]) if item else None
 
     def ending(self, seconds: int = 60) -> str:
-        """How the order ended, as the handler says and as the table does."""
+        """Wait for the order to end, and return how: handler and table have to agree."""
         returned = self.execution.returned(seconds)
-        assert returned == {"order_id": self.order_id, "ending": self.order_status()}
-        return str(returned["ending"])
+        assert returned == {"order_id": self.order_id, "status": self.order_status()}
+        return str(returned["status"])
 
 
 @pytest.fixture(scope="module")
@@ -63,25 +63,25 @@ def sender(stack: Stack) -> None:
     finally:
         ses.close()
     if not is_verified:
-        pytest.skip(f"MailSender, {address}, is not verified in SES as an identity of its own")
+        pytest.skip(f"MailSender, {address}, is not verified in SES as an email address identity")
 
 
 @pytest.fixture
 def question(stack: Stack, executions: Executions, sender: None) -> Iterator[Question]:
     order_id = f"test-{uuid.uuid4()}"
-    order = {"order_id": order_id, "items": ["soup"], "guest": MAIL, "restaurant": MAIL}
+    order = {"order_id": order_id, "items": ["soup"], "customer": MAIL, "reviewer": MAIL}
     execution = executions.start("ApprovalFunction", order, marker=order_id)
     try:
-        execution.wait_until_asked("decision 1")
+        execution.wait_until_submitted("decision 1")
         reference = stack.reference("approval", execution.arn, "decision")
         yield Question(order_id, execution, stack, stack.url(f"approvals/{reference}"))
     finally:
         execution.stop()
-        stack.forget("OrdersTable", "order_id", order_id)
+        stack.delete_item("OrdersTable", "order_id", order_id)
 
 
 @pytest.mark.parametrize("decision", ["accepted", "rejected"])
-def test_an_order_ends_as_the_restaurant_decides(question: Question, decision: str) -> None:
+def test_an_order_ends_as_the_reviewer_decides(question: Question, decision: str) -> None:
     assert question.order_status() == "placed"
     assert question.press(decision).status == HTTPStatus.OK
     assert question.ending() == decision
@@ -97,7 +97,7 @@ def test_opening_the_link_shows_two_buttons_and_decides_nothing(question: Questi
     assert question.ending() == "rejected"
 
 
-def test_of_two_presses_the_same_is_fine_and_the_other_button_is_refused(
+def test_pressing_a_button_twice_is_fine_but_the_other_button_is_rejected(
     question: Question,
 ) -> None:
     decisions = ["accepted", "accepted", "rejected"]
@@ -106,27 +106,27 @@ def test_of_two_presses_the_same_is_fine_and_the_other_button_is_refused(
     assert question.ending() == "accepted"
 
 
-def test_nonsense_that_is_answered_by_hand_is_refused_and_the_wait_goes_on(
+def test_a_manual_invalid_answer_is_rejected_and_the_wait_continues(
     question: Question,
 ) -> None:
     first = question.execution.callback_id("decision 1")
     question.execution.runner.send_callback_success(first, b'"perhaps"')
-    question.execution.wait_until_asked("decision 2")
+    question.execution.wait_until_submitted("decision 2")
     assert question.order_status() == "placed"
     assert question.press("accepted").status == HTTPStatus.OK
     assert question.ending() == "accepted"
 
 
 @pytest.mark.slow
-def test_an_order_that_nobody_answers_is_given_up_after_five_minutes(question: Question) -> None:
+def test_an_unanswered_order_ends_after_five_minutes(question: Question) -> None:
     assert question.ending(ANSWER_SECONDS + 60) == "unanswered"
     described = question.execution.described() or {}
-    lasted = described["EndTimestamp"] - described["StartTimestamp"]
-    assert lasted.total_seconds() >= ANSWER_SECONDS
+    duration = described["EndTimestamp"] - described["StartTimestamp"]
+    assert duration.total_seconds() >= ANSWER_SECONDS
     assert question.press("accepted").status == HTTPStatus.GONE
 
 
-def test_an_execution_that_is_stopped_ends_as_stopped_and_undoes_nothing(
+def test_a_stopped_execution_compensates_nothing(
     question: Question,
 ) -> None:
     question.execution.stop()
@@ -134,8 +134,8 @@ def test_an_execution_that_is_stopped_ends_as_stopped_and_undoes_nothing(
     assert question.order_status() == "placed"
 
 
-def test_the_event_of_a_stopped_execution_is_kept_for_whoever_has_to_look(
+def test_the_event_of_a_stopped_execution_goes_to_the_dead_letter_queue(
     question: Question,
 ) -> None:
     question.execution.stop()
-    assert question.execution.has_left_a_letter()
+    assert question.execution.has_dead_letter()

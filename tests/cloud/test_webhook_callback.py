@@ -1,6 +1,6 @@
-"""A third party calls a URL: an answer, a sign of life, a refusal, a failure.
+"""A vendor calls a webhook: an answer, a heartbeat, a rejected message, a failure.
 
-The third party is this test; the API at PartnerUrl only has to take the job.
+The test is the vendor; the API at PartnerUrl only has to accept the job.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from tests.cloud.execution import EndedEarly, Execution, Executions
 from tests.cloud.stack import Reply, Stack, send
 
 RETRIES_SECONDS = 240
-"""How long a partner that is busy or can't be reached is asked again (patterns.transient)."""
-NOT_ORDERED = "the job could not be ordered"
+"""How long to retry an unavailable vendor (patterns.transient)."""
+NOT_SUBMITTED = "the job could not be submitted"
 TRANSCRIPT = {"transcript": "s3://transcripts/test.txt", "words": 812}
 FINISHED = {"kind": "success", "result": TRANSCRIPT}
-OTHERWISE = {"kind": "success", "result": TRANSCRIPT | {"words": 813}}
+OTHER_RESULT = {"kind": "success", "result": TRANSCRIPT | {"words": 813}}
 MALFORMED = {"kind": "success", "result": {"transcript": 17, "words": 812}}
 JSON = {"content-type": "application/json"}
 
 
 @dataclass
 class Job:
-    """A job that was ordered, and whose callback URL can be called."""
+    """A submitted job and its callback URL."""
 
     execution: Execution
     url: str = field(repr=False)
     key: str = field(repr=False)
 
-    def say(self, message: Mapping[str, Any], key: str | None = None) -> Reply:
-        """Call the URL, signed with the agency's key, or with another one."""
+    def send(self, message: Mapping[str, Any], key: str | None = None) -> Reply:
+        """Send a message to the URL, signed with the vendor's key or another one."""
         body = json.dumps(message).encode()
         path = urlsplit(self.url).path
         signed = signature.headers(key or self.key, "POST", path, time.time(), body)
@@ -50,7 +50,7 @@ class Job:
 
 @pytest.fixture(scope="module")
 def key(stack: Stack) -> str:
-    """The key that the agency signs with now."""
+    """Provide the key that the vendor signs with now."""
     from patterns.webhook_callback.keys import Keys  # noqa: PLC0415 - its client needs a region
 
     secrets_manager = boto3.client("secretsmanager")
@@ -60,62 +60,64 @@ def key(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="module")
-def refusals() -> list[str]:
-    """Why the partner took no job; once is enough to know."""
+def rejections() -> list[str]:
+    """Collect why the vendor rejected a job, so that only one test has to find out."""
     return []
 
 
 @pytest.fixture
-def job(stack: Stack, executions: Executions, key: str, refusals: list[str]) -> Job:
-    if refusals:
-        pytest.skip(refusals[0])
+def job(stack: Stack, executions: Executions, key: str, rejections: list[str]) -> Job:
+    if rejections:
+        pytest.skip(rejections[0])
     recording = f"s3://recordings/{uuid.uuid4()}.mp3"
     event = {"recording": recording}
     execution = executions.start("WebhookCallbackFunction", event, marker=recording)
     try:
-        execution.wait_until_asked("transcript", RETRIES_SECONDS)
+        execution.wait_until_submitted("transcript", RETRIES_SECONDS)
     except EndedEarly as error:
-        if not str(error).startswith(NOT_ORDERED):
+        if not str(error).startswith(NOT_SUBMITTED):
             raise
-        refusals.append(f"PartnerUrl, {stack.parameter('PartnerUrl')}, takes no job: {error}")
-        pytest.skip(refusals[0])
+        rejections.append(f"PartnerUrl, {stack.parameter('PartnerUrl')}, accepts no job: {error}")
+        pytest.skip(rejections[0])
     reference = stack.reference("webhook", execution.arn, "transcript")
     return Job(execution, stack.url(f"callbacks/{reference}"), key)
 
 
-def test_an_answer_ends_the_wait_and_is_taken_again_but_no_other_is(job: Job) -> None:
-    replies = [job.say(message).status for message in (FINISHED, FINISHED, OTHERWISE)]
+def test_an_answer_ends_the_wait_and_only_the_same_answer_is_accepted_again(job: Job) -> None:
+    replies = [job.send(message).status for message in (FINISHED, FINISHED, OTHER_RESULT)]
     assert replies == [HTTPStatus.OK, HTTPStatus.OK, HTTPStatus.CONFLICT]
     assert job.execution.returned() == TRANSCRIPT
 
 
-def test_a_sign_of_life_is_taken_and_ends_nothing(job: Job) -> None:
-    assert job.say({"kind": "heartbeat"}).status == HTTPStatus.OK
+def test_a_heartbeat_is_accepted_and_does_not_end_the_wait(job: Job) -> None:
+    assert job.send({"kind": "heartbeat"}).status == HTTPStatus.OK
     assert job.execution.status() == "RUNNING"
-    assert job.say(FINISHED).status == HTTPStatus.OK
+    assert job.send(FINISHED).status == HTTPStatus.OK
     assert job.execution.returned() == TRANSCRIPT
 
 
-def test_whoever_does_not_sign_with_the_key_is_refused_and_the_wait_goes_on(job: Job) -> None:
-    unsigned = send("POST", job.url, json.dumps(OTHERWISE).encode(), JSON)
+def test_a_message_with_a_missing_or_wrong_signature_is_rejected_and_the_wait_continues(
+    job: Job,
+) -> None:
+    unsigned = send("POST", job.url, json.dumps(OTHER_RESULT).encode(), JSON)
     assert unsigned.status == HTTPStatus.UNAUTHORIZED
-    assert job.say(OTHERWISE, key="a key that is not the one").status == HTTPStatus.UNAUTHORIZED
-    assert job.say(FINISHED).status == HTTPStatus.OK
+    assert job.send(OTHER_RESULT, key="the wrong key").status == HTTPStatus.UNAUTHORIZED
+    assert job.send(FINISHED).status == HTTPStatus.OK
     assert job.execution.returned() == TRANSCRIPT
 
 
-def test_what_is_not_as_documented_is_refused_by_field_and_the_wait_goes_on(job: Job) -> None:
-    refused = job.say(MALFORMED)
-    assert refused.status == HTTPStatus.BAD_REQUEST
-    assert "result.transcript: not as documented" in refused.text
-    assert job.say(FINISHED).status == HTTPStatus.OK
+def test_a_malformed_message_is_rejected_by_field_and_the_wait_continues(job: Job) -> None:
+    reply = job.send(MALFORMED)
+    assert reply.status == HTTPStatus.BAD_REQUEST
+    assert "result.transcript: invalid" in reply.text
+    assert job.send(FINISHED).status == HTTPStatus.OK
     assert job.execution.returned() == TRANSCRIPT
 
 
-def test_a_job_that_fails_fails_the_execution_with_the_agencys_reason(job: Job) -> None:
+def test_a_failed_job_fails_the_execution_with_the_vendors_reason(job: Job) -> None:
     failure = {"kind": "failure", "message": "the recording is silent"}
-    assert job.say(failure).status == HTTPStatus.OK
+    assert job.send(failure).status == HTTPStatus.OK
     result = job.execution.result()
     assert result.execution_status is ExecutionStatus.FAILED
     assert result.error is not None
-    assert result.error.message == "the agency says: the recording is silent"
+    assert result.error.message == "the vendor reported: the recording is silent"

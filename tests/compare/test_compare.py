@@ -1,154 +1,143 @@
-"""What `make compare` says is what was counted, and what was not counted is marked."""
+"""`make compare` reports measured figures, and marks the calculated ones."""
 
 from __future__ import annotations
 
 import io
 import re
 from datetime import timedelta
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
 
-from compare import by_hand, cells, durable, everything, page, step_functions, terminal
-from compare.everything import Wall
-from compare.outcome import LENGTHS, Counts, Line, Outcome, delay_of, looks_until
+from compare import baselines, cells, durable, everything, page, readme, step_functions, terminal
+from compare.everything import Limit
+from compare.outcome import LENGTHS, Counts, Line, Outcome, delay_of, polls_until
+
+pytestmark = pytest.mark.prove  # every approach is run for its figures
 
 SIX_HOURS = LENGTHS["six hours"]
 QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
 ANOTHER_NUMBER = 47
-"""Of looks; neither of the two that give the line."""
+"""Of polls; neither of the two runs that give the line has as many."""
 
 
 @pytest.fixture(scope="module")
-def some() -> list[Outcome]:
-    """One outcome of each way."""
+def outcomes() -> list[Outcome]:
+    """Return one outcome of each approach."""
     return [
-        step_functions.asking(SIX_HOURS, HOUR),
-        step_functions.being_told(SIX_HOURS),
-        durable.asking(SIX_HOURS, HOUR),
-        durable.asking_as_deployed(SIX_HOURS),
-        durable.being_told(SIX_HOURS),
-        by_hand.asking(SIX_HOURS, HOUR),
+        step_functions.poll(SIX_HOURS, HOUR),
+        step_functions.wait_for_token(SIX_HOURS),
+        durable.poll(SIX_HOURS, HOUR),
+        durable.poll_as_deployed(SIX_HOURS),
+        durable.wait_for_callback(SIX_HOURS),
+        baselines.poll(SIX_HOURS, HOUR),
     ]
 
 
-def of(outcomes: list[Outcome], way: str) -> Outcome:
-    (found,) = (outcome for outcome in outcomes if outcome.way == way)
-    return found
+def of(outcomes: list[Outcome], approach: str) -> Outcome:
+    (outcome,) = (outcome for outcome in outcomes if outcome.approach == approach)
+    return outcome
 
 
-def test_the_line_of_the_state_machine_tells_what_another_run_counts() -> None:
-    assert step_functions.LOOKS.line.at(ANOTHER_NUMBER) == step_functions.LOOKS.run(ANOTHER_NUMBER)
+def test_the_line_of_the_state_machine_predicts_another_run() -> None:
+    assert step_functions.POLLS.line.at(ANOTHER_NUMBER) == step_functions.POLLS.run(ANOTHER_NUMBER)
 
 
-def test_the_line_of_the_schedule_tells_what_another_run_counts() -> None:
-    assert by_hand.LOOKS.line.at(ANOTHER_NUMBER) == by_hand.LOOKS.run(ANOTHER_NUMBER)
+def test_the_line_of_the_scheduled_function_predicts_another_run() -> None:
+    assert baselines.POLLS.line.at(ANOTHER_NUMBER) == baselines.POLLS.run(ANOTHER_NUMBER)
 
 
-def test_a_line_goes_through_both_of_its_runs() -> None:
+def test_a_line_passes_through_both_of_its_runs() -> None:
     one, other = Counts(5, 1, 100, 2, 3, 18), Counts(11, 1, 160, 2, 9, 54)
     line = Line.through(1, one, 3, other)
     assert (line.at(1), line.at(3)) == (one, other)
     assert line.at(2) == Counts(8, 1, 130, 2, 6, 36)
 
 
-def test_a_durable_poll_and_a_state_machine_look_equally_often(some: list[Outcome]) -> None:
-    looks = looks_until(SIX_HOURS, HOUR)
-    assert of(some, step_functions.POLLING).counts.units == 2 + 3 * looks
-    # An execution, two steps, the condition, and a poll for each look and one at the start.
-    assert of(some, durable.POLLING).counts.units == 4 + 1 + looks
-    assert of(some, by_hand.POLLING).counts.invocations == 1 + looks
+def test_every_approach_makes_the_same_number_of_polls(outcomes: list[Outcome]) -> None:
+    polls = polls_until(SIX_HOURS, HOUR)
+    assert of(outcomes, step_functions.POLLING).counts.units == 2 + 3 * polls
+    # An execution, two steps, the condition, one poll at the start, and one after each pause.
+    assert of(outcomes, durable.POLLING).counts.units == 4 + 1 + polls
+    assert of(outcomes, baselines.POLLING).counts.invocations == 1 + polls
 
 
-def test_the_delay_that_is_reckoned_is_the_one_that_is_seen_in_virtual_time(
-    some: list[Outcome],
+def test_the_calculated_delay_is_the_one_measured_in_virtual_time(
+    outcomes: list[Outcome],
 ) -> None:
-    assert of(some, durable.POLLING).is_delay_seen
-    assert of(some, durable.POLLING).delay == delay_of(SIX_HOURS, HOUR)
+    assert of(outcomes, durable.POLLING).is_delay_measured
+    assert of(outcomes, durable.POLLING).delay == delay_of(SIX_HOURS, HOUR)
 
 
-def test_who_is_told_knows_at_once(some: list[Outcome]) -> None:
-    assert of(some, durable.CALLBACK).delay == timedelta(0)
-    assert of(some, durable.CALLBACK).counts.invocations == 2 + 1
-    assert of(some, step_functions.TOKEN).counts.units == 2
+def test_a_callback_detects_the_end_without_delay(outcomes: list[Outcome]) -> None:
+    assert of(outcomes, durable.CALLBACK).delay == timedelta(0)
+    assert of(outcomes, durable.CALLBACK).counts.invocations == 2 + 1
+    assert of(outcomes, step_functions.TOKEN).counts.units == 2
 
 
-def test_tables_and_functions_are_part_of_the_price(some: list[Outcome]) -> None:
-    for way in (durable.CALLBACK, step_functions.TOKEN, by_hand.POLLING):
-        counts = of(some, way).counts
+def test_the_cost_includes_tables_and_functions(outcomes: list[Outcome]) -> None:
+    for approach in (durable.CALLBACK, step_functions.TOKEN, baselines.POLLING):
+        counts = of(outcomes, approach).counts
         assert counts.writes > 0
-        assert of(some, way).dollars > counts.writes * 0.625 / 1_000_000
+        assert of(outcomes, approach).dollars > counts.writes * 0.625 / 1_000_000
 
 
-def test_what_a_long_wait_takes_is_reckoned_and_says_so() -> None:
+def test_the_calculated_figures_of_a_long_wait_are_marked() -> None:
     minute = timedelta(minutes=1)
-    outcome = step_functions.asking(LENGTHS["24 hours"], minute)
-    assert not outcome.is_counted
+    outcome = step_functions.poll(LENGTHS["24 hours"], minute)
+    assert not outcome.is_measured
     assert [cell[0] for cell in cells.row(outcome)[2:]] == ["≈", "–", "≈", "≈", "≈"]
 
 
-def test_what_was_counted_is_not_marked(some: list[Outcome]) -> None:
-    assert "≈" not in "".join(cells.row(of(some, durable.POLLING)))
-    assert "≈" not in "".join(cells.row(of(some, step_functions.POLLING))[:6])
+def test_measured_figures_are_not_marked(outcomes: list[Outcome]) -> None:
+    assert "≈" not in "".join(cells.row(of(outcomes, durable.POLLING)))
+    assert "≈" not in "".join(cells.row(of(outcomes, step_functions.POLLING))[:6])
 
 
-def test_a_state_machine_that_looks_too_often_never_tells() -> None:
-    outcome = step_functions.asking(LENGTHS["three days"], timedelta(minutes=1))
+def test_a_state_machine_that_polls_too_often_never_detects_the_end() -> None:
+    outcome = step_functions.poll(LENGTHS["three days"], timedelta(minutes=1))
     assert outcome.delay is None
     assert outcome.counts.events <= step_functions.MOST_EVENTS
     assert cells.row(outcome)[-1] == "never"
 
 
-def test_another_look_would_be_too_many_events() -> None:
-    line, wall = step_functions.LOOKS.line, step_functions.looks_at_the_wall()
-    assert line.at(wall).events <= step_functions.MOST_EVENTS < line.at(wall + 1).events
+def test_one_more_poll_would_exceed_the_event_limit() -> None:
+    line, limit = step_functions.POLLS.line, step_functions.polls_at_the_limit()
+    assert line.at(limit).events <= step_functions.MOST_EVENTS < line.at(limit + 1).events
 
 
-def test_the_waits_of_a_callback_have_a_wall_as_well() -> None:
-    assert everything._waits_at_the_wall() > 500
+def test_a_callback_is_limited_to_a_number_of_waits() -> None:
+    assert everything._waits_at_the_limit() > 500
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_table_fits_the_terminal(some: list[Outcome], columns: int) -> None:
+def test_the_table_fits_the_terminal(outcomes: list[Outcome], columns: int) -> None:
     text = io.StringIO()
-    longest = step_functions.asking(LENGTHS["three days"], timedelta(minutes=1))
+    longest = step_functions.poll(LENGTHS["three days"], timedelta(minutes=1))
     console = Console(file=text, width=columns)
-    terminal.show(console, "A migration", cells.HEAD, cells.rows([*some, longest]))
+    terminal.show(console, "A migration", cells.HEAD, cells.rows([*outcomes, longest]))
     lines = text.getvalue().splitlines()
     # A title between two empty lines, the headings, and one line for each outcome.
-    assert len(lines) == 4 + len(some) + 1
+    assert len(lines) == 4 + len(outcomes) + 1
     assert max(map(len, lines)) <= columns
 
 
-def test_the_page_holds_every_row_and_both_plots_and_loads_nothing(some: list[Outcome]) -> None:
-    wall = Wall("durable polls", "3,000 operations", 2_997, HOUR, is_seen=True)
-    text = page.render({"six hours": some, "another": some}, [wall])
-    for cell in (*cells.row(some[0]), *cells.wall_row(wall)):
+def test_the_page_has_every_row_and_both_plots_and_loads_nothing(outcomes: list[Outcome]) -> None:
+    limit = Limit("durable polls", "3,000 operations", 2_997, HOUR, is_measured=True)
+    text = page.render({"six hours": outcomes, "another": outcomes}, [limit])
+    for cell in (*cells.row(outcomes[0]), *cells.limit_row(limit)):
         assert f"<td>{cell}</td>" in text
     drawing = ET.fromstring(re.findall(r"<svg.*</svg>", text, re.DOTALL)[0])
-    assert "dollars a thousand migrations" in "".join(drawing.itertext())
+    assert "dollars per thousand migrations" in "".join(drawing.itertext())
     assert not re.search(r"(?:src|href)=\"(?!#)", text.replace("xlink:href", "href"))
     assert "<script" not in text
 
 
-def test_the_same_figures_give_the_same_page(some: list[Outcome]) -> None:
-    outcomes = {"six hours": some, "another": some}
-    assert page.render(outcomes, []) == page.render(outcomes, [])
+def test_the_same_figures_produce_the_same_page(outcomes: list[Outcome]) -> None:
+    by_length = {"six hours": outcomes, "another": outcomes}
+    assert page.render(by_length, []) == page.render(by_length, [])
 
 
-def test_the_readme_says_what_comes_out() -> None:
-    """A day of waiting, as the README has it."""
-    length = LENGTHS["24 hours"]
-    outcomes = [
-        step_functions.asking(length, QUARTER),
-        step_functions.being_told(length),
-        durable.asking(length, QUARTER),
-        durable.being_told(length),
-        by_hand.asking(length, QUARTER),
-    ]
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    table = text.partition("<!-- compared by tests/compare -->\n")[2].partition("\n\n")[0]
-    lines = [cells.HEAD, ("---",) * len(cells.HEAD), *cells.rows(outcomes)]
-    assert table == "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def test_the_readme_has_the_measured_figures_for_24_hours() -> None:
+    assert readme.current() == readme.table(), "make docs updates the page"

@@ -1,7 +1,7 @@
-"""What AWS's own local runner says of each gotcha in a plain run, and what `dacapo run` says.
+"""The outcome of each gotcha in a plain run: on AWS's local runner, and with `dacapo run`.
 
-All of it was measured. A broken handler that succeeds here is one that a quick test does not
-notice; whether it would notice if it counted what happened outside is in the last two columns.
+A quick test doesn't notice a broken handler that succeeds here. The last two columns of the table
+say whether it would notice if it counted side effects.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackCon
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
 import dacapo
-from dacapo import Recording, Scenario, ScenarioError, official
-from dacapo.official_api import CannotRun
+from dacapo import Recording, Scenario, ScenarioError, UnsupportedByEngine
+from dacapo.official import runner
 from gotchas import GOTCHAS, shop
 from gotchas.verdicts import DIVERGED, STUCK, SUCCEEDED, TIMED_OUT, VERDICTS
 from tests.lab import handlers
 
+pytestmark = pytest.mark.prove  # AWS's runner keeps real time
+
 RUNNING = "RUNNING"
 NO_TIMEOUT = "a callback is left to time out, which takes real time here"
-NO_END = "it polls until its ExecutionTimeout, which takes real time here: half a day"
-
+NO_END = "it polls until its ExecutionTimeout, which takes half a day of real time here"
 
 LASTS_TOO_LONG = {
     "except_timeout_error",
     "execution_timeout_too_short",
     "callback_without_a_timeout",
 }
-"""Gotchas of a callback that nobody answers: `dacapo.official` refuses them; see below."""
+"""Gotchas with a callback that nobody answers: `dacapo.official` rejects them; see below."""
 
 
 def released_early(recording: Recording) -> bool:
@@ -61,7 +62,7 @@ WRONG: dict[str, Callable[[Recording], bool]] = {
     "compensations_noted_in_steps": lambda r: len(r.world.sent) != 4,
     "idempotency_key_in_the_body": lambda r: r.world.charged != [12],
 }
-"""How to see in a run that succeeded that something is wrong."""
+"""Detects wrong side effects or a wrong result in a run that succeeded."""
 
 
 def module_of(gotcha: str) -> ModuleType:
@@ -79,15 +80,15 @@ def is_wrong(gotcha: str, recording: Recording) -> bool:
 
 def on_official(gotcha: str, scenario: Scenario) -> Recording:
     if gotcha in LASTS_TOO_LONG:
-        with pytest.raises(CannotRun, match=NO_TIMEOUT):
-            official.run(scenario)
+        with pytest.raises(UnsupportedByEngine, match=NO_TIMEOUT):
+            runner.run(scenario)
         pytest.skip(f"the official runner can't run this scenario: {NO_TIMEOUT}")
-    return official.run(scenario)
+    return runner.run(scenario)
 
 
 @pytest.fixture(autouse=True)
-def chance() -> Iterator[None]:
-    """Always the same: whether the official runner notices `branch_on_chance` is a matter of it."""
+def seeded_random() -> Iterator[None]:
+    """Seed `random`: it decides whether the official runner notices `branch_on_chance`."""
     state = random.getstate()
     random.seed(0)
     yield
@@ -100,7 +101,7 @@ def test_the_table_has_every_gotcha_in_teaching_order() -> None:
 
 
 @pytest.mark.parametrize("gotcha", GOTCHAS)
-def test_what_the_official_runner_says_of_a_broken_handler(gotcha: str) -> None:
+def test_a_broken_handler_ends_on_the_official_runner_as_the_table_says(gotcha: str) -> None:
     if gotcha == "poll_without_a_bound":
         pytest.skip(f"the official runner can't run this scenario: {NO_END}")
     recording = on_official(gotcha, module_of(gotcha).breaks)
@@ -109,16 +110,16 @@ def test_what_the_official_runner_says_of_a_broken_handler(gotcha: str) -> None:
 
 
 @pytest.mark.parametrize("gotcha", GOTCHAS)
-def test_the_official_runner_has_nothing_against_a_mended_handler(gotcha: str) -> None:
+def test_a_fixed_handler_succeeds_on_the_official_runner(gotcha: str) -> None:
     recording = on_official(gotcha, module_of(gotcha).holds)
     assert ending(recording) == SUCCEEDED
     assert not is_wrong(gotcha, recording)
 
 
 @pytest.mark.parametrize("gotcha", GOTCHAS)
-def test_what_dacapo_says_of_a_broken_handler(gotcha: str) -> None:
+def test_a_broken_handler_ends_on_dacapo_as_the_table_says(gotcha: str) -> None:
     if VERDICTS[gotcha].dacapo == STUCK:
-        with pytest.raises(ScenarioError, match="would wait for ever"):
+        with pytest.raises(ScenarioError, match="would wait forever"):
             dacapo.run(module_of(gotcha).breaks)
         return
     recording = dacapo.run(module_of(gotcha).breaks)
@@ -127,35 +128,35 @@ def test_what_dacapo_says_of_a_broken_handler(gotcha: str) -> None:
 
 
 @pytest.mark.parametrize("gotcha", GOTCHAS)
-def test_dacapo_has_nothing_against_a_mended_handler(gotcha: str) -> None:
+def test_a_fixed_handler_succeeds_on_dacapo(gotcha: str) -> None:
     recording = dacapo.run(module_of(gotcha).holds)
     assert ending(recording) == SUCCEEDED
     assert not is_wrong(gotcha, recording)
 
 
-# -- one thing or another that the table has no room for -------------------------------------------
+# -- details that don't fit the table --------------------------------------------------------------
 
 
-def test_whether_the_official_runner_notices_chance_is_a_matter_of_chance() -> None:
+def test_the_official_runner_notices_a_random_branch_only_at_random() -> None:
     breaks = module_of("branch_on_chance").breaks
-    assert official.run(breaks).status == SUCCEEDED
+    assert runner.run(breaks).status == SUCCEEDED
     random.seed(4)
-    assert ending(official.run(breaks)) == DIVERGED
+    assert ending(runner.run(breaks)) == DIVERGED
 
 
-@pytest.mark.parametrize("run", [dacapo.run, official.run])
-def test_a_key_that_is_drawn_inside_the_step_is_no_better(
+@pytest.mark.parametrize("run", [dacapo.run, runner.run])
+def test_a_key_generated_inside_the_step_charges_twice_too(
     run: Callable[[Scenario], Recording],
 ) -> None:
     recording = run(module_of("idempotency_key_in_the_body").breaks_inside)
     assert (recording.status, recording.world.charged) == (SUCCEEDED, [12, 12])
 
 
-def test_a_warm_cache_is_noticed_only_by_the_first_run_of_a_process() -> None:
+def test_only_the_first_run_of_a_process_notices_a_warm_cache() -> None:
     module = module_of("warm_cache")
-    as_it_is = Scenario(handler=module.broken, event=module.breaks.event, world=shop.world)
+    warm = Scenario(handler=module.broken, event=module.breaks.event, world=shop.world)
     assert dacapo.run(module.breaks).status == "FAILED"
-    assert dacapo.run(as_it_is).status == SUCCEEDED
+    assert dacapo.run(warm).status == SUCCEEDED
 
 
 def test_a_small_child_result_is_read_back() -> None:
@@ -164,7 +165,7 @@ def test_a_small_child_result_is_read_back() -> None:
     assert not is_wrong("big_child_result", dacapo.run(small))
 
 
-# -- what takes real time on the official runner, with timeouts of a second or two ----------------
+# -- real time on the official runner, with timeouts of a second or two ----------------------------
 
 
 def seconds(number: int) -> WaitForCallbackConfig:
@@ -172,10 +173,10 @@ def seconds(number: int) -> WaitForCallbackConfig:
 
 
 class Shortened(NamedTuple):
-    """A scenario whose timeouts were made short, and how it ends after some real seconds.
+    """A scenario with short timeouts, and its outcome after some seconds of real time.
 
     Parameters:
-        constants: the constants of the module that are replaced.
+        constants: constants of the module, and their replacements.
         execution_timeout: in seconds.
     """
 
@@ -198,7 +199,7 @@ class Shortened(NamedTuple):
     ],
     ids=lambda run: f"{run.gotcha}-{run.scenario}",
 )
-def test_what_the_official_runner_says_in_real_time(
+def test_a_short_timeout_ends_on_the_official_runner_in_real_time(
     run: Shortened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = module_of(run.gotcha)
@@ -216,7 +217,7 @@ def test_what_the_official_runner_says_in_real_time(
             assert result.execution_status.value == run.ends
 
 
-def test_the_official_runner_counts_the_execution_timeout_in_real_time() -> None:
+def test_the_official_runner_measures_the_execution_timeout_in_real_time() -> None:
     minutes = Scenario(handler=handlers.waits, event=2, execution_timeout=timedelta(seconds=30))
     assert dacapo.run(minutes).status == TIMED_OUT
-    assert official.run(minutes).status == SUCCEEDED
+    assert runner.run(minutes).status == SUCCEEDED

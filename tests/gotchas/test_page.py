@@ -1,51 +1,63 @@
-"""docs/gotchas.md and `dacapo lesson`: made from the files, and from what runs of them show."""
+"""docs/gotchas.md and `python -m gotchas`, both generated from the gotchas and runs of them."""
 
 from __future__ import annotations
 
 import pytest
 
-from dacapo.lesson import lesson
 from gotchas import GOTCHAS
-from tests.command_line import assert_mistake, dacapo
-from tools import gotchas
+from gotchas.viewer.lesson import NEVER_RESUMED, lesson
+from tests.command_line import assert_usage_error, gotchas
+from tools import gotchas as page_maker
 
 
-def test_the_page_is_what_the_files_and_their_runs_make() -> None:
-    """What the verifier finds is compared in test_verifier.py, which runs it anyway."""
-    there = gotchas.PAGE.read_text()
-    assert gotchas.page(gotchas.told_in(there)) == there, "python -m tools.gotchas makes it anew"
+@pytest.mark.prove
+def test_the_page_is_up_to_date() -> None:
+    """test_verifier.py compares the findings, because it verifies the gotchas anyway."""
+    text = page_maker.PAGE.read_text()
+    assert page_maker.page(page_maker.findings_on(text)) == text, (
+        "python -m tools.gotchas updates the page"
+    )
 
 
 @pytest.mark.parametrize("name", GOTCHAS)
-def test_a_lesson_shows_how_the_body_of_both_handlers_runs(name: str) -> None:
-    told = lesson(name)
-    for side in (told.broken, told.fixed):
-        assert len(side.passes) == len(side.recording.invocations)
-        assert all(one.lines for one in side.passes)
+def test_a_lesson_traces_every_invocation_of_both_handlers(name: str) -> None:
+    one = lesson(name)
+    for side in (one.broken, one.fixed):
+        if side.recording is not None:
+            assert len(side.invocations) == len(side.recording.invocations)
+        assert all(invocation.lines for invocation in side.invocations)
     waits = ("context.wait", ".wait_for_", "result()")
-    if any(word in told.fixed.code for word in waits):
-        assert len(told.fixed.passes) > 1
+    if any(word in one.fixed.code for word in waits):
+        assert len(one.fixed.invocations) > 1
+
+
+def test_only_a_callback_without_a_timeout_leaves_an_execution_that_never_ends() -> None:
+    one = lesson("callback_without_a_timeout")
+    assert one.broken.recording is None
+    assert [invocation.outcome for invocation in one.broken.invocations] == [NEVER_RESUMED]
+    assert one.fixed.recording is not None
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_a_lesson_is_shown_side_by_side(columns: int) -> None:
-    done = dacapo("lesson", "branch_on_chance", columns=columns)
+def test_the_invocations_of_both_handlers_are_shown_side_by_side(columns: int) -> None:
+    done = gotchas("branch_on_chance", columns=columns)
     assert (done.returncode, done.stderr) == (0, "")
     for text in (
-        *("def broken(", "def fixed(", "run 2 of the body, 8 Jan", "↻  30 lucky = random"),
+        *("def broken(", "def fixed(", "invocation 2, 8 Jan", "↻  31 lucky = random"),
         *("→ FAILED NonDeterministicExecutionError", '→ SUCCEEDED "done"'),
-        "finds: chance-outside-step",
+        *("reports randomness-outside-step", "dacapo explain randomness-outside-step"),
     ):
         assert text in done.stdout
-    (both,) = {line for line in done.stdout.splitlines() if line.count("run 1 of the body") == 2}
+    (both,) = {line for line in done.stdout.splitlines() if line.count("invocation 1, 1 Jan") == 2}
     assert len(both) <= columns
+    assert max(map(len, done.stdout.splitlines())) <= columns
 
 
-def test_without_a_name_all_lessons_are_listed() -> None:
-    done = dacapo("lesson")
+def test_without_a_name_all_gotchas_are_listed() -> None:
+    done = gotchas()
     assert done.returncode == 0
     assert all(name in done.stdout for name in GOTCHAS)
 
 
-def test_a_lesson_that_is_not_there_is_a_mistake_in_the_call() -> None:
-    assert_mistake(dacapo("lesson", "luck"), "there is no lesson 'luck'; there are: branch_on_")
+def test_an_unknown_gotcha_is_a_mistake_in_the_call() -> None:
+    assert_usage_error(gotchas("luck"), "there is no gotcha 'luck'; there are: branch_on_")

@@ -1,4 +1,4 @@
-"""Small durable handlers, one for each thing that the SDK can do."""
+"""Small durable handlers, one per feature of the SDK."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ MINUTE = Duration.from_minutes(1)
 HOUR = Duration.from_hours(1)
 DAY = Duration.from_days(1)
 BIG = 300_000
-"""Characters; more than the 256 KB that a context may store."""
+"""Characters; exceeds the 256 KB that a context can store."""
 
-THREE_TRIES = create_retry_strategy(
+THREE_ATTEMPTS = create_retry_strategy(
     RetryStrategyConfig(max_attempts=3, initial_delay=MINUTE, jitter_strategy=JitterStrategy.NONE)
 )
 
 
 def fails_until(attempt: int) -> Any:
-    """A step body that fails until it is tried for the `attempt`th time."""
+    """Return a step body that fails on every attempt before this one."""
 
     def body(step: StepContext) -> int:
         if step.attempt < attempt:
@@ -63,13 +63,13 @@ def fails_until(attempt: int) -> Any:
     return body
 
 
-def _give(number: int, step: StepContext) -> int:
+def _echo(number: int, step: StepContext) -> int:
     return number
 
 
 @durable_execution
 def steps(event: Any, context: DurableContext) -> list[int]:
-    return [context.step(partial(_give, n), name=f"step {n}") for n in range(event)]
+    return [context.step(partial(_echo, n), name=f"step {n}") for n in range(event)]
 
 
 @durable_execution
@@ -81,7 +81,7 @@ def waits(event: int, context: DurableContext) -> int:
 
 @durable_execution
 def retried_step(event: Any, context: DurableContext) -> int:
-    config = StepConfig(retry_strategy=THREE_TRIES)
+    config = StepConfig(retry_strategy=THREE_ATTEMPTS)
     return int(context.step(fails_until(3), name="retried", config=config))
 
 
@@ -108,7 +108,7 @@ def at_most_once(event: Any, context: DurableContext) -> str:
 
 @durable_execution
 def polled(event: int, context: DurableContext) -> int:
-    """Polls until the count has reached `event`; at most five times."""
+    """Poll until the count reaches `event`, at most five times."""
     strategy = create_wait_strategy(
         WaitStrategyConfig[int](
             should_continue_polling=lambda count: count < event,
@@ -183,7 +183,7 @@ def child_contexts(event: Any, context: DurableContext) -> list[str]:
 
 @durable_execution
 def big_child(event: Any, context: DurableContext) -> int:
-    """A child whose result is too big to store, read back after a wait."""
+    """Read back the result of a child, too large to store, after a wait."""
 
     def child(inner: DurableContext) -> str:
         return str(inner.step(lambda _: "x", name="small")) * BIG
@@ -257,17 +257,17 @@ def retried_block(event: Any, context: DurableContext) -> int:
             )
         )
 
-    return int(with_retry(context, block, WithRetryConfig(THREE_TRIES), name="block"))
+    return int(with_retry(context, block, WithRetryConfig(THREE_ATTEMPTS), name="block"))
 
 
-# -- waits and retries inside map and parallel: never compared with the official runner ------------
+# -- waits and retries inside map and parallel, where the official runner stalls -------------------
 
 
 @durable_execution
 def mapped_waits(event: list[int], context: DurableContext) -> list[int]:
     def item(child: DurableContext, minutes: int, index: int, items: Any) -> int:
         child.wait(Duration.from_minutes(minutes), name="wait")
-        child.step(fails_until(2), name="retried", config=StepConfig(THREE_TRIES))
+        child.step(fails_until(2), name="retried", config=StepConfig(THREE_ATTEMPTS))
         return int(child.step(lambda _: minutes, name="minutes"))
 
     return context.map(event, item, name="waiting map").get_results()
@@ -295,14 +295,14 @@ def first_two(event: list[int], context: DurableContext) -> list[int]:
 
 @durable_execution
 def any_two(event: int, context: DurableContext) -> list[int]:
-    """Which two branches succeed first is a matter of their order alone."""
+    """Return the first two results: the interleaving alone decides which ones those are."""
     config: MapConfig[int] = MapConfig(completion_config=CompletionConfig(min_successful=2))
     return context.map(list(range(event)), _double, name="any two", config=config).get_results()
 
 
 @durable_execution
 def race(event: Any, context: DurableContext) -> list[str]:
-    """Somebody answers, or the time is up: whichever comes first."""
+    """Race an answer against a timeout."""
 
     def answered(child: DurableContext) -> str:
         return f"answered {child.create_callback(name='answer').result()}"

@@ -1,4 +1,4 @@
-"""What stands between stock boto3 and moto."""
+"""Stock boto3 reaches moto through the lab: each call once, and atomically."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from moto import mock_aws
 
 with mock_aws():
     dynamodb.create_table(**{TABLE})
-    answer = dynamodb.update_item(
+    response = dynamodb.update_item(
         TableName="counters",
         Key={COUNTER},
         UpdateExpression="ADD calls :one",
         ExpressionAttributeValues={{":one": {{"N": "1"}}}},
         ReturnValues="ALL_NEW",
     )
-    print("calls:", answer["Attributes"]["calls"]["N"])
+    print("calls:", response["Attributes"]["calls"]["N"])
 """
 
 
@@ -46,12 +46,12 @@ def impatient_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("impatient_threads")
-def test_a_condition_and_its_write_are_one_call_even_when_threads_race() -> None:
+def test_a_conditional_write_is_atomic_even_if_threads_race() -> None:
     with mock_aws():
         dynamodb = boto3.client("dynamodb")
         dynamodb.create_table(**TABLE)
         dynamodb.put_item(TableName="counters", Item={**COUNTER, "turn": {"N": "0"}})
-        won: list[int] = []
+        turns: list[int] = []
 
         def take_every_turn() -> None:
             for turn in range(ROUNDS):
@@ -66,7 +66,7 @@ def test_a_condition_and_its_write_are_one_call_even_when_threads_race() -> None
                             ":next": {"N": str(turn + 1)},
                         },
                     )
-                    won.append(turn)
+                    turns.append(turn)
                 except dynamodb.exceptions.ConditionalCheckFailedException:
                     pass
 
@@ -75,15 +75,15 @@ def test_a_condition_and_its_write_are_one_call_even_when_threads_race() -> None
             thread.start()
         for thread in threads:
             thread.join()
-    assert sorted(won) == list(range(ROUNDS)), "a turn was taken twice, or by nobody"
+    assert sorted(turns) == list(range(ROUNDS)), "a turn was taken twice or not at all"
 
 
 @pytest.mark.parametrize(
-    "before", ["import boto3", "import moto, boto3", "import boto3, moto.core"]
+    "imports", ["import boto3", "import moto, boto3", "import boto3, moto.core"]
 )
-def test_moto_answers_a_call_once_whenever_it_was_imported(before: str) -> None:
-    program = f"import dacapo\n{before}\n{COUNTS_ONE_CALL}"
-    ran = subprocess.run(
+def test_moto_handles_a_call_once_in_any_import_order(imports: str) -> None:
+    program = f"import dacapo\n{imports}\n{COUNTS_ONE_CALL}"
+    result = subprocess.run(
         [sys.executable, "-c", program], check=False, capture_output=True, text=True
     )
-    assert ran.stdout == "calls: 1\n", ran.stderr
+    assert result.stdout == "calls: 1\n", result.stderr

@@ -1,4 +1,4 @@
-"""`dacapo run`: what it prints, what it exits with, and how it takes a mistake."""
+"""`dacapo run`: output, exit status and usage errors."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from pathlib import Path
 import pytest
 
 from dacapo import Recording
-from tests.command_line import assert_mistake, dacapo, fresh_dacapo
+from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
 
 HANDLERS = "tests.lab.handlers"
 
 
 @pytest.mark.parametrize("start", [dacapo, fresh_dacapo])
-def test_a_scenario_file_is_run_and_its_timeline_printed(
+def test_a_scenario_in_a_file_is_run_and_its_timeline_printed(
     start: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    done = start("run", "scenarios/event_callback.py:event_on_time")
-    assert (done.returncode, done.stderr) == (0, "")
+    result = start("run", "scenarios/event_callback.py:event_on_time")
+    assert (result.returncode, result.stderr) == (0, "")
     for part in (
         "event_callback · event_on_time  SUCCEEDED  after 6h 00m",
         "answered by resolver",
         "durable operations      7 operations    $0.00005600",
     ):
-        assert part in done.stdout
+        assert part in result.stdout
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("story", ["polling.py:finishes", "event_callback.py:event_too_soon"])
-def test_a_timeline_is_never_wider_than_the_terminal(columns: int, story: str) -> None:
-    done = dacapo("run", f"scenarios/{story}", columns=columns)
-    assert max(len(line) for line in done.stdout.splitlines()) <= columns
+@pytest.mark.parametrize("scenario", ["polling.py:finishes", "event_callback.py:event_too_soon"])
+def test_a_timeline_is_never_wider_than_the_terminal(columns: int, scenario: str) -> None:
+    result = dacapo("run", f"scenarios/{scenario}", columns=columns)
+    assert max(len(line) for line in result.stdout.splitlines()) <= columns
 
 
-def test_a_scenario_of_a_module_is_run() -> None:
-    done = dacapo("run", "scenarios.polling:runs_already")
-    assert done.returncode == 1
-    assert "MigrationNotStarted" in done.stdout
+def test_a_scenario_in_a_module_is_run() -> None:
+    result = dacapo("run", "scenarios.polling:already_running")
+    assert result.returncode == 1
+    assert "MigrationNotStarted" in result.stdout
 
 
-def test_a_bare_handler_is_run_with_event_and_answers_and_saved(tmp_path: Path) -> None:
+def test_a_handler_is_run_with_an_event_and_answers_and_its_recording_saved(tmp_path: Path) -> None:
     saved = tmp_path / "recording.json"
-    done = dacapo(
+    result = dacapo(
         *("run", f"{HANDLERS}:two_callbacks", "--event", "null", "--seed", "5"),
         *("--answer", 'twice={"mail": "a@b.c"}@90s', "--answer", "twice=2@2h"),
         *("--format", "json", "--save", str(saved)),
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    printed = json.loads(done.stdout)
+    assert (result.returncode, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
     assert printed["result"] == ['{"mail": "a@b.c"}', "2"]
     assert printed["virtual_seconds"] == 90 + 7200
     assert (printed["invocations"], printed["seed"], printed["status"]) == (3, 5, "SUCCEEDED")
@@ -59,22 +59,22 @@ def test_a_bare_handler_is_run_with_event_and_answers_and_saved(tmp_path: Path) 
     assert Recording.load(saved).seed == 5
 
 
-def test_an_event_is_read_from_a_file_and_a_callback_made_to_fail(tmp_path: Path) -> None:
+def test_options_read_an_event_from_a_file_and_fail_a_callback(tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text("3")
-    done = dacapo(
+    result = dacapo(
         *("run", f"{HANDLERS}:steps", "--event", f"@{tmp_path}/event.json", "--format", "json")
     )
-    assert json.loads(done.stdout)["result"] == [0, 1, 2]
-    done = dacapo(
+    assert json.loads(result.stdout)["result"] == [0, 1, 2]
+    result = dacapo(
         *("run", f"{HANDLERS}:called_back", "--fail", "callback=not today@1m", "--format", "json")
     )
-    assert json.loads(done.stdout)["result"] == "CallbackExternalError: not today"
+    assert json.loads(result.stdout)["result"] == "CallbackExternalError: not today"
 
 
 def test_an_execution_that_does_not_succeed_exits_with_1() -> None:
-    done = dacapo("run", f"{HANDLERS}:failing", "--format", "json")
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["error"] == {
+    result = dacapo("run", f"{HANDLERS}:failing", "--format", "json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["error"] == {
         "type": "RuntimeError",
         "message": "the handler fails",
     }
@@ -85,16 +85,22 @@ def test_an_execution_that_does_not_succeed_exits_with_1() -> None:
     [
         (["nothing"], "names no target: give FILE.py:SCENARIO"),
         (["scenarios/nothing.py:x"], "there is no file scenarios/nothing.py"),
-        (["scenarios/polling.py:nothing"], "has no 'nothing'; it has: handler, finishes"),
-        (["nothing.at.all:x"], "can't be imported: No module named 'nothing'"),
+        (
+            ["scenarios/polling.py:nothing"],
+            "has no 'nothing'; it has: scenarios/polling.py:handler, scen",
+        ),
+        (["nothing.at.all:x"], "cannot be imported: No module named 'nothing'"),
         ([f"{HANDLERS}:BIG"], "is of type int: neither a Scenario nor a handler"),
         (["json:nothing"], "it has no scenario and no durable handler"),
         ([f"{HANDLERS}:steps", "--event", "{"], "--event: not JSON"),
         ([f"{HANDLERS}:steps", "--event", "@nothing.json"], "nothing.json can't be read"),
         ([f"{HANDLERS}:called_back", "--answer", "callback"], "give NAME=VALUE"),
         ([f"{HANDLERS}:called_back", "--answer", "callback=yes"], "'yes' is not JSON"),
-        ([f"{HANDLERS}:called_back", "--answer", "other=1"], "0 callback(s) of that name came"),
-        ([f"{HANDLERS}:unbounded_callback"], "nobody answers callback 'approval'"),
+        ([f"{HANDLERS}:called_back", "--answer", "other=1"], "created 0 callback(s) of that name"),
+        (
+            [f"{HANDLERS}:unbounded_callback"],
+            "callback 'approval' has neither an answer nor a timeout",
+        ),
         ([f"{HANDLERS}:steps", "--save", "nothing/here.json"], "there is no directory nothing"),
         ([f"{HANDLERS}:steps", "--seed", "-1"], "Invalid value for '--seed'"),
         ([f"{HANDLERS}:steps", "--format", "xml"], "Invalid value for '--format'"),
@@ -102,17 +108,17 @@ def test_an_execution_that_does_not_succeed_exits_with_1() -> None:
         ([], "Missing argument 'TARGET'"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments: list[str], message: str) -> None:
-    assert_mistake(dacapo("run", *arguments), message)
+def test_a_usage_error_is_one_line(arguments: list[str], message: str) -> None:
+    assert_usage_error(dacapo("run", *arguments), message)
 
 
-def test_a_file_that_breaks_when_it_is_imported_is_a_mistake(tmp_path: Path) -> None:
+def test_a_file_that_fails_on_import_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("1 / 0\n")
-    done = dacapo("run", "broken.py:x", cwd=tmp_path)
-    assert_mistake(done, "broken.py can't be imported: ZeroDivisionError: division by zero")
+    result = dacapo("run", "broken.py:x", cwd=tmp_path)
+    assert_usage_error(result, "broken.py cannot be imported: ZeroDivisionError: division by zero")
 
 
-def test_a_handler_that_leaves_the_machine_is_a_mistake(tmp_path: Path) -> None:
+def test_a_handler_that_reaches_the_network_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "leaks.py").write_text(
         "import urllib.request\n"
         "from aws_durable_execution_sdk_python import durable_execution\n"
@@ -120,11 +126,11 @@ def test_a_handler_that_leaves_the_machine_is_a_mistake(tmp_path: Path) -> None:
         "def handler(event, context):\n"
         "    urllib.request.urlopen('http://example.com')\n"
     )
-    done = dacapo("run", "leaks.py:handler", cwd=tmp_path)
-    assert_mistake(done, "leaks.py:5 tried to reach example.com")
+    result = dacapo("run", "leaks.py:handler", cwd=tmp_path)
+    assert_usage_error(result, "leaks.py:5 tried to reach example.com")
 
 
-def test_what_a_handler_prints_stays_out_of_the_result(tmp_path: Path) -> None:
+def test_output_of_a_handler_stays_out_of_stdout(tmp_path: Path) -> None:
     (tmp_path / "chatty.py").write_text(
         "from aws_durable_execution_sdk_python import durable_execution\n"
         "print('imported')\n"
@@ -133,20 +139,20 @@ def test_what_a_handler_prints_stays_out_of_the_result(tmp_path: Path) -> None:
         "    print('running')\n"
         "    context.logger.warning('logged')\n"
     )
-    done = dacapo("run", "chatty.py:handler", "--format", "json", cwd=tmp_path)
-    assert json.loads(done.stdout)["status"] == "SUCCEEDED"
-    assert done.stderr.split() == ["imported", "running"]
+    result = dacapo("run", "chatty.py:handler", "--format", "json", cwd=tmp_path)
+    assert json.loads(result.stdout)["status"] == "SUCCEEDED"
+    assert result.stderr.split() == ["imported", "running"]
     verbose = fresh_dacapo("run", "chatty.py:handler", "--verbose", cwd=tmp_path)
     assert "logged" in verbose.stderr
 
 
-def test_an_existing_file_survives_a_run_that_fails(tmp_path: Path) -> None:
+def test_a_failed_run_does_not_overwrite_an_existing_file(tmp_path: Path) -> None:
     saved = tmp_path / "recording.json"
     saved.write_text("precious")
     dacapo("run", f"{HANDLERS}:unbounded_callback", "--save", str(saved))
     assert saved.read_text() == "precious"
 
 
-def test_help_and_version_are_there() -> None:
+def test_help_and_version_are_printed() -> None:
     assert "TARGET" in dacapo("run", "--help").stdout
     assert "dacapo" in dacapo("--version").stdout

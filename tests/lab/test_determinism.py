@@ -1,4 +1,4 @@
-"""One seed, one history: the same events, ids, payloads and virtual times, every time."""
+"""One seed, one history: the same events, IDs, payloads and virtual times, every time."""
 
 from __future__ import annotations
 
@@ -40,37 +40,38 @@ def as_text(recording: Recording) -> str:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_one_seed_gives_one_history(name: str) -> None:
+def test_the_same_seed_reproduces_the_same_history(name: str) -> None:
     first, *others = [run(SCENARIOS[name], seed=7) for _ in range(5)]
     assert_valid(first)
     assert {as_text(other) for other in others} == {as_text(first)}
 
 
-def test_twenty_seeds_give_twenty_valid_histories_of_one_map() -> None:
+def test_twenty_seeds_yield_twenty_valid_histories_of_one_map() -> None:
     recordings = [run(SCENARIOS["waiting map"], seed=seed) for seed in range(20)]
     for recording in recordings:
         assert_valid(recording)
         assert recording.result == [5, 1, 3, 1]
-    orders = {tuple(e["Name"] for e in r.events if e.get("Name")) for r in recordings}
+    orders = {tuple(e.name for e in r.events if e.name) for r in recordings}
     assert len(orders) > 10, "the seed does not choose the order of the branches"
     assert len({recording.arn for recording in recordings}) == 20
 
 
-def test_which_branches_win_is_the_seeds_choice() -> None:
+def test_the_seed_decides_which_branches_win() -> None:
     winners = {tuple(run(SCENARIOS["any two"], seed=seed).result) for seed in range(20)}
     assert len(winners) > 5
 
 
-def test_two_processes_with_other_hash_seeds_write_the_same_histories() -> None:
+@pytest.mark.prove
+def test_processes_with_different_hash_seeds_write_the_same_histories() -> None:
     script = (
         "import hashlib, logging; logging.disable(50)\n"
         "from tests.lab.test_determinism import SCENARIOS, as_text, run\n"
         "from scenarios import event_callback, polling\n"
         "from dacapo import Scenario\n"
-        "stories = [s for m in (polling, event_callback) for s in vars(m).values()\n"
-        "           if isinstance(s, Scenario)]\n"
-        "assert len(stories) > 20\n"
-        "for scenario in [*SCENARIOS.values(), *stories]:\n"
+        "patterns = [s for m in (polling, event_callback) for s in vars(m).values()\n"
+        "            if isinstance(s, Scenario)]\n"
+        "assert len(patterns) > 20\n"
+        "for scenario in [*SCENARIOS.values(), *patterns]:\n"
         "    print(hashlib.sha256(as_text(run(scenario, seed=3)).encode()).hexdigest())\n"
     )
     outputs = []
@@ -81,19 +82,19 @@ def test_two_processes_with_other_hash_seeds_write_the_same_histories() -> None:
             "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         }
         command = [sys.executable, "-c", script]
-        done = subprocess.run(
+        result = subprocess.run(
             command, env=environment, capture_output=True, check=True, timeout=100
         )
-        outputs.append(done.stdout.decode().split())
+        outputs.append(result.stdout.decode().split())
     assert outputs[0] == outputs[1]
     assert len(set(outputs[0])) == len(outputs[0])
 
 
 @durable_execution
-def looks_around(event: Any, context: DurableContext) -> Any:
-    """Reads every clock and every source of chance, in a step."""
+def reads_everything(event: Any, context: DurableContext) -> Any:
+    """Read every clock and every source of randomness, in a step."""
 
-    def look(_: object) -> list[str]:
+    def read(_: object) -> list[str]:
         return [
             str(value)
             for value in (
@@ -107,11 +108,11 @@ def looks_around(event: Any, context: DurableContext) -> Any:
             )
         ]
 
-    return context.step(look, name="look around")
+    return context.step(read, name="look around")
 
 
-def test_clock_and_chance_come_from_the_run() -> None:
-    scenario = Scenario(handler=looks_around)
+def test_clock_and_randomness_come_from_the_run() -> None:
+    scenario = Scenario(handler=reads_everything)
     first, second = run(scenario), run(scenario)
     assert first.result == second.result
     assert first.result[1] == "2026-01-01 00:00:00+00:00"
@@ -119,14 +120,14 @@ def test_clock_and_chance_come_from_the_run() -> None:
     assert all(a != b for a, b in zip(first.result[2:], others[2:], strict=True))
 
 
-def test_clock_and_chance_are_given_back_after_a_run() -> None:
+def test_clock_and_randomness_are_restored_after_a_run() -> None:
     random.seed(1)
     expected = random.random()
     random.seed(1)
-    before, urandom, sleep = time.time(), os.urandom, time.sleep
-    run(Scenario(handler=looks_around))
+    now, urandom, sleep = time.time(), os.urandom, time.sleep
+    run(Scenario(handler=reads_everything))
     assert random.random() == expected
-    assert 0 <= time.time() - before < 60
+    assert 0 <= time.time() - now < 60
     assert (os.urandom, time.sleep) == (urandom, sleep)
 
 
@@ -136,9 +137,9 @@ def sleeps(event: Any, context: DurableContext) -> str:
     return datetime.now(UTC).isoformat()
 
 
-def test_a_handler_that_sleeps_lets_virtual_time_pass() -> None:
-    began = time.monotonic()
+def test_a_sleep_in_a_handler_takes_virtual_time() -> None:
+    start = time.monotonic()
     recording = run(Scenario(handler=sleeps, event=3600))
     assert recording.result == "2026-01-01T01:00:00+00:00"
     assert recording.operation("slow step").length == timedelta(hours=1)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - start < 60

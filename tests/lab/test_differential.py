@@ -1,8 +1,8 @@
-"""The simulated service against AWS's own runner: the same operations, results and errors.
+"""The simulated service agrees with AWS's own runner on operations, results and errors.
 
-Compared are the operations by id, with everything that a replay depends on. Not compared are
-counts of invocations and checkpoints, which vary from run to run on the official runner, and
-handlers that wait inside map or parallel, which stall on it.
+These tests compare the operations by ID, with everything that a replay depends on. They do not
+compare counts of invocations and checkpoints, which vary from run to run on the official runner,
+nor handlers that wait inside map or parallel, which stall on it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from dacapo import Recording, Scenario, fail, official, run, succeed
+from dacapo import Recording, Scenario, fail, run, succeed
+from dacapo.official import runner
 from tests.lab import handlers
 
 
@@ -65,7 +66,7 @@ SCENARIOS = {
 
 
 def comparable(recording: Recording) -> dict[str, Any]:
-    """What must be equal: the operations by id, as a replay reads them."""
+    """Return what has to be equal: the operations by ID, as a replay reads them."""
     return {
         operation.id: (
             operation.stored.operation_type,
@@ -87,7 +88,7 @@ def comparable(recording: Recording) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_operations_result_and_error_equal_those_of_the_official_runner(name: str) -> None:
-    ours, theirs = run(SCENARIOS[name]), official.run(SCENARIOS[name])
+    ours, theirs = run(SCENARIOS[name]), runner.run(SCENARIOS[name])
     assert ours.operations, "nothing ran"
     assert comparable(ours) == comparable(theirs)
     assert (ours.status, ours.result, ours.error) == (theirs.status, theirs.result, theirs.error)

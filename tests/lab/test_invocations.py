@@ -1,4 +1,4 @@
-"""Handlers are invoked as Lambda does it: again after a crash, bounded in time, many at once."""
+"""Handlers are invoked as on Lambda: again after a crash, with a timeout, and concurrently."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSe
 from aws_durable_execution_sdk_python.exceptions import SuspendExecution, TerminationReason
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
-from dacapo import Happening, Scenario, ScenarioError, run
+from dacapo import ExternalEvent, Scenario, ScenarioError, run
 from dacapo.service import quotas
 from dacapo.service.errors import invalid
 from tests.lab import handlers
 from tests.lab.validity import assert_valid
 
 
-def dying(times: int, how: Callable[[], BaseException], inside_step: bool = False) -> Any:
-    """A handler that dies `times` times, and counts how often its step's body ran."""
-    ran: list[str] = []
+def crashing(times: int, error: Callable[[], BaseException], inside_step: bool = False) -> Any:
+    """Return a handler that crashes `times` times, and the list of what it ran."""
+    calls: list[str] = []
 
     @durable_execution
     def handler(event: Any, context: DurableContext) -> int:
         def body(_: object) -> None:
-            ran.append("body")
-            if inside_step and len(ran) <= times:
-                raise how()
+            calls.append("body")
+            if inside_step and len(calls) <= times:
+                raise error()
 
-        context.step(lambda _: ran.append("before"), name="before")
+        context.step(lambda _: calls.append("before"), name="before")
         context.step(body, name="step")
-        if not inside_step and ran.count("invoked") < times:
-            ran.append("invoked")
-            raise how()
-        return len(ran)
+        if not inside_step and calls.count("invoked") < times:
+            calls.append("invoked")
+            raise error()
+        return len(calls)
 
-    return handler, ran
+    return handler, calls
 
 
 def interrupted() -> BaseException:
     return InvocationError("out of memory", TerminationReason.INVOCATION_ERROR)
 
 
-@pytest.mark.parametrize("how", [interrupted, SystemExit])
-def test_an_invocation_that_dies_is_tried_again_from_the_checkpoints(
-    how: Callable[[], BaseException],
+@pytest.mark.parametrize("error", [interrupted, SystemExit])
+def test_a_crashed_invocation_is_retried_from_its_checkpoints(
+    error: Callable[[], BaseException],
 ) -> None:
-    handler, ran = dying(2, how)
+    handler, calls = crashing(2, error)
     recording = run(Scenario(handler=handler))
     assert_valid(recording)
     assert recording.status == "SUCCEEDED"
-    assert ran.count("body") == 1, "a finished step ran again"
+    assert calls.count("body") == 1, "a finished step ran again"
     assert [i.status for i in recording.invocations] == ["DIED", "DIED", "SUCCEEDED"]
     assert recording.virtual_seconds == 2 * quotas.INVOCATION_BACKOFF.total_seconds()
     assert recording.charged_operations == 1 + 2 + 2
 
 
-def test_an_invocation_that_dies_inside_a_step_runs_the_step_again() -> None:
-    handler, ran = dying(2, SystemExit, inside_step=True)
+def test_a_crash_inside_a_step_reruns_the_step() -> None:
+    handler, calls = crashing(2, SystemExit, inside_step=True)
     recording = run(Scenario(handler=handler))
     assert recording.status == "SUCCEEDED"
-    assert ran.count("body") == 2
-    assert ran.count("before") == 1
-    assert recording.operation("step").attempts == 1, "a crash is no attempt"
+    assert calls.count("body") == 2
+    assert calls.count("before") == 1
+    assert recording.operation("step").attempts == 1, "a crash does not count as an attempt"
 
 
-def test_an_execution_fails_when_its_invocations_die_again_and_again() -> None:
-    handler, _ = dying(99, interrupted)
+def test_an_execution_fails_once_its_invocations_crash_too_often() -> None:
+    handler, _ = crashing(99, interrupted)
     recording = run(Scenario(handler=handler))
     assert recording.status == "FAILED"
     assert recording.error is not None
@@ -79,32 +79,32 @@ def test_an_execution_fails_when_its_invocations_die_again_and_again() -> None:
     assert len(recording.invocations) == quotas.INVOCATION_ATTEMPTS
 
 
-def test_an_at_most_once_step_that_died_is_not_run_again() -> None:
-    ran: list[int] = []
+def test_an_at_most_once_step_is_not_rerun_after_a_crash() -> None:
+    calls: list[int] = []
 
     @durable_execution
     def handler(event: Any, context: DurableContext) -> None:
         def body(_: object) -> None:
-            ran.append(1)
+            calls.append(1)
             raise SystemExit
 
         config = StepConfig(RetryPresets.none(), StepSemantics.AT_MOST_ONCE_PER_RETRY)
         context.step(body, name="at most once", config=config)
 
     recording = run(Scenario(handler=handler))
-    assert len(ran) == 1
+    assert len(calls) == 1
     assert len(recording.invocations) == 2
     assert recording.error is not None
     assert "previously interrupted" in (recording.error.message or "")
 
 
-def test_an_interruption_from_the_keyboard_ends_the_run() -> None:
-    handler, _ = dying(1, KeyboardInterrupt)
+def test_a_keyboard_interrupt_ends_the_run() -> None:
+    handler, _ = crashing(1, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         run(Scenario(handler=handler))
 
 
-def test_a_fault_of_the_service_itself_is_not_taken_for_one_that_passes(
+def test_a_bug_in_the_simulated_service_is_not_retried_as_a_transient_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dacapo.service.transitions.updated", None)
@@ -125,25 +125,25 @@ def test_a_refused_checkpoint_fails_the_execution_without_a_retry(
     assert "not today" in str(recording.error)
 
 
-def test_an_execution_times_out_in_the_middle_of_a_wait() -> None:
+def test_an_execution_times_out_during_a_wait() -> None:
     scenario = Scenario(handler=handlers.waits, event=3, execution_timeout=timedelta(seconds=90))
     recording = run(scenario)
     assert_valid(recording)
     assert recording.status == "TIMED_OUT"
     assert recording.virtual_seconds == 90
-    assert recording.events[-1]["EventType"] == "ExecutionTimedOut"
+    assert recording.events[-1].type == "ExecutionTimedOut"
 
 
-def test_an_execution_that_nothing_bounds_times_out_after_366_days() -> None:
+def test_an_execution_without_a_timeout_times_out_after_366_days() -> None:
     recording = run(Scenario(handler=handlers.waits, event=0, execution_timeout=None))
-    started = recording.events[0]["ExecutionStartedDetails"]
+    started = recording.events[0].details
     assert started["ExecutionTimeout"] == 31_622_400
 
 
 def test_a_handler_that_suspends_without_a_reason_fails_the_execution() -> None:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> None:
-        raise SuspendExecution("for nothing")
+        raise SuspendExecution("no reason")
 
     recording = run(Scenario(handler=handler))
     assert recording.error is not None
@@ -151,7 +151,7 @@ def test_a_handler_that_suspends_without_a_reason_fails_the_execution() -> None:
 
 
 def test_a_handler_that_is_not_durable_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="is no durable function"):
+    with pytest.raises(ScenarioError, match="must be a durable handler"):
         run(Scenario(handler=lambda event, context: None))
 
 
@@ -160,24 +160,26 @@ def test_an_input_that_is_not_json_is_refused() -> None:
         run(Scenario(handler=handlers.steps, event={1, 2}))
 
 
-def test_a_callback_that_nobody_answers_and_nothing_bounds_is_named() -> None:
-    with pytest.raises(ScenarioError, match="nobody answers callback 'approval'"):
+def test_a_callback_with_neither_an_answer_nor_a_timeout_is_reported() -> None:
+    with pytest.raises(
+        ScenarioError, match="callback 'approval' has neither an answer nor a timeout"
+    ):
         run(Scenario(handler=handlers.unbounded_callback))
 
 
-def test_a_run_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dacapo.runner.MOST_INVOCATIONS", 20)
+def test_a_run_that_never_ends_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dacapo.simulation.runner.MOST_INVOCATIONS", 20)
     with pytest.raises(ScenarioError, match="more than 20 invocations"):
         run(Scenario(handler=handlers.waits, event=50))
 
 
-def test_a_happening_that_fails_is_named() -> None:
+def test_an_external_event_that_fails_is_reported() -> None:
     def fail(world: Any) -> None:
         raise KeyError("nothing there")
 
-    happening = Happening(timedelta(seconds=5), "the flood", fail)
-    with pytest.raises(ScenarioError, match="happening 'the flood' failed: KeyError"):
-        run(Scenario(handler=handlers.waits, event=1, happenings=[happening]))
+    external_event = ExternalEvent(timedelta(seconds=5), "the flood", fail)
+    with pytest.raises(ScenarioError, match="external event 'the flood' failed: KeyError"):
+        run(Scenario(handler=handlers.waits, event=1, external_events=[external_event]))
 
 
 # -- many executions on one clock -----------------------------------------------------------------
@@ -201,7 +203,7 @@ def starts_another(event: Any, context: DurableContext) -> str:
     return "done"
 
 
-def test_an_execution_starts_another_which_runs_on_the_same_clock() -> None:
+def test_an_execution_can_start_another_on_the_same_clock() -> None:
     recording = run(Scenario(handler=starts_another, functions={"waits": handlers.waits}))
     (other,) = recording.others
     assert (other.function, other.result, other.virtual_seconds) == ("waits", 2, 120)
@@ -217,7 +219,7 @@ def waits_for_another(event: Any, context: DurableContext) -> Any:
     return context.step(call, name="call another")
 
 
-def test_a_synchronous_invoke_lets_time_pass_until_the_other_has_ended() -> None:
+def test_a_synchronous_invoke_takes_virtual_time_until_the_other_execution_ends() -> None:
     scenario = Scenario(handler=waits_for_another, event=3, functions={"waits": handlers.waits})
     recording = run(scenario)
     assert recording.result == 3
@@ -225,7 +227,7 @@ def test_a_synchronous_invoke_lets_time_pass_until_the_other_has_ended() -> None
     assert len(recording.invocations) == 1
 
 
-def test_a_synchronous_invoke_bounds_the_other_to_fifteen_minutes() -> None:
+def test_a_synchronous_invoke_limits_the_other_execution_to_fifteen_minutes() -> None:
     scenario = Scenario(handler=waits_for_another, event=20, functions={"waits": handlers.waits})
     recording = run(scenario)
     (other,) = recording.others
@@ -240,41 +242,46 @@ def sleeps_through(event: Any, context: DurableContext) -> list[str]:
     return seen
 
 
-def test_the_world_goes_on_while_a_step_takes_its_time() -> None:
+def test_external_events_occur_during_a_long_step() -> None:
     seen: list[str] = []
-    happening = Happening(timedelta(seconds=50), "meanwhile", lambda _: seen.append("happened"))
-    recording = run(Scenario(handler=sleeps_through, happenings=[happening]))
-    assert seen == ["happened"]
-    started = next(e for e in recording.events if e["EventType"] == "StepStarted")
-    assert started["EventTimestamp"] == recording.started, "the start was stored too late"
+    external_event = ExternalEvent(
+        timedelta(seconds=50), "an event", lambda _: seen.append("occurred")
+    )
+    recording = run(Scenario(handler=sleeps_through, external_events=[external_event]))
+    assert seen == ["occurred"]
+    started = next(e for e in recording.events if e.type == "StepStarted")
+    assert started.timestamp == recording.started, "the start was checkpointed too late"
 
 
-def test_a_function_that_fails_is_called_again_twice_and_then_a_dead_letter() -> None:
+def test_an_asynchronous_call_is_retried_twice_and_then_becomes_a_dead_letter() -> None:
     calls: list[float] = []
 
     def broken(event: Any, context: Any) -> None:
         calls.append(time.time())
         raise RuntimeError("broken")
 
-    happening = Happening(
+    external_event = ExternalEvent(
         timedelta(0), "an event", lambda _: invoke("broken", {}, InvocationType="Event")
     )
     recording = run(
         Scenario(
-            handler=handlers.waits, event=1, functions={"broken": broken}, happenings=[happening]
+            handler=handlers.waits,
+            event=1,
+            functions={"broken": broken},
+            external_events=[external_event],
         )
     )
     assert [at - calls[0] for at in calls] == [0, 60, 180]
     assert [call.function for call in recording.dead_letters] == ["broken"]
 
 
-def test_a_handler_knows_how_much_time_its_invocation_has_left() -> None:
+def test_a_handler_can_read_the_remaining_time_of_its_invocation() -> None:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> list[int]:
         assert context.lambda_context is not None
-        left = [context.lambda_context.get_remaining_time_in_millis()]
+        remaining = [context.lambda_context.get_remaining_time_in_millis()]
         context.step(lambda _: time.sleep(60), name="minute")
-        return [*left, context.lambda_context.get_remaining_time_in_millis()]
+        return [*remaining, context.lambda_context.get_remaining_time_in_millis()]
 
     assert run(Scenario(handler=handler)).result == [900_000, 840_000]
 
@@ -290,11 +297,13 @@ def test_an_execution_fails_at_three_thousand_operations() -> None:
     assert "3000 operations" in (recording.error.message or "")
 
 
-def test_an_execution_of_just_under_three_thousand_operations_succeeds() -> None:
+def test_an_execution_just_below_three_thousand_operations_succeeds() -> None:
     assert run(Scenario(handler=handlers.steps, event=2_999)).status == "SUCCEEDED"
 
 
-def test_an_execution_fails_at_its_hundred_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_execution_fails_at_one_hundred_megabytes_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("dacapo.service.quotas.BYTES_WRITTEN", 350_000)
     recording = run(Scenario(handler=handlers.big_map, event=4))
     assert recording.error is not None
@@ -311,7 +320,7 @@ def test_a_step_above_256_kb_fails_the_execution() -> None:
     assert "payload size must be less than or equal to 262144" in str(recording.error)
 
 
-def test_a_result_above_6_mb_is_checkpointed_and_refused() -> None:
+def test_a_result_above_6_mb_is_checkpointed_and_then_refused() -> None:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> str:
         return "x" * 7_000_000

@@ -1,4 +1,4 @@
-"""Stock boto3 reaches a run in process, and gets the answers and errors of the Lambda API."""
+"""Stock boto3 reaches a run in process, with the responses and errors of the Lambda API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from dacapo import fail_next_calls
 from dacapo.scenario import START
 from dacapo.service.execution import Execution
-from dacapo.simulation import Simulation
+from dacapo.simulation.simulation import Simulation
 from tests.lab import handlers
 
 client = boto3.client("lambda")
@@ -28,27 +28,29 @@ def simulation() -> Iterator[Simulation]:
     simulation.add_function("approval", handlers.waited_for_callback)
     simulation.add_function("steps", handlers.steps)
     simulation.add_function("failing", handlers.failing)
-    simulation.add_function("plain", lambda event, context: {"got": event})
+    simulation.add_function("plain", lambda event, context: {"received": event})
     with simulation.running():
         yield simulation
 
 
-def started(simulation: Simulation, function: str = "approval", payload: Any = None) -> Execution:
-    """An execution whose handler has been invoked once."""
-    found, _ = simulation.functions.find(function)
-    execution = simulation.service.start(found, json.dumps(payload))
+def start_execution(
+    simulation: Simulation, function: str = "approval", payload: Any = None
+) -> Execution:
+    """Start an execution and invoke its handler once."""
+    target, _ = simulation.functions.find(function)
+    execution = simulation.service.start(target, json.dumps(payload))
     simulation.clock.run_next()
     assert execution.invocations
     return execution
 
 
 def callback_id(execution: Execution) -> str:
-    (found,) = [
+    (identifier,) = [
         operation.callback_details.callback_id
         for operation in execution.operations.values()
         if operation.callback_details
     ]
-    return found
+    return identifier
 
 
 def error_of(call: Callable[[], Any]) -> tuple[str, int]:
@@ -58,42 +60,44 @@ def error_of(call: Callable[[], Any]) -> tuple[str, int]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def test_an_event_invoke_starts_an_execution_and_returns_at_once(simulation: Simulation) -> None:
-    answer = client.invoke(
+def test_an_asynchronous_invoke_starts_an_execution_and_returns_at_once(
+    simulation: Simulation,
+) -> None:
+    response = client.invoke(
         FunctionName="steps:live", InvocationType="Event", Payload=b"2", DurableExecutionName="x"
     )
-    assert answer["StatusCode"] == 202
-    execution = simulation.service.find(answer["DurableExecutionArn"])
+    assert response["StatusCode"] == 202
+    execution = simulation.service.find(response["DurableExecutionArn"])
     assert not execution.invocations
     simulation.clock.run_next()
     assert execution.result == "[0, 1]"
 
 
-def test_a_synchronous_invoke_gives_the_result(simulation: Simulation) -> None:
-    answer = client.invoke(FunctionName="steps", Qualifier="live", Payload=b"2")
-    assert answer["StatusCode"] == 200
-    assert json.loads(answer["Payload"].read()) == [0, 1]
-    assert answer["ExecutedVersion"] == "1"
+def test_a_synchronous_invoke_returns_the_result(simulation: Simulation) -> None:
+    response = client.invoke(FunctionName="steps", Qualifier="live", Payload=b"2")
+    assert response["StatusCode"] == 200
+    assert json.loads(response["Payload"].read()) == [0, 1]
+    assert response["ExecutedVersion"] == "1"
 
 
-def test_a_synchronous_invoke_gives_the_function_error(simulation: Simulation) -> None:
-    answer = client.invoke(FunctionName="failing:1")
-    assert answer["FunctionError"] == "Unhandled"
-    error = json.loads(answer["Payload"].read())
+def test_a_synchronous_invoke_returns_the_function_error(simulation: Simulation) -> None:
+    response = client.invoke(FunctionName="failing:1")
+    assert response["FunctionError"] == "Unhandled"
+    error = json.loads(response["Payload"].read())
     assert error == {"errorMessage": "the handler fails", "errorType": "RuntimeError"}
 
 
-def test_a_plain_function_is_called(simulation: Simulation) -> None:
-    answer = client.invoke(FunctionName="plain", Payload=b'{"a": 1}')
-    assert json.loads(answer["Payload"].read()) == {"got": {"a": 1}}
+def test_a_plain_function_is_invoked(simulation: Simulation) -> None:
+    response = client.invoke(FunctionName="plain", Payload=b'{"a": 1}')
+    assert json.loads(response["Payload"].read()) == {"received": {"a": 1}}
 
 
-def test_a_dry_run_calls_nothing(simulation: Simulation) -> None:
+def test_a_dry_run_invokes_nothing(simulation: Simulation) -> None:
     assert client.invoke(FunctionName="plain", InvocationType="DryRun")["StatusCode"] == 204
-    assert simulation.service.calls.made == []
+    assert simulation.service.calls.completed == []
 
 
-def test_the_same_start_twice_is_one_execution_and_another_payload_an_error(
+def test_a_repeated_start_is_idempotent_and_fails_with_another_payload(
     simulation: Simulation,
 ) -> None:
     def start(payload: bytes) -> Any:
@@ -136,14 +140,14 @@ def test_the_same_start_twice_is_one_execution_and_another_payload_an_error(
         ),
     ],
 )
-def test_errors_are_the_ones_of_the_model(
+def test_errors_match_the_service_model(
     simulation: Simulation, call: Callable[[], Any], expected: tuple[str, int]
 ) -> None:
     assert error_of(call) == expected
 
 
-def test_a_callback_is_answered_once(simulation: Simulation) -> None:
-    execution = started(simulation)
+def test_a_callback_accepts_one_answer(simulation: Simulation) -> None:
+    execution = start_execution(simulation)
     callback = callback_id(execution)
     client.send_durable_execution_callback_heartbeat(CallbackId=callback)
     client.send_durable_execution_callback_success(CallbackId=callback, Result=b'"yes"')
@@ -156,7 +160,7 @@ def test_a_callback_is_answered_once(simulation: Simulation) -> None:
 
 
 def test_a_callback_fails_with_the_whole_error(simulation: Simulation) -> None:
-    execution = started(simulation)
+    execution = start_execution(simulation)
     error = {
         "ErrorMessage": "no",
         "ErrorType": "Rejected",
@@ -173,7 +177,7 @@ def test_a_callback_fails_with_the_whole_error(simulation: Simulation) -> None:
 
 
 def test_a_result_above_1_mb_is_refused(simulation: Simulation) -> None:
-    callback = callback_id(started(simulation))
+    callback = callback_id(start_execution(simulation))
     too_big = b"x" * (1024 * 1024 + 1)
     refused = error_of(
         lambda: client.send_durable_execution_callback_success(CallbackId=callback, Result=too_big)
@@ -181,8 +185,8 @@ def test_a_result_above_1_mb_is_refused(simulation: Simulation) -> None:
     assert refused == ("InvalidParameterValueException", 400)
 
 
-def test_an_execution_tells_how_it_stands(simulation: Simulation) -> None:
-    execution = started(simulation, payload={"a": 1})
+def test_get_durable_execution_reports_status_and_data(simulation: Simulation) -> None:
+    execution = start_execution(simulation, payload={"a": 1})
     running = client.get_durable_execution(DurableExecutionArn=execution.arn)
     assert running["Status"] == "RUNNING"
     assert json.loads(running["InputPayload"]) == {"a": 1}
@@ -197,10 +201,10 @@ def test_an_execution_tells_how_it_stands(simulation: Simulation) -> None:
     assert "InputPayload" not in ended
 
 
-def test_a_history_comes_in_pages_in_either_order_with_and_without_data(
+def test_a_history_can_be_paged_reversed_and_read_without_data(
     simulation: Simulation,
 ) -> None:
-    execution = started(simulation, "steps", 3)
+    execution = start_execution(simulation, "steps", 3)
     arn = execution.arn
     whole = client.get_durable_execution_history(DurableExecutionArn=arn)["Events"]
     assert [event["EventId"] for event in whole] == list(range(1, len(whole) + 1))
@@ -216,10 +220,10 @@ def test_a_history_comes_in_pages_in_either_order_with_and_without_data(
     assert "Payload" in json.dumps(whole, default=str)
 
 
-def test_every_event_of_a_history_is_in_the_shape_of_the_model(simulation: Simulation) -> None:
-    execution = started(simulation)
+def test_every_event_of_a_history_matches_the_service_model(simulation: Simulation) -> None:
+    execution = start_execution(simulation)
     members = client.meta.service_model.shape_for("Event").members  # type: ignore[attr-defined]
-    for event in execution.log.events:
+    for event in (event.to_api() for event in execution.log.events):
         assert set(event) <= set(members)
         details = members[f"{event['EventType']}Details"]
         assert set(event[f"{event['EventType']}Details"]) <= set(details.members)
@@ -227,11 +231,11 @@ def test_every_event_of_a_history_is_in_the_shape_of_the_model(simulation: Simul
 
 
 def test_executions_are_listed_by_function_name_status_and_time(simulation: Simulation) -> None:
-    ended, running = started(simulation, "steps", 1), started(simulation)
+    ended, running = start_execution(simulation, "steps", 1), start_execution(simulation)
 
     def names(function: str, **filters: Any) -> list[str]:
-        answer = client.list_durable_executions_by_function(FunctionName=function, **filters)
-        return [execution["DurableExecutionName"] for execution in answer["DurableExecutions"]]
+        response = client.list_durable_executions_by_function(FunctionName=function, **filters)
+        return [execution["DurableExecutionName"] for execution in response["DurableExecutions"]]
 
     assert names("steps") == [ended.name]
     assert names("approval", Statuses=["RUNNING"]) == [running.name]
@@ -241,12 +245,12 @@ def test_executions_are_listed_by_function_name_status_and_time(simulation: Simu
     assert names("steps", StartedBefore=START + timedelta(days=1)) == [ended.name]
 
 
-def test_a_stopped_execution_goes_no_further(simulation: Simulation) -> None:
-    execution = started(simulation)
-    answer = client.stop_durable_execution(
+def test_a_stopped_execution_does_not_continue(simulation: Simulation) -> None:
+    execution = start_execution(simulation)
+    response = client.stop_durable_execution(
         DurableExecutionArn=execution.arn, Error={"ErrorMessage": "enough"}
     )
-    assert answer["StopTimestamp"] == START
+    assert response["StopTimestamp"] == START
     assert execution.status.value == "STOPPED"
     closed = error_of(
         lambda: client.send_durable_execution_callback_success(CallbackId=callback_id(execution))
@@ -255,23 +259,23 @@ def test_a_stopped_execution_goes_no_further(simulation: Simulation) -> None:
     assert simulation.clock.is_idle()
 
 
-def test_calls_can_be_made_to_fail(simulation: Simulation) -> None:
-    execution = started(simulation)
+def test_fail_next_calls_fails_a_call(simulation: Simulation) -> None:
+    execution = start_execution(simulation)
     fail_next_calls("SendDurableExecutionCallbackHeartbeat", "ServiceException")
     once = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
 
-    def beat() -> Any:
+    def send_heartbeat() -> Any:
         return once.send_durable_execution_callback_heartbeat(CallbackId=callback_id(execution))
 
-    assert error_of(beat) == ("ServiceException", 500)
-    assert beat()
+    assert error_of(send_heartbeat) == ("ServiceException", 500)
+    assert send_heartbeat()
 
 
-def test_an_error_that_the_api_does_not_have_is_refused(simulation: Simulation) -> None:
+def test_fail_next_calls_refuses_an_unknown_error(simulation: Simulation) -> None:
     with pytest.raises(ValueError, match="no exception 'NoSuchException'"):
         fail_next_calls("Invoke", "NoSuchException")
 
 
-def test_calls_can_be_made_to_fail_in_a_run_only() -> None:
-    with pytest.raises(RuntimeError, match="no run is under way"):
+def test_fail_next_calls_is_refused_outside_a_run() -> None:
+    with pytest.raises(RuntimeError, match="no run is active"):
         fail_next_calls("Invoke", "ServiceException")

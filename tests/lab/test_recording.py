@@ -1,4 +1,4 @@
-"""A recording tells what happened, and is saved and loaded again without loss."""
+"""A recording describes its execution, and survives saving and loading without loss."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from dacapo import Happening, Recording, Scenario, fail, run, succeed
-from dacapo.recording import NoSuchOperation
+from dacapo import ExternalEvent, Recording, Scenario, fail, run, succeed
+from dacapo.errors import OperationNotFound
 from tests.lab import handlers
 
 MINUTE = timedelta(minutes=1)
@@ -35,39 +35,41 @@ SCENARIOS = {
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_recording_is_saved_and_loaded_again_without_loss(name: str, tmp_path: Path) -> None:
+def test_a_recording_survives_saving_and_loading(name: str, tmp_path: Path) -> None:
     recording = run(SCENARIOS[name], seed=3)
     recording.save(tmp_path / "recording.json")
     assert Recording.load(tmp_path / "recording.json") == recording
 
 
-def test_a_saved_recording_holds_history_operations_and_meta(tmp_path: Path) -> None:
+def test_a_saved_recording_contains_history_operations_and_meta(tmp_path: Path) -> None:
     run(SCENARIOS["a poll"]).save(tmp_path / "recording.json")
     saved = json.loads((tmp_path / "recording.json").read_text())
     assert set(saved) == {"history", "operations", "meta"}
     assert saved["history"]["Events"][0]["EventType"] == "ExecutionStarted"
-    assert [path.name for path in tmp_path.iterdir()] == ["recording.json"], "a draft was left"
+    assert [path.name for path in tmp_path.iterdir()] == ["recording.json"], (
+        "a temporary file was left behind"
+    )
 
 
-def test_a_saved_history_is_what_the_api_gives(tmp_path: Path) -> None:
-    answers = {}
+def test_a_saved_history_equals_the_response_of_the_api(tmp_path: Path) -> None:
+    responses = {}
 
-    def note_history(world: object) -> None:
+    def read_history(world: object) -> None:
         client = boto3.client("lambda")
         (execution,) = client.list_durable_executions_by_function(FunctionName="polled")[
             "DurableExecutions"
         ]
-        answers["events"] = client.get_durable_execution_history(
+        responses["events"] = client.get_durable_execution_history(
             DurableExecutionArn=execution["DurableExecutionArn"], MaxItems=1000
         )["Events"]
 
-    happening = Happening(timedelta(days=1), "somebody looks", note_history)
-    recording = run(Scenario(handler=handlers.polled, event=3, happenings=[happening]))
-    assert answers["events"] == recording.events
+    external_event = ExternalEvent(timedelta(days=1), "a history is read", read_history)
+    recording = run(Scenario(handler=handlers.polled, event=3, external_events=[external_event]))
+    assert responses["events"] == [event.to_api() for event in recording.events]
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"history": {"Events": []}}', "not JSON"])
-def test_a_file_that_holds_no_recording_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_file_without_a_recording_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(text)
     with pytest.raises(ValueError, match=r"holds no recording|Expecting value"):
         Recording.load(tmp_path / "file")
@@ -79,15 +81,15 @@ def test_an_operation_is_found_by_name_and_by_path() -> None:
     assert recording.operation("outer/inner/inner step").result == "inner"
 
 
-def test_a_name_that_leads_to_no_operation_or_to_several_is_refused() -> None:
+def test_an_unknown_or_ambiguous_name_is_refused() -> None:
     recording = run(Scenario(handler=handlers.child_contexts))
-    with pytest.raises(NoSuchOperation, match="no operation is named 'x'; there are: 'outer'"):
+    with pytest.raises(OperationNotFound, match="no operation is named 'x'; there are: 'outer'"):
         recording.operation("x")
-    with pytest.raises(NoSuchOperation, match="2 operations are named 'inner step'"):
+    with pytest.raises(OperationNotFound, match="2 operations are named 'inner step'"):
         recording.operation("inner step")
 
 
-def test_an_operation_tells_how_it_went() -> None:
+def test_an_operation_has_kind_status_attempts_error_and_length() -> None:
     recording = run(Scenario(handler=handlers.failed_step))
     failed = recording.operation("failing")
     assert (failed.kind, failed.status, failed.attempts) == ("Step", "FAILED", 1)
@@ -97,17 +99,17 @@ def test_an_operation_tells_how_it_went() -> None:
     assert failed.length == timedelta(0)
 
 
-def test_an_invocation_tells_what_it_read_back_and_what_it_did_anew() -> None:
+def test_a_recording_separates_what_an_invocation_replayed_from_what_it_did() -> None:
     recording = run(Scenario(handler=handlers.big_child))
     first, second = recording.invocations
     assert recording.replayed_in(first) == []
     assert [o.name for o in recording.done_in(first)] == ["big child", "small", "wait"]
-    # The body of the big child runs again, so what is inside it is read back as well.
+    # The body of the big child runs again, so its operations are read back as well.
     assert [o.name for o in recording.replayed_in(second)] == ["big child", "small", "wait"]
     assert recording.done_in(second) == []
 
 
-def test_operations_inside_a_finished_context_are_not_read_back() -> None:
+def test_operations_inside_a_completed_context_are_not_replayed() -> None:
     answers = {"approval": succeed(1, after=MINUTE)}
     scenario = Scenario(
         handler=handlers.waited_for_callback, answers=answers, execution_name="name"
@@ -118,7 +120,7 @@ def test_operations_inside_a_finished_context_are_not_read_back() -> None:
     assert "/durable-execution/name/" in recording.arn
 
 
-def test_deliveries_say_who_answered() -> None:
+def test_deliveries_name_the_sender() -> None:
     recording = run(SCENARIOS["a failed callback"])
     assert [(d.kind, d.by, d.refused) for d in recording.deliveries] == [
         ("failure", "the scenario", None),

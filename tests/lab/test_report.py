@@ -1,4 +1,4 @@
-"""The timeline: what a reader has to be able to see in it, however wide the terminal is."""
+"""The timeline shows everything that a reader needs, at any width of the terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ HOUR = timedelta(hours=1)
 LENGTHS = st.timedeltas(timedelta(0), timedelta(days=366))
 
 
-def shown(scenario: Scenario, width: int = 100) -> str:
+def render(scenario: Scenario, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
     terminal.show(run(scenario), console)
-    written: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return written
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
 
 
 def row(text: str, name: str) -> str:
@@ -40,36 +40,36 @@ def row(text: str, name: str) -> str:
     ("handler", "event"), [(handlers.big_map, 100), (handlers.polled, 3), (handlers.failing, None)]
 )
 def test_no_line_is_wider_than_the_terminal(handler: Any, event: Any, width: int) -> None:
-    text = shown(Scenario(handler=handler, event=event), width)
+    text = render(Scenario(handler=handler, event=event), width)
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_the_title_tells_how_it_ended_and_after_how_long() -> None:
-    text = shown(Scenario(handler=handlers.waits, event=1, name="a wait"))
+def test_the_title_shows_status_and_duration() -> None:
+    text = render(Scenario(handler=handlers.waits, event=1, name="a wait"))
     assert text.startswith("waits · a wait  SUCCEEDED  after ")
-    failed = shown(Scenario(handler=handlers.failing))
+    failed = render(Scenario(handler=handlers.failing))
     assert failed.startswith("failing  FAILED  after 0s\n")
     assert run(Scenario(handler=handlers.failing)).error.message in failed  # type: ignore[union-attr,operator]
 
 
-def test_every_invocation_has_its_mark_over_the_operations() -> None:
+def test_every_invocation_has_a_mark_above_the_operations() -> None:
     recording = run(Scenario(handler=handlers.polled, event=3))
-    text = shown(Scenario(handler=handlers.polled, event=3))
+    text = render(Scenario(handler=handlers.polled, event=3))
     assert row(text, "invocations").count("▼") == len(recording.invocations) > 1
 
 
-def test_every_poll_has_a_mark_of_its_own() -> None:
-    line = row(shown(Scenario(handler=handlers.polled, event=3)), "poll ")
+def test_every_poll_has_its_own_mark() -> None:
+    line = row(render(Scenario(handler=handlers.polled, event=3)), "poll ")
     assert "3 polls" in line
     assert (line.count("○"), line.count("●")) == (2, 1), "the last poll ends the wait"
 
 
-def test_an_invocation_shows_what_it_read_back_and_what_it_did_anew() -> None:
-    text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": succeed(1)}))
+def test_an_invocation_shows_what_it_replayed_and_what_it_did() -> None:
+    text = render(Scenario(handler=handlers.waited_for_callback, answers={"approval": succeed(1)}))
     first, second = row(text, "1 "), row(text, "2 ")
     assert "░" not in first
     assert "█" in first
-    assert "waits" in first
+    assert "suspended" in first
     assert "░" in second
     assert "SUCCEEDED" in second
 
@@ -83,43 +83,43 @@ def test_an_invocation_shows_what_it_read_back_and_what_it_did_anew() -> None:
     ],
 )
 def test_a_callback_shows_who_answered_it(answer: Any, outcome: str) -> None:
-    text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": answer}))
+    text = render(Scenario(handler=handlers.waited_for_callback, answers={"approval": answer}))
     assert outcome in row(text, "create callback id")
 
 
-def test_a_callback_shows_its_signs_of_life() -> None:
+def test_a_callback_shows_its_heartbeats() -> None:
     answer = heartbeats(every=MINUTE, times=3) + succeed(1, after=4 * MINUTE)
-    text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": answer}))
+    text = render(Scenario(handler=handlers.waited_for_callback, answers={"approval": answer}))
     assert row(text, "create callback id").count("◦") == 3
 
 
-def test_what_failed_has_a_cross() -> None:
-    text = shown(Scenario(handler=handlers.waited_for_callback, answers={"approval": fail("no")}))
+def test_a_failed_operation_has_a_cross() -> None:
+    text = render(Scenario(handler=handlers.waited_for_callback, answers={"approval": fail("no")}))
     assert "✗" in row(text, "create callback id")
 
 
 def test_operations_that_do_not_fit_are_counted() -> None:
     recording = run(Scenario(handler=handlers.big_map, event=100))
-    text = shown(Scenario(handler=handlers.big_map, event=100))
+    text = render(Scenario(handler=handlers.big_map, event=100))
     assert f"… and {len(recording.operations) - MOST_ROWS} more" in text
 
 
-def test_a_name_is_shown_as_it_is() -> None:
+def test_markup_in_a_name_is_shown_literally() -> None:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> None:
         context.step(lambda _: None, name="[red]stop[/red]")
 
-    text = shown(Scenario(handler=handler))
+    text = render(Scenario(handler=handler))
     assert text.count("[red]stop[/red]") == 2, "in the chart and in the list of invocations"
 
 
 def test_the_bill_adds_up_line_by_line() -> None:
     recording = run(Scenario(handler=handlers.polled, event=3))
-    text = shown(Scenario(handler=handlers.polled, event=3))
-    costs = text[text.index("what it costs") :]
+    text = render(Scenario(handler=handlers.polled, event=3))
+    costs = text[text.index("cost  ") :]
     for line in recording.bill.lines:
-        assert f"${line.dollars:.8f}" in row(costs, line.what)
-    assert f"${recording.bill.dollars:.8f}" in row(costs, "in all")
+        assert f"${line.dollars:.8f}" in row(costs, line.item)
+    assert f"${recording.bill.dollars:.8f}" in row(costs, "total")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_bill_adds_up_line_by_line() -> None:
         (timedelta(days=30), "30d 00h", "30d"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_two_largest_units(
+def test_a_duration_is_shown_in_its_two_largest_units(
     length: timedelta, words: str, short: str
 ) -> None:
     assert spell(length) == words
@@ -140,11 +140,11 @@ def test_a_length_of_time_is_told_in_its_two_largest_units(
 
 
 @given(length=LENGTHS, most=st.integers(2, 30))
-def test_an_axis_has_even_ticks_from_its_start_to_no_further_than_its_end(
+def test_an_axis_has_evenly_spaced_ticks_that_start_at_zero_and_stay_within_it(
     length: timedelta, most: int
 ) -> None:
-    found = ticks(length, most)
-    assert found[0] == timedelta(0)
-    assert len(found) <= most
-    assert found[-1] <= length
-    assert len({later - earlier for earlier, later in pairwise(found)}) <= 1
+    marks = ticks(length, most)
+    assert marks[0] == timedelta(0)
+    assert len(marks) <= most
+    assert marks[-1] <= length
+    assert len({later - earlier for earlier, later in pairwise(marks)}) <= 1

@@ -1,4 +1,4 @@
-"""A run fails closed: nothing leaves the machine, and there is nothing to leave it with."""
+"""A run fails closed: no traffic leaves the machine, and no credentials exist to send."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import boto3
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from dacapo import NetworkRefused, Scenario, run, safety
-from dacapo.places import Place
+from dacapo import NetworkRefused, Scenario, run
+from dacapo.process.source_lines import Place
+from dacapo.simulation import network_guard
 
 ELSEWHERE = "203.0.113.7"
-"""An address that documentation may use, and nobody else has (RFC 5737)."""
+"""An address reserved for documentation (RFC 5737)."""
 
 
-def doing(action: Callable[[], object]) -> Any:
+def handler_for(action: Callable[[], object]) -> Any:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> str:
         context.step(lambda _: action() and None, name="act")
@@ -34,7 +35,7 @@ def connect() -> None:
     socket.create_connection((ELSEWHERE, 443))
 
 
-def connect_in_silence() -> None:
+def connect_and_hide_the_error() -> None:
     with suppress(BaseException):
         connect()
 
@@ -44,7 +45,7 @@ def send_a_datagram() -> None:
         sender.sendto(b"x", (ELSEWHERE, 53))
 
 
-def look_up() -> None:
+def resolve_a_name() -> None:
     socket.getaddrinfo("example.com", 443)
 
 
@@ -53,14 +54,14 @@ def call_aws() -> None:
 
 
 @pytest.mark.parametrize(
-    "action", [connect, connect_in_silence, send_a_datagram, look_up, call_aws]
+    "action", [connect, connect_and_hide_the_error, send_a_datagram, resolve_a_name, call_aws]
 )
-def test_reaching_out_ends_the_run_with_the_line_that_tried(action: Callable[[], None]) -> None:
+def test_network_access_ends_the_run_and_names_the_line(action: Callable[[], None]) -> None:
     with pytest.raises(NetworkRefused) as refused:
-        run(Scenario(handler=doing(action)))
+        run(Scenario(handler=handler_for(action)))
     line = action.__code__.co_firstlineno
     lines = {str(Place(__file__, number)) for number in range(line, line + 4)}
-    if action is connect_in_silence:
+    if action is connect_and_hide_the_error:
         lines = {str(Place(__file__, connect.__code__.co_firstlineno + 1))}
     assert any(place in str(refused.value) for place in lines)
     assert "DACAPO_NETWORK=allow" in str(refused.value)
@@ -75,11 +76,11 @@ def test_loopback_and_local_sockets_can_be_reached() -> None:
         first.close()
         second.close()
 
-    assert run(Scenario(handler=doing(talk))).result == "done"
+    assert run(Scenario(handler=handler_for(talk))).result == "done"
 
 
 @pytest.mark.parametrize(
-    ("host", "is_here"),
+    ("host", "is_loopback"),
     [
         ("127.0.0.1", True),
         ("127.8.9.10", True),
@@ -97,37 +98,37 @@ def test_loopback_and_local_sockets_can_be_reached() -> None:
         (b"\xff", False),
     ],
 )
-def test_only_loopback_is_here(host: Any, is_here: bool) -> None:
-    assert safety.is_here(host) == is_here
+def test_only_loopback_is_local(host: Any, is_loopback: bool) -> None:
+    assert network_guard.is_loopback(host) == is_loopback
 
 
-def note_a_peer() -> None:
-    # Sends nothing: a datagram socket only notes its peer. Without any network it can't even that.
+def set_a_peer() -> None:
+    # Connecting a datagram socket sends nothing. It fails on a host without any network.
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.connect((ELSEWHERE, 53))
 
 
 def test_nothing_is_refused_outside_a_run() -> None:
-    run(Scenario(handler=doing(lambda: None)))
-    note_a_peer()
+    run(Scenario(handler=handler_for(lambda: None)))
+    set_a_peer()
 
 
-def test_opting_out_is_explicit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(safety.NETWORK_VARIABLE, "yes please")
+def test_allowing_the_network_takes_the_exact_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(network_guard.NETWORK_VARIABLE, "yes please")
     with pytest.raises(NetworkRefused):
-        run(Scenario(handler=doing(note_a_peer)))
-    monkeypatch.setenv(safety.NETWORK_VARIABLE, "allow")
-    assert run(Scenario(handler=doing(note_a_peer))).result == "done"
+        run(Scenario(handler=handler_for(set_a_peer)))
+    monkeypatch.setenv(network_guard.NETWORK_VARIABLE, "allow")
+    assert run(Scenario(handler=handler_for(set_a_peer))).result == "done"
 
 
-def in_a_fresh_process(**environment: str) -> list[str]:
+def credentials_in_a_fresh_process(**environment: str) -> list[str]:
     script = (
         "import dacapo, boto3\n"
         "session = boto3.Session()\n"
         "print(session.get_credentials().access_key, session.region_name)"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         env=clean | environment,
         capture_output=True,
@@ -135,7 +136,7 @@ def in_a_fresh_process(**environment: str) -> list[str]:
         text=True,
         timeout=60,
     )
-    return done.stdout.split()
+    return result.stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -147,14 +148,14 @@ def in_a_fresh_process(**environment: str) -> list[str]:
     ],
 )
 def test_importing_the_lab_replaces_credentials_and_region(environment: dict[str, str]) -> None:
-    assert in_a_fresh_process(**environment) == ["dacapo", "us-east-1"]
+    assert credentials_in_a_fresh_process(**environment) == ["dacapo", "us-east-1"]
 
 
-def test_credentials_stay_where_the_network_is_allowed() -> None:
+def test_credentials_are_kept_if_the_network_is_allowed() -> None:
     environment = {
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        safety.NETWORK_VARIABLE: "allow",
+        network_guard.NETWORK_VARIABLE: "allow",
     }
-    assert in_a_fresh_process(**environment) == ["AKIA", "eu-west-1"]
+    assert credentials_in_a_fresh_process(**environment) == ["AKIA", "eu-west-1"]

@@ -1,4 +1,4 @@
-"""A scenario is everything that a run needs; what contradicts itself is refused."""
+"""A scenario holds everything that a run needs; a contradictory one is refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from dacapo import Happening, Scenario, ScenarioError, never, run, succeed
-from dacapo.loading import TargetError, load
+from dacapo import ExternalEvent, Scenario, ScenarioError, never, run, succeed
+from dacapo.cli.target import load
+from dacapo.errors import TargetError
 from patterns.polling.handler import handler as polling
 from tests.lab import handlers
 
 
-def test_the_world_is_made_afresh_for_every_run_and_taken_down_after_it() -> None:
+def test_the_world_is_rebuilt_for_every_run_and_torn_down_after_it() -> None:
     log: list[str] = []
 
     @contextmanager
@@ -26,24 +27,26 @@ def test_the_world_is_made_afresh_for_every_run_and_taken_down_after_it() -> Non
         log.append("down")
 
     seen: list[Any] = []
-    happening = Happening(timedelta(seconds=1), "look", seen.append)
-    scenario = Scenario(handler=handlers.waits, event=1, world=world, happenings=[happening])
+    external_event = ExternalEvent(timedelta(seconds=1), "an event", seen.append)
+    scenario = Scenario(
+        handler=handlers.waits, event=1, world=world, external_events=[external_event]
+    )
     first, second = run(scenario), run(scenario)
     assert log == ["up", "down", "up", "down"]
     assert first.world is not second.world
     assert seen == [["a world"], ["a world"]]
 
 
-def test_a_run_begins_when_its_scenario_says() -> None:
+def test_a_run_begins_at_the_start_time_of_its_scenario() -> None:
     start = datetime(2030, 5, 6, tzinfo=UTC)
     assert run(Scenario(handler=handlers.steps, event=0, start=start)).started == start
 
 
-def test_an_answer_to_a_callback_that_never_came_is_refused() -> None:
+def test_an_answer_to_an_unknown_callback_is_refused() -> None:
     scenario = Scenario(
         handler=handlers.called_back, answers={"callback": succeed(1), "calback": succeed(1)}
     )
-    with pytest.raises(ScenarioError, match=r"'calback'.*callbacks that came: 'callback'"):
+    with pytest.raises(ScenarioError, match=r"'calback'.*callbacks of the run: 'callback'"):
         run(scenario)
 
 
@@ -53,21 +56,23 @@ def test_more_answers_than_callbacks_are_refused() -> None:
         run(scenario)
 
 
-def test_fewer_answers_than_callbacks_leave_the_rest_unanswered() -> None:
+def test_surplus_callbacks_stay_unanswered() -> None:
     scenario = Scenario(handler=handlers.two_callbacks, answers={"twice": [succeed(1)]})
     recording = run(scenario)
     assert recording.status == "FAILED"
     assert [o.status for o in recording.operations] == ["SUCCEEDED", "TIMED_OUT"]
 
 
-def test_not_answering_is_an_answer() -> None:
-    with pytest.raises(ScenarioError, match="nobody answers callback 'approval'"):
+def test_never_is_an_explicit_answer() -> None:
+    with pytest.raises(
+        ScenarioError, match="callback 'approval' has neither an answer nor a timeout"
+    ):
         run(Scenario(handler=handlers.unbounded_callback, answers={"approval": never()}))
 
 
 @durable_execution
 def named(event: Any, context: DurableContext) -> None:
-    """A handler with a name of its own."""
+    """Do nothing, under a name of its own."""
 
 
 nameless = durable_execution(lambda event, context: None)
@@ -76,13 +81,13 @@ nameless = durable_execution(lambda event, context: None)
 @pytest.mark.parametrize(
     ("handler", "name"), [(named, "named"), (polling, "polling"), (nameless, "test_scenarios")]
 )
-def test_a_function_is_named_after_its_handler_or_the_place_it_lives_in(
+def test_a_function_is_named_after_its_handler_its_folder_or_its_module(
     handler: Any, name: str
 ) -> None:
     assert Scenario(handler=handler).function == name
 
 
-def test_a_scenario_that_is_loaded_is_named_after_its_variable() -> None:
+def test_a_loaded_scenario_is_named_after_its_variable() -> None:
     assert load("scenarios.polling:finishes").name == "finishes"
     assert load("tests.lab.handlers:steps").name == "steps"
 

@@ -1,7 +1,7 @@
-"""The service core under random sequences of legal and illegal updates, answers and clock moves.
+"""The service core under random sequences of legal and illegal updates, answers and clock advances.
 
-The machine plays the handler and the outside world against the service, and keeps a model of its
-own: what it was told was stored. Nothing calls a handler here.
+The machine plays the handler and the outside world against the service, and keeps a model of the
+operations that the service accepted. No handler runs here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OVER = {"SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "STOPPED"}
 
 
 def no_handler(execution: Execution) -> None:
-    """Takes note that the handler would have run: the machine plays the handler."""
+    """Clear the pending wake-up instead of running a handler: the machine plays the handler."""
     execution.wake_up = None
 
 
@@ -63,14 +63,14 @@ class ServiceMachine(RuleBasedStateMachine):
         self.service, function = new_service()
         self.execution = self.service.start(function, "{}")
         self.expected: dict[str, str] = {}
-        self.untold: set[str] = set()
-        self.made = 0
+        self.unreported: set[str] = set()
+        self.started = 0
         self.answered: Counter[str] = Counter()
 
     # -- the handler's side -------------------------------------------------------------------
 
     def send(self, *updates: OperationUpdate) -> bool:
-        """Whether the batch was stored; if it was not, nothing has changed."""
+        """Return whether the service stores a batch; assert that a refused one changes nothing."""
         before = (dict(self.execution.operations), len(self.execution.log.events))
         output, refused = None, ""
         try:
@@ -83,9 +83,9 @@ class ServiceMachine(RuleBasedStateMachine):
             assert refused == "InvalidParameterValueException"
             assert before == (self.execution.operations, len(self.execution.log.events))
             return False
-        told = {operation.operation_id for operation in output.new_execution_state.operations}
-        assert self.untold <= told, "a change was not reported to the handler"
-        self.untold.clear()
+        reported = {operation.operation_id for operation in output.new_execution_state.operations}
+        assert self.unreported <= reported, "a change was not reported to the handler"
+        self.unreported.clear()
         return True
 
     def update(self, kind: OperationType, key: str, action: OperationAction) -> OperationUpdate:
@@ -115,8 +115,8 @@ class ServiceMachine(RuleBasedStateMachine):
         ),
     )
     def start_operation(self, kind: OperationType) -> tuple[OperationType, str]:
-        self.made += 1
-        key = f"operation-{self.made}"
+        self.started += 1
+        key = f"operation-{self.started}"
         stored = self.send(self.update(kind, key, OperationAction.START))
         assert stored == self.execution.is_running
         if stored:
@@ -187,7 +187,7 @@ class ServiceMachine(RuleBasedStateMachine):
         if kind != "heartbeat":
             self.expected[operation[1]] = "SUCCEEDED" if kind == "success" else "FAILED"
             self.answered[operation[1]] += 1
-            self.untold.add(operation[1])
+            self.unreported.add(operation[1])
 
     def deliver(self, kind: str, callback_id: str) -> None:
         match kind:
@@ -211,11 +211,11 @@ class ServiceMachine(RuleBasedStateMachine):
         self.service.clock.sleep((end - self.service.clock.now).total_seconds())
         for key, operation in self.execution.operations.items():
             if key in self.expected and operation.status.value != self.expected[key]:
-                self.assert_time_did_this(key, operation.status)
+                self.assert_caused_by_time(key, operation.status)
                 self.expected[key] = operation.status.value
-                self.untold.add(key)
+                self.unreported.add(key)
 
-    def assert_time_did_this(self, key: str, status: OperationStatus) -> None:
+    def assert_caused_by_time(self, key: str, status: OperationStatus) -> None:
         kind = self.execution.operations[key].operation_type
         assert (kind, self.expected[key], status.value) in {
             (OperationType.WAIT, "STARTED", "SUCCEEDED"),
@@ -224,17 +224,17 @@ class ServiceMachine(RuleBasedStateMachine):
         }
 
     @rule(times=st.integers(1, 2))
-    def stop_the_execution_at_last(self, times: int) -> None:
-        if self.made < 8:
+    def stop_the_execution(self, times: int) -> None:
+        if self.started < 8:
             return
         for _ in range(times):
             stopped = self.service.stop(self.execution.arn, None)
         assert stopped.status is OperationStatus.STOPPED
 
-    # -- what always holds --------------------------------------------------------------------
+    # -- invariants ---------------------------------------------------------------------------
 
     @invariant()
-    def every_operation_is_as_the_model_says(self) -> None:
+    def every_operation_matches_the_model(self) -> None:
         stored = {key: o.status.value for key, o in self.execution.operations.items()}
         del stored[self.execution.invocation_id]
         assert stored == self.expected
@@ -242,9 +242,9 @@ class ServiceMachine(RuleBasedStateMachine):
     @invariant()
     def no_callback_is_completed_twice(self) -> None:
         ends = Counter(
-            event["Id"]
+            event.operation_id
             for event in self.execution.log.events
-            if event["EventType"] in ("CallbackSucceeded", "CallbackFailed", "CallbackTimedOut")
+            if event.type in ("CallbackSucceeded", "CallbackFailed", "CallbackTimedOut")
         )
         assert all(count == 1 for count in ends.values())
         assert all(ends[key] == count for key, count in self.answered.items())
@@ -256,7 +256,7 @@ class ServiceMachine(RuleBasedStateMachine):
         assert_valid_history(self.execution.log.events, operations)
 
     @invariant()
-    def an_ended_execution_has_nothing_due(self) -> None:
+    def an_ended_execution_has_no_timers(self) -> None:
         if not self.execution.is_running:
             assert not self.execution.timers
             assert self.service.clock.is_idle()
@@ -338,7 +338,7 @@ def step_update(action: OperationAction, **members: Any) -> OperationUpdate:
         ),
     ],
 )
-def test_an_illegal_update_is_refused_with_its_reason(
+def test_an_illegal_update_is_refused_with_a_reason(
     updates: list[OperationUpdate], message: str
 ) -> None:
     service, function = new_service()
@@ -348,7 +348,7 @@ def test_an_illegal_update_is_refused_with_its_reason(
     assert list(execution.operations) == [execution.invocation_id]
 
 
-def test_the_same_start_twice_is_one_execution() -> None:
+def test_a_repeated_start_is_idempotent() -> None:
     service, function = new_service()
     first = service.start(function, "{}", "name")
     assert service.start(function, "{}", "name") is first
@@ -356,7 +356,7 @@ def test_the_same_start_twice_is_one_execution() -> None:
         service.start(function, "[]", "name")
 
 
-def test_an_execution_that_ends_by_its_own_update_gets_no_further_token() -> None:
+def test_an_update_that_ends_the_execution_returns_no_token() -> None:
     service, function = new_service()
     execution = service.start(function, "{}")
     ending = OperationUpdate(

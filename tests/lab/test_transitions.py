@@ -1,4 +1,4 @@
-"""Which update is legal for which operation, exhaustively; what is not listed here is refused."""
+"""The legal transitions of every operation, exhaustively: all others are refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LEGAL = {
 }
 
 
-def an_update(kind: OperationType, action: OperationAction) -> OperationUpdate:
+def update_of(kind: OperationType, action: OperationAction) -> OperationUpdate:
     error = ErrorObject("broken", None, None, None) if action is OperationAction.FAIL else None
     return OperationUpdate(
         "id",
@@ -65,9 +65,9 @@ def test_an_update_is_legal_or_refused(
     after = {s.value for s in OperationStatus if (kind.value, name, action.value, s.value) in LEGAL}
     if not after:
         with pytest.raises(ServiceError, match="InvalidParameterValueException"):
-            transitions.updated(current, an_update(kind, action), START, "callback id")
+            transitions.updated(current, update_of(kind, action), START, "callback id")
         return
-    updated = transitions.updated(current, an_update(kind, action), START, "callback id")
+    updated = transitions.updated(current, update_of(kind, action), START, "callback id")
     assert {updated.status.value} == after
 
 
@@ -75,18 +75,18 @@ def test_a_poll_keeps_its_state_when_the_next_attempt_starts() -> None:
     ready = Operation(
         "id", OperationType.STEP, OperationStatus.READY, step_details=StepDetails(2, result="7")
     )
-    start = an_update(OperationType.STEP, OperationAction.START)
+    start = update_of(OperationType.STEP, OperationAction.START)
     started = transitions.updated(ready, start, START, "")
     assert started.step_details == StepDetails(2, result="7")
 
 
 def test_only_a_callback_can_be_answered() -> None:
     step = Operation("id", OperationType.STEP, OperationStatus.STARTED)
-    with pytest.raises(ValueError, match="no callback"):
+    with pytest.raises(ValueError, match="not a callback"):
         transitions.callback_ended(step, OperationStatus.SUCCEEDED, START)
 
 
-def test_an_answered_callback_keeps_its_id() -> None:
+def test_an_answered_callback_keeps_its_callback_id() -> None:
     callback = Operation(
         "id",
         OperationType.CALLBACK,

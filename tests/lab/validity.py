@@ -1,4 +1,4 @@
-"""What is true of every history that the service writes, whatever the handler does."""
+"""Invariants of every history that the service writes, independent of the handler."""
 
 from __future__ import annotations
 
@@ -7,47 +7,46 @@ from collections.abc import Iterable, Mapping
 
 from aws_durable_execution_sdk_python.lambda_service import Operation
 
-from dacapo.recording import Recording
+from dacapo.history.recording import Recording
 from dacapo.service.events import Event
 
 
 def assert_valid(recording: Recording) -> None:
-    """A recording's history is complete, in order, and says what its operations say."""
+    """Assert that a history is complete, in order, and consistent with its operations."""
     stored = {operation.id: operation.stored for operation in recording.operations}
     assert_valid_history(recording.events, stored)
 
 
 def assert_valid_history(events: Iterable[Event], operations: Mapping[str, Operation]) -> None:
     events = list(events)
-    assert [event["EventId"] for event in events] == list(range(1, len(events) + 1))
-    times = [event["EventTimestamp"] for event in events]
+    assert [event.event_id for event in events] == list(range(1, len(events) + 1))
+    times = [event.timestamp for event in events]
     assert times == sorted(times)
-    assert events[0]["EventType"] == "ExecutionStarted"
-    of_operations = [e for e in events if e.get("Id") in operations]
+    assert events[0].type == "ExecutionStarted"
+    of_operations = [e for e in events if e.operation_id in operations]
     _assert_each_starts_and_ends(of_operations, operations)
     _assert_parents_come_first(of_operations)
 
 
 def _assert_each_starts_and_ends(events: list[Event], operations: Mapping[str, Operation]) -> None:
-    started = Counter(e["Id"] for e in events if e["EventType"].endswith("Started"))
-    ended = Counter(e["Id"] for e in events if _is_end(e))
+    started = Counter(e.operation_id for e in events if e.is_start)
+    ended = Counter(e.operation_id for e in events if _is_end(e))
     for key, operation in operations.items():
         is_over = operation.end_timestamp is not None
         assert started[key] >= 1, f"{operation.name} never started"
         assert ended[key] == int(is_over), f"{operation.name} ended {ended[key]} times"
-        last = [e for e in events if e["Id"] == key][-1]
-        assert not is_over or last["EventTimestamp"] == operation.end_timestamp
+        last = [e for e in events if e.operation_id == key][-1]
+        assert not is_over or last.timestamp == operation.end_timestamp
 
 
 def _is_end(event: Event) -> bool:
-    details = event[f"{event['EventType']}Details"]
-    retries = "NextAttemptDelaySeconds" in details.get("RetryDetails", {})
-    return not event["EventType"].endswith("Started") and not retries
+    retries = "NextAttemptDelaySeconds" in event.details.get("RetryDetails", {})
+    return not event.is_start and not retries
 
 
 def _assert_parents_come_first(events: list[Event]) -> None:
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     for event in events:
-        parent = event.get("ParentId")
-        assert parent is None or parent in seen, f"{event} came before its parent"
-        seen.add(event["Id"])
+        parent = event.parent_id
+        assert parent is None or parent in seen, f"{event} precedes its parent"
+        seen.add(event.operation_id)

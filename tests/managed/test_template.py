@@ -1,4 +1,4 @@
-"""The template for managed instances: what it takes, what it keeps, and why there has to be one."""
+"""The template for managed instances: what it changes, what it keeps, and why it has to exist."""
 
 from __future__ import annotations
 
@@ -39,43 +39,43 @@ def functions() -> dict[str, Any]:
     }
 
 
-def test_the_durable_functions_are_on_the_capacity_provider_and_no_others() -> None:
+def test_only_the_durable_functions_run_on_the_capacity_provider() -> None:
     durable = {name for name, function in functions().items() if "DurableConfig" in function}
     assert durable
     assert {n for n, f in functions().items() if "CapacityProviderConfig" in f} == durable
 
 
-def test_they_name_the_provider_of_the_parameter_and_have_the_least_memory() -> None:
+def test_they_use_the_provider_of_the_parameter_and_the_minimum_memory() -> None:
     for function in functions().values():
         if config := function.get("CapacityProviderConfig"):
-            given = config["LambdaManagedInstancesCapacityProviderConfig"]
-            assert given["CapacityProviderArn"] == {"Ref": PARAMETER}
+            provider = config["LambdaManagedInstancesCapacityProviderConfig"]
+            assert provider["CapacityProviderArn"] == {"Ref": PARAMETER}
             assert function["MemorySize"] == 2048
             assert "ReservedConcurrentExecutions" not in function
 
 
-def test_the_versions_that_executions_wait_with_are_kept() -> None:
+def test_versions_that_waiting_executions_need_are_retained() -> None:
     versions = [r for r in resources().values() if r["Type"] == "AWS::Lambda::Version"]
     assert versions
     assert {version["DeletionPolicy"] for version in versions} == {"Retain"}
 
 
-def test_all_else_is_as_in_the_template_itself() -> None:
+def test_everything_else_is_unchanged() -> None:
     changed = {"CapacityProviderConfig", "MemorySize", "VersionDeletionPolicy"}
     template = sam.read()
-    made = managed_template.managed(template, managed_template.durable_functions(template))
+    managed = managed_template.managed(template, managed_template.durable_functions(template))
     for name, resource in template["Resources"].items():
-        properties = made["Resources"][name].get("Properties", {})
-        left = {key: value for key, value in properties.items() if key not in changed}
-        was = resource.get("Properties", {})
-        assert left == {key: value for key, value in was.items() if key not in changed}, name
+        properties = managed["Resources"][name].get("Properties", {})
+        unchanged = {key: value for key, value in properties.items() if key not in changed}
+        original = resource.get("Properties", {})
+        assert unchanged == {k: value for k, value in original.items() if k not in changed}, name
 
 
-# -- why it is made: when one of these fails, a condition in the template may do ------------------
+# -- why it has to exist: if one of these fails, a condition in the template may be enough --------
 
 
 def with_provider(provider: dict[str, Any]) -> dict[str, Any]:
-    """A template of one function."""
+    """Build a template with one function."""
     function = {
         "Handler": "orders.handler",
         "Runtime": "python3.13",
@@ -90,13 +90,13 @@ def with_provider(provider: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_sam_takes_no_condition_around_the_capacity_provider() -> None:
+def test_sam_rejects_a_condition_around_the_capacity_provider() -> None:
     provider = {"Fn::If": ["IsManaged", {"Arn": PROVIDER}, {"Ref": "AWS::NoValue"}]}
     with pytest.raises(InvalidDocumentException):
         expanded(with_provider(provider))
 
 
-def test_sam_would_delete_the_versions_of_a_managed_function() -> None:
-    made = expanded(with_provider({"Arn": PROVIDER}))
-    (version,) = (r for r in made.values() if r["Type"] == "AWS::Lambda::Version")
+def test_sam_deletes_the_versions_of_a_managed_function_by_default() -> None:
+    expansion = expanded(with_provider({"Arn": PROVIDER}))
+    (version,) = (r for r in expansion.values() if r["Type"] == "AWS::Lambda::Version")
     assert version["DeletionPolicy"] == "Delete"

@@ -1,7 +1,7 @@
-"""Processes that import objects at the same time and share a /tmp, as on Lambda Managed Instances.
+"""Processes that import objects concurrently and share a /tmp, as on Lambda Managed Instances.
 
-Run by itself, it takes rounds from its input, a line of JSON each, forks a process for each import
-of a round, and prints what became of them. So everything is loaded once.
+Run as a program, it reads rounds from its input, one line of JSON each, forks a process for each
+import of a round, and prints the outcomes. Forking means that everything is loaded only once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
-import dacapo  # the lab first, so that the pattern's clients can reach a run
+import dacapo  # import the lab first, so that the pattern's clients reach a run
 from dacapo import Scenario
 from patterns.batch_import import totals
 from patterns.batch_import.handler import handler
@@ -32,18 +32,18 @@ HALF_A_BLOCK = BATCH_BYTES // 2
 
 
 def main() -> None:
-    """Play each round as it comes."""
+    """Run each round that arrives on the input."""
     for line in sys.stdin:
-        print(json.dumps(play(**json.loads(line))), flush=True)  # noqa: T201 - its answer
+        print(json.dumps(play(**json.loads(line))), flush=True)  # noqa: T201 - the reply
 
 
 def play(tmp: str, keys: list[str], dies: list[str]) -> list[Any]:
-    """Import objects at the same time: what each process gave, or the signal that killed it.
+    """Import objects concurrently; return each process's outcome, or the signal that killed it.
 
     Parameters:
-        tmp: the /tmp that they share.
-        keys: the objects; one that is there twice is imported by two processes.
-        dies: those whose process is killed while it writes its first file.
+        tmp: the shared /tmp.
+        keys: the objects; two processes import an object that is listed twice.
+        dies: the objects whose process is killed while it writes its first file.
     """
     os.environ["TMPDIR"] = tmp
     started = [_start(key, key in dies) for key in keys]
@@ -63,16 +63,16 @@ def _start(key: str, dies: bool) -> tuple[Any, Connection]:
 
 
 def _import(key: str, dies: bool, pipe: Connection) -> None:
-    tempfile.tempdir = None  # so that it looks at TMPDIR, as a fresh process does
+    tempfile.tempdir = None  # so that it reads TMPDIR, as a fresh process does
     if dies:
-        _be_killed_in_the_midst_of_a_write()
+        _arrange_to_be_killed_during_a_write()
     event = {"bucket": BUCKET, "key": key, "batch_bytes": BATCH_BYTES}
     recording = dacapo.run(Scenario(handler=handler, event=event, world=_table))
     pipe.send({"result": recording.result, "row": recording.world})
 
 
-def _be_killed_in_the_midst_of_a_write() -> None:
-    # The system kills a process that goes beyond this, with what it has written left as it is.
+def _arrange_to_be_killed_during_a_write() -> None:
+    # The system kills a process that exceeds this limit, and leaves its files as they are.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (HALF_A_BLOCK, HALF_A_BLOCK))

@@ -1,4 +1,4 @@
-"""What an order is and what a decision, what is written down, and what the page makes of a link."""
+"""Approval: valid orders and decisions, idempotent writes, the page, and leaks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dacapo import fail_next_calls
-from dacapo.scenario import START
-from dacapo.simulation import Simulation
+from dacapo import START, Simulation, fail_next_calls
 from patterns import callback_rows, callbacks, reference
 from patterns.approval import logic, orders, outbox, page
-from patterns.approval.logic import Decision, Ending, InvalidOrder
-from patterns.approval.orders import OrderTaken
+from patterns.approval.logic import Decision, FinalStatus, InvalidOrder
+from patterns.approval.orders import OrderExists
 from patterns.callback_rows import State
 from patterns.reference import Purpose, row_name
 from patterns.transient import TransientError, is_transient
 from scenarios.worlds import loopback
-from scenarios.worlds.restaurant import FORM, ORDER, ORDERS, restaurant_world
+from scenarios.worlds.approval import FORM, ORDER, ORDERS, approval_world
 from tests.interference import watching
 from tests.logs import Log, listening
 from tests.patterns.waiting import DAY_SECONDS, Wait
@@ -42,31 +40,31 @@ FEW = settings(
 
 @pytest.fixture
 def wait() -> Iterator[Wait]:
-    """The shop, and an execution in it that waits for a decision."""
+    """An execution that waits for a decision."""
     simulation = Simulation(0, START)
-    with simulation.running(), restaurant_world():
+    with simulation.running(), approval_world():
         yield Wait(simulation, row_name(Purpose.APPROVAL, REFERENCE))
 
 
 # -- orders and decisions -------------------------------------------------------------------------
 
 
-def test_an_order_is_four_fields_and_no_more() -> None:
-    assert logic.order_of(ORDER | {"price": 0}) == ORDER
+def test_an_order_keeps_its_four_fields_and_drops_others() -> None:
+    assert logic.parse_order(ORDER | {"price": 0}) == ORDER
 
 
-@pytest.mark.parametrize("field", ["order_id", "guest", "restaurant", "items"])
+@pytest.mark.parametrize("field", ["order_id", "customer", "reviewer", "items"])
 @pytest.mark.parametrize("bad", [None, "", 17, [], [17], ["soup", None], {}], ids=repr)
-def test_a_field_that_is_bad_or_missing_is_named(field: str, bad: Any) -> None:
+def test_the_error_names_a_missing_or_invalid_field(field: str, bad: Any) -> None:
     rest = {name: value for name, value in ORDER.items() if name != field}
     for event in (rest, rest | {field: bad}):
         with pytest.raises(InvalidOrder, match=f"^{field}: "):
-            logic.order_of(event)
+            logic.parse_order(event)
 
 
 @pytest.mark.parametrize("decision", Decision)
-def test_each_of_the_two_words_is_a_decision(decision: Decision) -> None:
-    assert logic.decision_of(json.dumps({"decision": decision})) is decision
+def test_each_decision_is_recognized(decision: Decision) -> None:
+    assert logic.parse_decision(json.dumps({"decision": decision})) is decision
 
 
 WORDS = st.sampled_from(["accepted", "rejected", "decision", "ACCEPTED", " accepted", "yes", ""])
@@ -79,21 +77,21 @@ VALUES = st.recursive(
 
 @given(st.text() | WORDS)
 @FEW
-def test_no_text_is_a_decision(text: str) -> None:
-    assert logic.decision_of(text) is None
+def test_plain_text_is_never_a_decision(text: str) -> None:
+    assert logic.parse_decision(text) is None
 
 
 @given(VALUES | st.fixed_dictionaries({"decision": VALUES}))
 @FEW
-def test_no_json_is_a_decision_but_an_object_with_one_of_the_two_words_and_no_more(
+def test_only_an_object_with_exactly_one_valid_decision_is_a_decision(
     value: Any,
 ) -> None:
     decisions = [word for word in ("accepted", "rejected") if value == {"decision": word}]
-    assert logic.decision_of(json.dumps(value)) == (decisions[0] if decisions else None)
+    assert logic.parse_decision(json.dumps(value)) == (decisions[0] if decisions else None)
 
 
-def test_no_depth_of_json_is_a_decision() -> None:
-    assert logic.decision_of("[" * 100_000) is None
+def test_deeply_nested_json_is_not_a_decision() -> None:
+    assert logic.parse_decision("[" * 100_000) is None
 
 
 def saved() -> tuple[str, str]:
@@ -101,42 +99,44 @@ def saved() -> tuple[str, str]:
     return item["execution"]["S"], item["status"]["S"]
 
 
-def test_an_order_that_is_saved_again_by_its_execution_stays_as_it_is(wait: Wait) -> None:
-    order = logic.order_of(ORDER)
+def test_saving_an_order_again_in_the_same_execution_changes_nothing(wait: Wait) -> None:
+    order = logic.parse_order(ORDER)
     orders.save(order, "mine")
-    orders.end(order, "mine", Ending.REJECTED)
+    orders.set_status(order, "mine", FinalStatus.REJECTED)
     orders.save(order, "mine")
     assert saved() == ("mine", "rejected")
 
 
-def test_an_order_of_another_execution_is_neither_replaced_nor_ended(wait: Wait) -> None:
-    order = logic.order_of(ORDER)
+def test_an_order_of_another_execution_is_neither_replaced_nor_updated(wait: Wait) -> None:
+    order = logic.parse_order(ORDER)
     orders.save(order, "mine")
-    with pytest.raises(OrderTaken, match="A-17"):
+    with pytest.raises(OrderExists, match="A-17"):
         orders.save(order, "another")
     with pytest.raises(orders.dynamodb.exceptions.ConditionalCheckFailedException):
-        orders.end(order, "another", Ending.ACCEPTED)
+        orders.set_status(order, "another", FinalStatus.ACCEPTED)
     assert saved() == ("mine", "placed")
 
 
-# -- what leaves the house ------------------------------------------------------------------------
+# -- events and emails ----------------------------------------------------------------------------
 
 
-def test_an_event_that_the_bus_did_not_take_is_published_again(wait: Wait) -> None:
+def test_an_event_that_the_bus_rejects_is_a_transient_error(wait: Wait) -> None:
     entry = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
     with Stubber(outbox.events) as bus:
         bus.add_response("put_events", {"FailedEntryCount": 1, "Entries": [entry]})
         with pytest.raises(TransientError, match=r"order_placed .* ThrottlingException") as error:
-            outbox.publish("order_placed", logic.order_of(ORDER), "mine")
+            outbox.publish("order_placed", logic.parse_order(ORDER), "mine")
     assert is_transient(error.value)
 
 
-def test_the_idempotency_key_tells_effects_and_executions_apart_and_stays_the_same() -> None:
+def test_the_idempotency_key_is_stable_and_unique_to_the_effect_and_the_execution() -> None:
     effects = [(execution, name) for execution in ("mine", "another") for name in ("yes", "no")]
     keys = [outbox.key(*effect) for effect in effects]
     assert len(set(keys)) == len(effects)
     assert [outbox.key(*effect) for effect in effects] == keys
-    assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", key) for key in keys), "SES takes no other tag"
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", key) for key in keys), (
+        "SES accepts no other tag"
+    )
 
 
 # -- the page -------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def event(
     reference: str = REFERENCE,
     headers: Mapping[str, str] = FORM,
 ) -> dict[str, Any]:
-    """A request, as the HTTP API hands it on."""
+    """Return a request as the HTTP API passes it on."""
     request = loopback.Request(method, f"/approvals/{reference}", headers, body)
     route = f"{method} /approvals/{{reference}}"
     return loopback.event_of(request, route, {"reference": reference})
@@ -165,13 +165,13 @@ def press(body: bytes = YES, **changes: Any) -> int:
     return status
 
 
-def test_a_get_looks_nothing_up_and_shows_everybody_the_same_page(wait: Wait) -> None:
+def test_a_get_makes_no_aws_call_and_always_shows_the_same_page(wait: Wait) -> None:
     with watching(CLIENTS) as calls:
         pages = [
             handle(event(b"", method="GET", reference=reference))
             for reference in (REFERENCE, "x" * 43, "short")
         ]
-    assert calls.made == []
+    assert calls.names == []
     assert pages[0]["statusCode"] == 200
     assert pages[0] == pages[1] == pages[2]
     assert re.findall('value="(.*?)"', pages[0]["body"]) == list(Decision)
@@ -180,9 +180,11 @@ def test_a_get_looks_nothing_up_and_shows_everybody_the_same_page(wait: Wait) ->
 @pytest.mark.parametrize(
     "request_",
     [event(b"", method="GET"), event(), event(b"nonsense"), event(reference="x" * 43)],
-    ids=["asks", "decides", "bad", "unknown"],
+    ids=["question", "decision", "invalid", "unknown"],
 )
-def test_no_page_is_kept_framed_or_passes_its_link_on(wait: Wait, request_: dict[str, Any]) -> None:
+def test_no_page_can_be_cached_or_framed_or_leaks_its_link(
+    wait: Wait, request_: dict[str, Any]
+) -> None:
     headers = handle(request_)["headers"]
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
@@ -190,23 +192,23 @@ def test_no_page_is_kept_framed_or_passes_its_link_on(wait: Wait, request_: dict
     assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
 
 
-def test_a_press_is_the_decision_that_the_execution_gets(wait: Wait) -> None:
+def test_the_execution_receives_the_decision(wait: Wait) -> None:
     assert press() == 200
-    assert logic.decision_of(wait.result or "") is Decision.ACCEPTED
+    assert logic.parse_decision(wait.result or "") is Decision.ACCEPTED
     assert wait.accepted() == ["success"]
 
 
-def test_the_same_button_again_is_fine_and_the_other_one_a_conflict(wait: Wait) -> None:
+def test_the_same_button_again_succeeds_and_the_other_one_conflicts(wait: Wait) -> None:
     assert [press(NO), press(NO), press(YES)] == [200, 200, 409]
-    assert logic.decision_of(wait.result or "") is Decision.REJECTED
+    assert logic.parse_decision(wait.result or "") is Decision.REJECTED
 
 
-def test_a_press_after_the_deadline_is_gone(wait: Wait) -> None:
+def test_a_decision_after_the_deadline_returns_410(wait: Wait) -> None:
     wait.pass_time(DAY_SECONDS)
     assert press() == 410
 
 
-def test_a_body_that_comes_in_base64_is_the_same_body(wait: Wait) -> None:
+def test_a_base64_body_is_decoded(wait: Wait) -> None:
     request = event(headers={"content-type": "application/octet-stream"})
     assert base64.b64decode(request["body"]) == YES
     assert handle(request)["statusCode"] == 200
@@ -223,47 +225,45 @@ def test_a_body_that_comes_in_base64_is_the_same_body(wait: Wait) -> None:
     ],
     ids=repr,
 )
-def test_what_no_button_sends_is_refused_and_nothing_is_looked_up(
+def test_an_invalid_form_returns_400_without_an_aws_call(
     wait: Wait, changes: dict[str, Any]
 ) -> None:
     with watching(CLIENTS) as calls:
         assert handle(event() | changes)["statusCode"] == 400
-    assert calls.made == []
+    assert calls.names == []
 
 
 @pytest.mark.parametrize("rest", [b"-not", b"&decision=rejected"])
-def test_a_body_that_is_too_long_is_not_read_in_part(wait: Wait, rest: bytes) -> None:
-    filling = b"x" * (page.LARGEST_BODY - len(b"&" + YES))
-    assert press(filling + b"&" + YES + rest) == 400
+def test_a_body_that_is_too_long_is_rejected_as_a_whole(wait: Wait, rest: bytes) -> None:
+    padding = b"x" * (page.MAX_BODY_LENGTH - len(b"&" + YES))
+    assert press(padding + b"&" + YES + rest) == 400
     assert wait.accepted() == []
 
 
 @pytest.mark.parametrize(
-    ("reference", "calls_made"),
+    ("reference", "api_calls"),
     [("x" * 43, ["UpdateItem"]), ("short", []), ("x" * 44, []), ("é" * 43, [])],
 )
-def test_a_link_that_leads_nowhere_is_not_found(
-    wait: Wait, reference: str, calls_made: list[str]
-) -> None:
+def test_an_unknown_link_returns_404(wait: Wait, reference: str, api_calls: list[str]) -> None:
     with watching(CLIENTS) as calls:
         assert press(reference=reference) == 404
-    assert calls.made == calls_made
+    assert calls.names == api_calls
     assert wait.row().state is State.OPEN
 
 
-def test_a_reference_for_another_purpose_decides_nothing_here(wait: Wait) -> None:
+def test_a_reference_for_another_purpose_returns_404(wait: Wait) -> None:
     row = row_name(Purpose.WEBHOOK, "w" * 43)
     callbacks.put(row, "id", owner="me", deadline=9e9, not_before=0)
     assert press(reference="w" * 43) == 404
 
 
-def test_a_callback_api_that_throttles_asks_to_press_again(wait: Wait) -> None:
+def test_a_throttled_callback_api_returns_503_and_a_retry_succeeds(wait: Wait) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
     assert [press(), press()] == [503, 200]
     assert wait.accepted() == ["success"]
 
 
-def test_a_table_that_throttles_asks_to_press_again(wait: Wait) -> None:
+def test_a_throttled_table_returns_503_and_a_retry_succeeds(wait: Wait) -> None:
     with Stubber(callback_rows.dynamodb) as table:
         table.add_client_error("update_item", "ProvisionedThroughputExceededException")
         assert press() == 503
@@ -271,7 +271,7 @@ def test_a_table_that_throttles_asks_to_press_again(wait: Wait) -> None:
     assert press() == 200
 
 
-# -- what leaks -----------------------------------------------------------------------------------
+# -- leaks ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -286,11 +286,13 @@ def assert_nothing_leaks(wait: Wait, log: Log, *answers: dict[str, Any]) -> None
         assert secret not in log.text
 
 
-def test_neither_page_nor_log_tells_the_reference_or_the_callback(wait: Wait, log: Log) -> None:
+def test_neither_the_page_nor_the_log_reveals_the_reference_or_the_callback_id(
+    wait: Wait, log: Log
+) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
     answers = [handle(event(body)) for body in (YES, YES, NO, b"nonsense")]
     assert [answer["statusCode"] for answer in answers] == [503, 200, 409, 400]
-    assert "not passed on yet" in log.text
+    assert "decision not sent yet" in log.text
     assert "decision handled" in log.text
     assert_nothing_leaks(wait, log, *answers)
 
@@ -312,7 +314,7 @@ def in_base64(text: str) -> str:
     method=st.sampled_from(["POST", "POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", ""]),
 )
 @FEW
-def test_no_request_ends_in_a_500_or_leaks(
+def test_no_request_returns_a_500_or_leaks(
     wait: Wait,
     log: Log,
     body: str | None,

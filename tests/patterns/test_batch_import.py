@@ -1,4 +1,4 @@
-"""How an object is cut, what a record is, what the cache bears, and what begins an import."""
+"""Division of objects, parsing of records, the cache, the totals, and the start of an import."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from botocore.response import StreamingBody
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dacapo.service import quotas
-from dacapo.simulation import Simulation
-from patterns.batch_import import begin, blocks, cache, logic, records, totals
+from dacapo import Simulation, quotas
+from patterns.batch_import import blocks, cache, logic, records, start, totals
 from patterns.batch_import.handler import handler
-from patterns.batch_import.logic import NoImport, TooLarge
+from patterns.batch_import.logic import InvalidImport, TooLarge
 from patterns.batch_import.records import MalformedRecord
-from patterns.batch_import.totals import TotalsDiffer
+from patterns.batch_import.totals import TotalsMismatch
 from patterns.transient import TransientError
-from scenarios.worlds.ledger import IMPORTER, created, ledger_world, own_tmp
+from scenarios.worlds.ledger import IMPORTER, created, ledger_world, private_tmp
 from scenarios.worlds.ledger import WANTED as EVENT
 
 LINES = st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=30)
 
-SIZES = "batch_bytes: give 1,024 to 67,108,864"
+SIZES = "batch_bytes: must be an integer from 1,024 to 67,108,864"
 
-# -- cutting --------------------------------------------------------------------------------------
+# -- division -------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 5_000), st.integers(1, 700))
-def test_batches_are_the_whole_object_without_gap_or_overlap(size: int, batch_bytes: int) -> None:
-    if size > logic.MOST_BATCHES * batch_bytes:
+def test_batches_cover_the_whole_object_without_gap_or_overlap(size: int, batch_bytes: int) -> None:
+    if size > logic.MAX_BATCHES * batch_bytes:
         with pytest.raises(TooLarge):
             logic.batches_of(size, batch_bytes)
         return
@@ -49,24 +48,24 @@ def test_batches_are_the_whole_object_without_gap_or_overlap(size: int, batch_by
 
 
 @given(LINES, st.booleans(), st.integers(1, 90))
-def test_every_line_is_in_one_batch_with_its_place_however_the_object_is_cut(
+def test_every_line_is_in_exactly_one_batch_at_any_batch_size(
     lines: list[bytes], ends_with_a_newline: bool, batch_bytes: int
 ) -> None:
     content = b"\n".join(lines) + b"\n" * ends_with_a_newline
-    found = [
+    lines_with_offsets = [
         line
         for batch in logic.batches_of(len(content), batch_bytes)
         for line in records.lines_of(batch, _blocks(content, batch.start, batch_bytes))
     ]
-    assert b"\n".join(line for _, line in found) == content.removesuffix(b"\n")
-    assert all(content[place : place + len(line)] == line for place, line in found)
+    assert b"\n".join(line for _, line in lines_with_offsets) == content.removesuffix(b"\n")
+    assert all(content[offset : offset + len(line)] == line for offset, line in lines_with_offsets)
 
 
 def _blocks(content: bytes, start: int, batch_bytes: int) -> Iterator[bytes]:
     return (content[a:b] for a, b in logic.ranges_from(start, len(content), batch_bytes))
 
 
-def test_what_a_batch_reads_past_its_end_is_the_range_that_the_next_begins_with() -> None:
+def test_a_batch_reads_past_its_end_the_range_that_the_next_batch_starts_with() -> None:
     size, batch_bytes = 3 * logic.BATCH_BYTES + 5, logic.BATCH_BYTES
     from_start = list(logic.ranges_from(0, size, batch_bytes))
     assert len(from_start) == 3 * 8 + 1
@@ -83,22 +82,22 @@ def test_the_largest_object_leaves_operations_for_retries() -> None:
     operations = execution + pin + begin + len(batches) + len(chunks) + waits + finish
     assert operations == 1_539
     assert operations < quotas.OPERATIONS * 0.6
-    with pytest.raises(TooLarge, match=r"68,719,476,737 bytes: in batches of 67,108,864"):
+    with pytest.raises(TooLarge, match=r"68,719,476,737 bytes exceed .* in batches of 67,108,864"):
         logic.batches_of(64 * 1024 * logic.MIB + 1, logic.BATCH_BYTES)
 
 
-def test_a_chunk_ends_in_time_at_a_mebibyte_a_second() -> None:
-    seconds = logic.BATCHES_IN_A_CHUNK * logic.BATCH_BYTES / logic.MIB
+def test_a_chunk_finishes_within_an_invocation_at_one_mebibyte_per_second() -> None:
+    seconds = logic.BATCHES_PER_CHUNK * logic.BATCH_BYTES / logic.MIB
     assert seconds < quotas.INVOCATION.total_seconds() / 3
 
 
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (None, "the event: give an object"),
-        ({"key": "k"}, "bucket: give some text"),
-        ({"bucket": "b", "key": ""}, "key: give some text"),
-        ({"bucket": "b", "key": "k", "etag": 7}, "etag: give some text, or leave it out"),
+        (None, "event: must be an object"),
+        ({"key": "k"}, "bucket: must be a non-empty string"),
+        ({"bucket": "b", "key": ""}, "key: must be a non-empty string"),
+        ({"bucket": "b", "key": "k", "etag": 7}, "etag: must be a string or omitted"),
         (
             {"bucket": "b", "key": "k", "batch_bytes": 1_023},
             SIZES,
@@ -110,12 +109,10 @@ def test_a_chunk_ends_in_time_at_a_mebibyte_a_second() -> None:
         ),
     ],
 )
-def test_an_event_that_asks_for_no_import_is_refused_with_the_field_named(
-    event: Any, message: str
-) -> None:
-    with pytest.raises(NoImport) as refused:
-        logic.import_of(event)
-    assert str(refused.value) == message
+def test_an_invalid_event_is_rejected_with_the_field_named(event: Any, message: str) -> None:
+    with pytest.raises(InvalidImport) as error:
+        logic.parse_import(event)
+    assert str(error.value) == message
 
 
 # -- records --------------------------------------------------------------------------------------
@@ -123,10 +120,10 @@ def test_an_event_that_asks_for_no_import_is_refused_with_the_field_named(
 
 def sum_of(content: bytes) -> records.Sums:
     (batch,) = logic.batches_of(len(content), logic.BATCH_BYTES)
-    return records.sum_of(batch, [content])
+    return records.sum_batch(batch, [content])
 
 
-def test_records_are_counted_and_summed_and_empty_lines_are_none() -> None:
+def test_records_are_counted_and_summed_and_empty_lines_are_ignored() -> None:
     content = b'{"account": "A", "cents": 5}\r\n\n{"account": "B", "cents": -7, "x": []}\n \n'
     assert sum_of(content) == {"records": 2, "cents": -2}
 
@@ -141,27 +138,27 @@ def test_records_are_counted_and_summed_and_empty_lines_are_none() -> None:
         *(b'{"account": "secret", "cents": 1000000000000001}', b"9" * 5_000),
     ],
 )
-def test_a_line_that_is_no_record_is_told_by_its_place_and_never_by_what_it_holds(
+def test_the_error_for_a_malformed_line_gives_its_position_and_never_its_content(
     line: bytes,
 ) -> None:
-    with pytest.raises(MalformedRecord) as refused:
+    with pytest.raises(MalformedRecord) as error:
         sum_of(b'{"account": "A", "cents": 5}\n' + line + b"\n")
-    assert str(refused.value) == "batch 1: the line at byte 29 is no record"
-    assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
+    assert str(error.value) == "batch 1: invalid record at byte 29"
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
 
 
-def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
-    taken: list[int] = []
+def test_an_endless_line_is_rejected_before_it_fills_the_memory() -> None:
+    consumed: list[int] = []
 
     def endless() -> Iterator[bytes]:
         while True:
-            taken.append(logic.KIB)
+            consumed.append(logic.KIB)
             yield b"x" * logic.KIB
 
     with pytest.raises(MalformedRecord):
-        records.sum_of(logic.Batch(1, 0, logic.BATCH_BYTES), endless())
-    assert sum(taken) == records.LONGEST_LINE + logic.KIB
+        records.sum_batch(logic.Batch(1, 0, logic.BATCH_BYTES), endless())
+    assert sum(consumed) == records.MAX_LINE_BYTES + logic.KIB
 
 
 # -- the cache ------------------------------------------------------------------------------------
@@ -169,16 +166,16 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
 
 @pytest.fixture
 def tmp() -> Iterator[Path]:
-    with own_tmp() as folder:
+    with private_tmp() as folder:
         yield folder
 
 
-def kept() -> list[Path]:
+def cached_files() -> list[Path]:
     return sorted(cache.folder().iterdir())
 
 
 @pytest.mark.usefixtures("tmp")
-def test_what_was_kept_is_found_under_its_name_only() -> None:
+def test_a_block_is_found_only_under_the_name_it_was_saved_under() -> None:
     cache.save("one", b"block")
     assert cache.load("one") == b"block"
     assert cache.load("two") is None
@@ -186,39 +183,39 @@ def test_what_was_kept_is_found_under_its_name_only() -> None:
 
 @pytest.mark.usefixtures("tmp")
 @pytest.mark.parametrize("content", [b"", b"half", b"x" * 100])
-def test_a_file_that_is_not_what_was_written_is_a_miss(content: bytes) -> None:
+def test_a_damaged_file_is_a_miss(content: bytes) -> None:
     cache.save("one", b"block")
-    (path,) = kept()
+    (path,) = cached_files()
     path.write_bytes(content)
     assert cache.load("one") is None
 
 
 @pytest.mark.usefixtures("tmp")
-def test_the_oldest_make_room_and_there_are_never_more_than_allowed() -> None:
-    for number in range(cache.MOST_BLOCKS + 3):
+def test_the_oldest_blocks_are_evicted_so_that_the_maximum_is_never_exceeded() -> None:
+    for number in range(cache.MAX_BLOCKS + 3):
         cache.save(str(number), b"block")
-        assert len(kept()) <= cache.MOST_BLOCKS
-    found = [n for n in range(cache.MOST_BLOCKS + 3) if cache.load(str(n)) is not None]
-    assert found == list(range(3, cache.MOST_BLOCKS + 3))
+        assert len(cached_files()) <= cache.MAX_BLOCKS
+    remaining = [n for n in range(cache.MAX_BLOCKS + 3) if cache.load(str(n)) is not None]
+    assert remaining == list(range(3, cache.MAX_BLOCKS + 3))
 
 
 @pytest.mark.usefixtures("tmp")
-def test_what_somebody_left_half_written_makes_room_like_any_other() -> None:
+def test_a_half_written_file_is_evicted_like_any_other() -> None:
     cache.save("one", b"block")
     (cache.folder() / "left.half").write_bytes(b"hal")
-    for number in range(cache.MOST_BLOCKS):
+    for number in range(cache.MAX_BLOCKS):
         cache.save(str(number), b"block")
-    assert cache.folder() / "left.half" not in kept()
+    assert cache.folder() / "left.half" not in cached_files()
 
 
-def test_a_folder_that_can_not_be_made_is_a_miss_and_no_failure(tmp: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_a_miss_and_not_a_failure(tmp: Path) -> None:
     cache.folder().write_text("in the way")
     cache.save("one", b"block")
     assert cache.load("one") is None
 
 
 @pytest.mark.usefixtures("tmp")
-def test_a_block_that_can_not_be_put_in_its_place_leaves_nothing_behind(
+def test_a_block_that_cannot_be_renamed_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: Any) -> None:
@@ -226,18 +223,18 @@ def test_a_block_that_can_not_be_put_in_its_place_leaves_nothing_behind(
 
     monkeypatch.setattr(Path, "replace", full)
     cache.save("one", b"block")
-    assert kept() == []
+    assert cached_files() == []
 
 
 # -- reading --------------------------------------------------------------------------------------
 
 
-def test_a_connection_that_breaks_in_the_midst_of_a_range_is_worth_another_try() -> None:
+def test_a_connection_that_breaks_within_a_range_is_a_transient_error() -> None:
     def break_off(parsed: Any, **_: Any) -> None:
         parsed["Body"] = StreamingBody(io.BytesIO(b"the first bytes"), parsed["ContentLength"])
 
     with ledger_world():
-        pinned = blocks.pin(logic.import_of(EVENT))
+        pinned = blocks.pin(logic.parse_import(EVENT))
         batch = logic.batches_of(pinned["size"], logic.KIB)[0]
         blocks.s3.meta.events.register("after-call.s3.GetObject", break_off)
         try:
@@ -245,57 +242,57 @@ def test_a_connection_that_breaks_in_the_midst_of_a_range_is_worth_another_try()
                 next(blocks.read(pinned, batch, logic.KIB))
         finally:
             blocks.s3.meta.events.unregister("after-call.s3.GetObject", break_off)
-        assert not cache.folder().exists(), "nothing of it was kept"
+        assert not cache.folder().exists(), "nothing of it is cached"
         assert len(next(blocks.read(pinned, batch, logic.KIB))) == logic.KIB
 
 
-# -- the total ------------------------------------------------------------------------------------
+# -- totals ---------------------------------------------------------------------------------------
 
 SUMS: records.Sums = {"records": 2, "cents": 30}
 
 
-def test_a_batch_is_added_once_and_in_its_turn() -> None:
+def test_a_batch_is_added_once_and_in_order() -> None:
     with ledger_world() as world:
         totals.begin("one", 1_024)
         totals.add("one", 1, SUMS)
         totals.add("one", 1, SUMS)
-        with pytest.raises(TotalsDiffer, match="one stands at batch 1, so 3 can't be added"):
+        with pytest.raises(TotalsMismatch, match="can't add batch 3 to one: its last batch is 1"):
             totals.add("one", 3, SUMS)
-        with pytest.raises(TotalsDiffer, match="one does not stand at batch 2, its last"):
+        with pytest.raises(TotalsMismatch, match="can't finish one: batch 2 was not added"):
             totals.finish("one", 2)
     assert world.row == {"records": 2, "cents": 30, "last_batch": 1, "batch_bytes": 1_024}
 
 
-def test_nothing_is_added_to_a_row_that_is_not_there() -> None:
+def test_nothing_is_added_to_a_missing_row() -> None:
     with ledger_world() as world:
-        with pytest.raises(TotalsDiffer):
+        with pytest.raises(TotalsMismatch):
             totals.add("one", 1, SUMS)
-        with pytest.raises(TotalsDiffer):
+        with pytest.raises(TotalsMismatch):
             totals.finish("one", 0)
     assert world.row is None
 
 
-# -- what begins an import ------------------------------------------------------------------------
+# -- starting an import ---------------------------------------------------------------------------
 
 
 def started_by(*events: dict[str, Any]) -> list[Any]:
-    """The inputs of the executions that these events start."""
+    """Return the inputs of the executions that these events start."""
     simulation = Simulation(0, datetime(2026, 1, 1, tzinfo=UTC))
     simulation.add_function(IMPORTER, handler)
     context: Any = None
     with simulation.running(), ledger_world():
-        arns = [begin.handler(event, context)["execution_arn"] for event in events]
+        arns = [start.handler(event, context)["execution_arn"] for event in events]
         executions = simulation.service.executions
         assert set(arns) == set(executions)
         return [json.loads(execution.payload) for execution in executions.values()]
 
 
-def test_the_same_event_twice_starts_one_import_of_exactly_that_content() -> None:
+def test_a_duplicate_event_starts_one_import_of_exactly_that_content() -> None:
     wanted = {"bucket": EVENT["bucket"], "key": EVENT["key"], "etag": "a1"}
     assert started_by(created("a1"), created("a1")) == [wanted]
 
 
-def test_other_content_under_the_same_key_is_another_import() -> None:
+def test_new_content_under_the_same_key_starts_another_import() -> None:
     assert [wanted["etag"] for wanted in started_by(created("a1"), created("b2"))] == ["a1", "b2"]
 
 

@@ -1,6 +1,6 @@
-"""Several processes share one /tmp and import at the same time: the cache survives it.
+"""Several processes share one /tmp and import concurrently: the cache withstands it.
 
-They are real processes, and read from one S3 on loopback that counts what it is asked for.
+They are real processes that read from one S3 server on loopback, which counts the requests.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from patterns.batch_import import cache
 from scenarios.worlds.ledger import BATCH_BYTES, BUCKET, cents_of, ledger
 from scenarios.worlds.objects import Objects, Repeated, serving
 from tests.patterns.import_processes import HALF_A_BLOCK
+
+pytestmark = pytest.mark.prove  # it starts processes of its own
 
 ROOT = Path(__file__).parents[2]
 RECORDS = {"first": 200, "second": 210, "third": 30}
@@ -50,18 +52,18 @@ def worker(objects: Objects) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            process.communicate(timeout=20)  # the end of its input is its end
+            process.communicate(timeout=20)  # closing its input ends it
 
 
 @pytest.fixture
 def play(worker: subprocess.Popen[str], tmp_path: Path) -> Play:
-    """Import these objects at the same time, a process each; all rounds of a test share a /tmp."""
+    """Import these objects concurrently, one process each; all rounds of a test share a /tmp."""
 
     def play(*keys: str, dies: tuple[str, ...] = ()) -> list[Any]:
         assert worker.stdin is not None
         assert worker.stdout is not None
-        asked = {"tmp": str(tmp_path), "keys": keys, "dies": dies}
-        worker.stdin.write(f"{json.dumps(asked)}\n")
+        request = {"tmp": str(tmp_path), "keys": keys, "dies": dies}
+        worker.stdin.write(f"{json.dumps(request)}\n")
         worker.stdin.flush()
         outcomes: list[Any] = json.loads(worker.stdout.readline())
         return outcomes
@@ -70,19 +72,21 @@ def play(worker: subprocess.Popen[str], tmp_path: Path) -> Play:
 
 
 def imported(key: str) -> dict[str, Any]:
-    """What an import comes to that is exact."""
+    """Return the outcome of a correct import."""
     number = RECORDS[key]
     total = {"records": number, "cents": sum(map(cents_of, range(number)))}
     return {"result": {**total, "batches": BLOCKS[key]}, "row": total}
 
 
-def kept_in(tmp: Path) -> list[Path]:
+def cached_in(tmp: Path) -> list[Path]:
     return sorted((tmp / cache.FOLDER).iterdir())
 
 
-def test_what_one_process_has_read_no_other_reads_again(objects: Objects, play: Play) -> None:
+def test_a_block_that_one_process_has_read_is_not_read_again_by_others(
+    objects: Objects, play: Play
+) -> None:
     path = f"/{BUCKET}/first"
-    assert BLOCKS["first"] <= cache.MOST_BLOCKS, "nothing has to make room"
+    assert BLOCKS["first"] <= cache.MAX_BLOCKS, "no block is evicted"
     before = objects.reads(path)
     assert play("first") == [imported("first")]
     assert objects.reads(path) - before == BLOCKS["first"]
@@ -90,23 +94,23 @@ def test_what_one_process_has_read_no_other_reads_again(objects: Objects, play: 
     assert objects.reads(path) - before == BLOCKS["first"]
 
 
-def test_processes_that_take_each_others_room_all_import_what_is_there(
+def test_processes_that_evict_each_others_blocks_all_import_correctly(
     play: Play, tmp_path: Path
 ) -> None:
-    assert BLOCKS["first"] + BLOCKS["second"] > cache.MOST_BLOCKS, "some have to make room"
+    assert BLOCKS["first"] + BLOCKS["second"] > cache.MAX_BLOCKS, "some blocks are evicted"
     keys = ("first", "second", "first")
     assert play(*keys) == [imported(key) for key in keys]
-    assert len(kept_in(tmp_path)) <= cache.MOST_BLOCKS + len(keys)
+    assert len(cached_in(tmp_path)) <= cache.MAX_BLOCKS + len(keys)
 
 
-def test_a_process_that_is_killed_while_it_writes_leaves_nothing_that_others_take_for_a_block(
+def test_a_process_killed_while_writing_leaves_nothing_that_others_accept_as_a_block(
     play: Play, tmp_path: Path
 ) -> None:
     one, killed = play("first", "third", dies=("third",))
     assert killed == -signal.SIGXFSZ
     assert one == imported("first")
-    left = [path for path in kept_in(tmp_path) if path.stat().st_size == HALF_A_BLOCK]
-    assert left, "half a block is there"
+    left = [path for path in cached_in(tmp_path) if path.stat().st_size == HALF_A_BLOCK]
+    assert left, "half a block is left"
     assert play("third") == [imported("third")]
     with patch.object(tempfile, "tempdir", str(tmp_path)):
         assert [cache.load(path.name) for path in left] == [None] * len(left)

@@ -1,4 +1,4 @@
-"""The registry keeps its promise: an answer is given once and never lost, whoever dies or races."""
+"""The callback registry sends each answer once and loses none, despite crashes and races."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from dacapo import fail_next_calls
-from dacapo.scenario import START
-from dacapo.simulation import Simulation
+from dacapo import START, Simulation, fail_next_calls
 from patterns import callback_answers, callback_rows, callbacks
 from patterns.callback_answers import Answer
 from patterns.callback_rows import State
-from patterns.callbacks import NotSentYet, Outcome, ReferenceTaken
+from patterns.callbacks import NotSentYet, Outcome, ReferenceInUse
 from scenarios.worlds.migration import migration_world
-from tests.interference import TurnTaking, dying_at, moments, orders, watching
+from tests.interference import Interleaving, crash_at, interleavings, moments, watching
 from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "the reference"
@@ -34,15 +32,15 @@ def wait() -> Iterator[Wait]:
         yield Wait(simulation, REFERENCE)
 
 
-def test_an_answer_is_intended_then_sent_then_marked(wait: Wait) -> None:
+def test_answering_records_an_intent_sends_and_marks(wait: Wait) -> None:
     with watching(CLIENTS) as calls:
         assert callbacks.answer(REFERENCE, YES) is Outcome.SENT
-    assert calls.made == CALLS_TO_ANSWER
+    assert calls.names == CALLS_TO_ANSWER
     assert wait.row().state is State.DONE
     assert wait.accepted() == ["success"]
 
 
-def test_a_failure_reaches_the_handler_with_its_message_and_type(wait: Wait) -> None:
+def test_the_handler_receives_a_failure_with_its_message_and_type(wait: Wait) -> None:
     assert callbacks.answer(REFERENCE, NO) is Outcome.SENT
     assert wait.callback.callback_details is not None
     error = wait.callback.callback_details.error
@@ -50,36 +48,38 @@ def test_a_failure_reaches_the_handler_with_its_message_and_type(wait: Wait) -> 
     assert (error.message, error.type) == ("no", "Rejected")
 
 
-def test_the_same_answer_again_is_fine_and_another_one_is_refused(wait: Wait) -> None:
+def test_a_duplicate_answer_is_already_sent_and_a_different_one_conflicts(wait: Wait) -> None:
     assert callbacks.answer(REFERENCE, YES) is Outcome.SENT
     assert callbacks.answer(REFERENCE, YES) is Outcome.ALREADY_SENT
-    assert callbacks.answer(REFERENCE, NO) is Outcome.OTHER_ANSWER
+    assert callbacks.answer(REFERENCE, NO) is Outcome.CONFLICT
     assert wait.accepted() == ["success"]
 
 
-def test_it_stays_so_after_the_handler_has_closed_the_row(wait: Wait) -> None:
+def test_duplicates_and_conflicts_are_recognized_after_the_handler_closes_the_row(
+    wait: Wait,
+) -> None:
     callbacks.answer(REFERENCE, YES)
     wait.close()
     wait.pass_time(2 * DAY_SECONDS)
     assert callbacks.answer(REFERENCE, YES) is Outcome.ALREADY_SENT
-    assert callbacks.answer(REFERENCE, NO) is Outcome.OTHER_ANSWER
+    assert callbacks.answer(REFERENCE, NO) is Outcome.CONFLICT
 
 
-def test_an_answer_that_nobody_waits_for_is_told_apart(wait: Wait) -> None:
+def test_an_answer_with_an_unknown_reference_is_ignored(wait: Wait) -> None:
     assert callbacks.answer("another reference", YES) is Outcome.UNKNOWN
 
 
-def test_an_answer_about_something_before_the_wait_is_stale(wait: Wait) -> None:
+def test_an_answer_about_an_event_before_the_wait_is_stale(wait: Wait) -> None:
     before = START.timestamp() - 1
     assert callbacks.answer(REFERENCE, YES, about=before) is Outcome.STALE
     assert wait.row().state is State.OPEN
     assert callbacks.answer(REFERENCE, YES, about=START.timestamp()) is Outcome.SENT
 
 
-def test_expiry_is_checked_on_read_because_the_row_may_still_be_there(wait: Wait) -> None:
+def test_an_expired_row_is_rejected_even_before_ttl_deletes_it(wait: Wait) -> None:
     wait.pass_time(DAY_SECONDS)
     assert callbacks.answer(REFERENCE, YES) is Outcome.EXPIRED
-    assert wait.row().state is State.OPEN, "nothing was intended"
+    assert wait.row().state is State.OPEN, "an intent was recorded"
 
 
 def test_a_row_is_kept_for_a_week_after_its_deadline(wait: Wait) -> None:
@@ -89,60 +89,60 @@ def test_a_row_is_kept_for_a_week_after_its_deadline(wait: Wait) -> None:
     assert int(item["expires_at"]["N"]) == START.timestamp() + 8 * DAY_SECONDS
 
 
-# -- who dies -------------------------------------------------------------------------------------
+# -- crashes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("moment", moments(len(CALLS_TO_ANSWER)))
-@pytest.mark.parametrize("is_closed_meanwhile", [False, True])
-def test_whoever_dies_while_answering_comes_again_and_nothing_is_lost_or_doubled(
-    wait: Wait, moment: tuple[int, str], is_closed_meanwhile: bool
+@pytest.mark.parametrize("handler_closes_first", [False, True])
+def test_after_a_crash_a_redelivered_answer_is_sent_exactly_once(
+    wait: Wait, moment: tuple[int, str], handler_closes_first: bool
 ) -> None:
-    with dying_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
+    with crash_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
         callbacks.answer(REFERENCE, YES)
     assert died
-    has_landed = wait.accepted() == ["success"]
-    if is_closed_meanwhile and has_landed:
-        # The answer has woken the handler, which is through with the wait before we come again.
+    was_accepted = wait.accepted() == ["success"]
+    if handler_closes_first and was_accepted:
+        # The answer resumed the handler, which closes the row before the redelivery.
         wait.close()
     try:
         outcome = callbacks.answer(REFERENCE, YES)
     except NotSentYet:
         # The callback is closed, and only the handler knows what closed it.
-        assert has_landed
+        assert was_accepted
         wait.close()
         outcome = callbacks.answer(REFERENCE, YES)
     assert outcome in (Outcome.SENT, Outcome.ALREADY_SENT)
     assert wait.accepted() == ["success"]
-    assert callbacks.answer(REFERENCE, NO) is Outcome.OTHER_ANSWER
+    assert callbacks.answer(REFERENCE, NO) is Outcome.CONFLICT
 
 
 @pytest.mark.parametrize("moment", moments(len(CALLS_TO_ANSWER))[1:])
-def test_from_the_intent_on_another_answer_is_refused_even_if_the_first_sender_has_died(
+def test_after_an_intent_a_different_answer_conflicts_even_if_the_first_sender_crashed(
     wait: Wait, moment: tuple[int, str]
 ) -> None:
-    with dying_at(CLIENTS, moment), pytest.raises(SystemExit):
+    with crash_at(CLIENTS, moment), pytest.raises(SystemExit):
         callbacks.answer(REFERENCE, YES)
-    assert callbacks.answer(REFERENCE, NO) is Outcome.OTHER_ANSWER
+    assert callbacks.answer(REFERENCE, NO) is Outcome.CONFLICT
     with suppress(NotSentYet):
         callbacks.answer(REFERENCE, YES)
     assert wait.accepted() == ["success"]
 
 
-def test_an_answer_that_was_intended_but_comes_again_too_late_is_closed_and_reported(
+def test_an_intended_answer_redelivered_after_the_deadline_closes_the_row_and_logs_an_error(
     wait: Wait, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with dying_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
+    with crash_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
         callbacks.answer(REFERENCE, YES)
     wait.pass_time(DAY_SECONDS)
     with caplog.at_level(logging.ERROR):
         assert callbacks.answer(REFERENCE, YES) is Outcome.CLOSED
     assert wait.row().state is State.CLOSED
     assert [record.message for record in caplog.records] == [
-        "an answer came to a callback that is closed"
+        "an answer arrived for a closed callback"
     ]
 
 
-def test_a_submitter_that_dies_and_comes_again_does_not_reopen_what_was_answered(
+def test_a_retried_submitter_does_not_reopen_an_answered_callback(
     wait: Wait,
 ) -> None:
     callbacks.answer(REFERENCE, YES)
@@ -152,8 +152,8 @@ def test_a_submitter_that_dies_and_comes_again_does_not_reopen_what_was_answered
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_submitter_that_dies_while_putting_comes_again(wait: Wait, when: str) -> None:
-    with dying_at(CLIENTS, (0, when)), pytest.raises(SystemExit):
+def test_a_submitter_that_crashes_during_put_can_be_retried(wait: Wait, when: str) -> None:
+    with crash_at(CLIENTS, (0, when)), pytest.raises(SystemExit):
         callbacks.put("other", "id", owner="me", deadline=9e9, not_before=0)
     callbacks.put("other", "id", owner="me", deadline=9e9, not_before=0)
     row = callback_rows.read("other")
@@ -162,19 +162,19 @@ def test_a_submitter_that_dies_while_putting_comes_again(wait: Wait, when: str) 
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_handler_that_dies_while_closing_comes_again(wait: Wait, when: str) -> None:
-    with dying_at(CLIENTS, (0, when)), pytest.raises(SystemExit):
+def test_a_handler_that_crashes_during_close_can_be_retried(wait: Wait, when: str) -> None:
+    with crash_at(CLIENTS, (0, when)), pytest.raises(SystemExit):
         wait.close()
     wait.pass_time(60)
     wait.close()
     assert wait.row().state is State.CLOSED
 
 
-# -- what the callback API can say -----------------------------------------------------------------
+# -- errors of the callback API --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", ["TooManyRequestsException", "ServiceException"])
-def test_an_answer_that_the_service_can_not_take_now_stays_intended_and_is_delivered_again(
+def test_an_answer_that_fails_temporarily_stays_intended_and_can_be_redelivered(
     wait: Wait, error: str
 ) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", error)
@@ -185,7 +185,7 @@ def test_an_answer_that_the_service_can_not_take_now_stays_intended_and_is_deliv
     assert wait.accepted() == ["success"]
 
 
-def test_an_answer_that_landed_while_its_sender_timed_out_is_not_taken_for_lost(
+def test_an_accepted_answer_whose_reply_is_lost_counts_as_sent(
     wait: Wait,
 ) -> None:
     def lose_the_reply(number: int, when: str) -> None:
@@ -195,34 +195,36 @@ def test_an_answer_that_landed_while_its_sender_timed_out_is_not_taken_for_lost(
     with watching(CLIENTS, lose_the_reply), pytest.raises(NotSentYet, match="ReadTimeoutError"):
         callbacks.answer(REFERENCE, YES)
     assert wait.accepted() == ["success"]
-    with pytest.raises(NotSentYet, match="will be known in a moment"):
+    with pytest.raises(NotSentYet, match="about to record what closed it"):
         callbacks.answer(REFERENCE, YES)
     wait.close()
     assert callbacks.answer(REFERENCE, YES) is Outcome.ALREADY_SENT
 
 
-def test_an_answer_that_could_not_be_sent_before_the_wait_ended_is_never_taken_for_sent(
+def test_an_answer_that_failed_until_the_wait_ended_does_not_count_as_sent(
     wait: Wait,
 ) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
     with pytest.raises(NotSentYet):
         callbacks.answer(REFERENCE, YES)
-    # The wait ends long before its deadline, because signs of life were missed.
-    callbacks.close(REFERENCE, owner=wait.execution.arn, got=None)
+    # The wait ends long before its deadline, because of its heartbeat timeout.
+    callbacks.close(REFERENCE, owner=wait.execution.arn, received=None)
     assert callbacks.answer(REFERENCE, YES) is Outcome.CLOSED
     assert wait.accepted() == []
 
 
-def test_nor_if_it_comes_again_before_the_handler_is_through(wait: Wait) -> None:
+def test_a_failed_answer_redelivered_before_the_handler_closes_the_row_does_not_count_as_sent(
+    wait: Wait,
+) -> None:
     for error in ("TooManyRequestsException", "CallbackTimeoutException"):
         fail_next_calls("SendDurableExecutionCallbackSuccess", error)
         with pytest.raises(NotSentYet):
             callbacks.answer(REFERENCE, YES)
-    callbacks.close(REFERENCE, owner=wait.execution.arn, got=None)
+    callbacks.close(REFERENCE, owner=wait.execution.arn, received=None)
     assert callbacks.answer(REFERENCE, YES) is Outcome.CLOSED
 
 
-def test_an_answer_is_not_asked_for_again_for_ever_if_no_handler_closes_the_row(
+def test_redelivery_ends_at_the_deadline_if_no_handler_closes_the_row(
     wait: Wait,
 ) -> None:
     gone = "CallbackTimeoutException"
@@ -235,13 +237,13 @@ def test_an_answer_is_not_asked_for_again_for_ever_if_no_handler_closes_the_row(
     assert callbacks.answer(REFERENCE, YES) is Outcome.CLOSED
 
 
-def test_a_failure_that_the_handler_got_is_known_again_after_it_has_closed_the_row(
+def test_a_failure_is_recognized_after_the_handler_closes_the_row(
     wait: Wait,
 ) -> None:
     callbacks.answer(REFERENCE, NO)
     wait.close()
     assert callbacks.answer(REFERENCE, NO) is Outcome.ALREADY_SENT
-    assert callbacks.answer(REFERENCE, YES) is Outcome.OTHER_ANSWER
+    assert callbacks.answer(REFERENCE, YES) is Outcome.CONFLICT
 
 
 @pytest.mark.parametrize("error", ["ResourceNotFoundException", "InvalidParameterValueException"])
@@ -251,13 +253,13 @@ def test_a_callback_that_the_service_does_not_know_closes_the_row(wait: Wait, er
     assert wait.row().state is State.CLOSED
 
 
-def test_an_answer_to_a_callback_that_somebody_else_closed_is_too_late(wait: Wait) -> None:
-    wait.simulation.service.callbacks.succeed(wait.callback_id, b'"by hand"')
+def test_an_answer_to_a_callback_closed_by_an_operator_is_too_late(wait: Wait) -> None:
+    wait.simulation.service.callbacks.succeed(wait.callback_id, b'"from an operator"')
     assert callbacks.answer(REFERENCE, YES) is Outcome.CLOSED
     assert wait.row().state is State.CLOSED
 
 
-def test_the_client_makes_one_attempt_so_that_every_attempt_is_known(wait: Wait) -> None:
+def test_the_client_does_not_retry_so_every_attempt_is_visible(wait: Wait) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "ServiceException", times=2)
     for _ in range(2):
         with pytest.raises(NotSentYet):
@@ -265,62 +267,62 @@ def test_the_client_makes_one_attempt_so_that_every_attempt_is_known(wait: Wait)
     assert callbacks.answer(REFERENCE, YES) is Outcome.SENT
 
 
-# -- signs of life --------------------------------------------------------------------------------
+# -- heartbeats -----------------------------------------------------------------------------------
 
 
-def test_a_sign_of_life_reaches_the_service_and_leaves_the_row_open(wait: Wait) -> None:
+def test_a_heartbeat_reaches_the_service_and_leaves_the_row_open(wait: Wait) -> None:
     assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
     assert wait.accepted() == ["heartbeat"]
     assert wait.row().state is State.OPEN
 
 
-def test_a_sign_of_life_counts_while_an_answer_is_on_its_way(wait: Wait) -> None:
-    with dying_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
+def test_a_heartbeat_is_sent_while_an_answer_is_in_transit(wait: Wait) -> None:
+    with crash_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
         callbacks.answer(REFERENCE, YES)
     assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
 
 
 @pytest.mark.parametrize(
-    ("before", "outcome"),
-    [("nothing", Outcome.UNKNOWN), ("answered", Outcome.CLOSED), ("expired", Outcome.EXPIRED)],
+    ("state", "outcome"),
+    [("unknown", Outcome.UNKNOWN), ("answered", Outcome.CLOSED), ("expired", Outcome.EXPIRED)],
 )
-def test_a_sign_of_life_for_what_is_over_is_told_so(
-    wait: Wait, before: str, outcome: Outcome
+def test_a_heartbeat_without_an_open_callback_is_not_sent(
+    wait: Wait, state: str, outcome: Outcome
 ) -> None:
-    if before == "answered":
+    if state == "answered":
         callbacks.answer(REFERENCE, YES)
-    elif before == "expired":
+    elif state == "expired":
         wait.pass_time(DAY_SECONDS)
-    reference = "another reference" if before == "nothing" else REFERENCE
+    reference = "another reference" if state == "unknown" else REFERENCE
     assert callbacks.heartbeat(reference) is outcome
     assert "heartbeat" not in wait.accepted()
 
 
-def test_a_sign_of_life_to_a_callback_that_somebody_else_closed_is_too_late(wait: Wait) -> None:
-    wait.simulation.service.callbacks.succeed(wait.callback_id, b'"by hand"')
+def test_a_heartbeat_for_a_callback_closed_by_an_operator_is_too_late(wait: Wait) -> None:
+    wait.simulation.service.callbacks.succeed(wait.callback_id, b'"from an operator"')
     assert callbacks.heartbeat(REFERENCE) is Outcome.CLOSED
 
 
-def test_a_sign_of_life_that_the_service_can_not_take_now_is_asked_for_again(wait: Wait) -> None:
+def test_a_heartbeat_that_fails_temporarily_can_be_retried(wait: Wait) -> None:
     fail_next_calls("SendDurableExecutionCallbackHeartbeat", "TooManyRequestsException")
     with pytest.raises(NotSentYet, match="TooManyRequestsException"):
         callbacks.heartbeat(REFERENCE)
     assert callbacks.heartbeat(REFERENCE) is Outcome.SENT
 
 
-# -- who races ------------------------------------------------------------------------------------
+# -- races ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", orders(3, 3))
-def test_two_deliveries_of_the_same_answer_are_both_fine_in_any_order_of_their_calls(
+@pytest.mark.parametrize("order", interleavings(3, 3))
+def test_concurrent_deliveries_of_one_answer_send_it_once_in_any_order_of_their_calls(
     wait: Wait, order: str
 ) -> None:
-    results = TurnTaking(order).run(
+    results = Interleaving(order).run(
         CLIENTS,
         A=lambda: callbacks.answer(REFERENCE, YES),
         B=lambda: callbacks.answer(REFERENCE, YES),
     )
-    # One may be asked to come again, if it finds the callback closed and the row not yet marked.
+    # One may have to retry, if it finds the callback closed and the row not yet marked.
     others = [result for result in results.values() if result is not Outcome.SENT]
     assert len(others) == 1
     assert others[0] is Outcome.ALREADY_SENT or isinstance(others[0], NotSentYet)
@@ -329,51 +331,49 @@ def test_two_deliveries_of_the_same_answer_are_both_fine_in_any_order_of_their_c
     assert callbacks.answer(REFERENCE, YES) is Outcome.ALREADY_SENT
 
 
-@pytest.mark.parametrize("order", orders(3, 3))
-def test_of_two_different_answers_one_is_given_and_one_refused_in_any_order_of_their_calls(
+@pytest.mark.parametrize("order", interleavings(3, 3))
+def test_of_two_concurrent_answers_one_is_sent_and_one_conflicts_in_any_order_of_their_calls(
     wait: Wait, order: str
 ) -> None:
     answers: dict[str, Answer] = {"A": YES, "B": callback_answers.success("something else")}
-    results = TurnTaking(order).run(
+    results = Interleaving(order).run(
         CLIENTS,
         A=lambda: callbacks.answer(REFERENCE, answers["A"]),
         B=lambda: callbacks.answer(REFERENCE, answers["B"]),
     )
-    assert sorted(results.values()) == sorted([Outcome.SENT, Outcome.OTHER_ANSWER])
+    assert sorted(results.values()) == sorted([Outcome.SENT, Outcome.CONFLICT])
     winner = next(name for name, result in results.items() if result is Outcome.SENT)
     assert wait.result == answers[winner].body
     assert wait.accepted() == ["success"]
 
 
-@pytest.mark.parametrize("order", orders(3, 1))
-def test_a_handler_that_closes_while_an_answer_is_on_its_way_loses_nothing(
-    wait: Wait, order: str
-) -> None:
-    results = TurnTaking(order).run(
+@pytest.mark.parametrize("order", interleavings(3, 1))
+def test_closing_a_row_while_an_answer_is_in_transit_loses_nothing(wait: Wait, order: str) -> None:
+    results = Interleaving(order).run(
         CLIENTS,
         A=lambda: callbacks.answer(REFERENCE, YES),
-        B=lambda: callbacks.close(REFERENCE, owner=wait.execution.arn, got=None),
+        B=lambda: callbacks.close(REFERENCE, owner=wait.execution.arn, received=None),
     )
     assert wait.row().state is State.CLOSED
     assert (results["A"] is Outcome.SENT) == (wait.accepted() == ["success"])
 
 
-# -- whose row it is ------------------------------------------------------------------------------
+# -- ownership of rows ----------------------------------------------------------------------------
 
 
-def test_another_execution_can_not_take_an_open_reference(wait: Wait) -> None:
-    with pytest.raises(ReferenceTaken):
+def test_another_execution_cannot_use_an_open_reference(wait: Wait) -> None:
+    with pytest.raises(ReferenceInUse):
         callbacks.put(REFERENCE, "another", owner="another", deadline=9e9, not_before=0)
     assert wait.row().callback_id == wait.callback_id
 
 
-def test_a_later_wait_of_the_same_execution_takes_the_row_over(wait: Wait) -> None:
+def test_a_later_wait_of_the_same_execution_replaces_the_row(wait: Wait) -> None:
     callbacks.put(REFERENCE, "later", owner=wait.execution.arn, deadline=9e9, not_before=0)
     assert (wait.row().callback_id, wait.row().state) == ("later", State.OPEN)
 
 
 @pytest.mark.parametrize("how", ["closed", "expired"])
-def test_a_reference_is_free_again_once_the_wait_is_over(wait: Wait, how: str) -> None:
+def test_a_reference_can_be_reused_after_its_wait(wait: Wait, how: str) -> None:
     if how == "closed":
         wait.close()
     else:
@@ -382,19 +382,19 @@ def test_a_reference_is_free_again_once_the_wait_is_over(wait: Wait, how: str) -
     assert wait.row().owner == "another"
 
 
-def test_only_its_owner_closes_a_row(wait: Wait) -> None:
-    callbacks.close(REFERENCE, owner="somebody else", got=None)
-    callbacks.close("no such reference", owner=wait.execution.arn, got=None)
+def test_only_its_owner_can_close_a_row(wait: Wait) -> None:
+    callbacks.close(REFERENCE, owner="somebody else", received=None)
+    callbacks.close("no such reference", owner=wait.execution.arn, received=None)
     assert wait.row().state is State.OPEN
     assert callback_rows.read("no such reference") is None
 
 
-def test_no_error_names_a_reference_or_a_callback_id(wait: Wait) -> None:
+def test_no_error_contains_a_reference_or_a_callback_id(wait: Wait) -> None:
     fail_next_calls("SendDurableExecutionCallbackSuccess", "ServiceException")
     with pytest.raises(NotSentYet) as not_sent:
         callbacks.answer(REFERENCE, YES)
-    with pytest.raises(ReferenceTaken) as taken:
+    with pytest.raises(ReferenceInUse) as in_use:
         callbacks.put(REFERENCE, "another", owner="another", deadline=9e9, not_before=0)
-    for error in (not_sent.value, taken.value):
+    for error in (not_sent.value, in_use.value):
         assert REFERENCE not in str(error)
         assert wait.callback_id not in str(error)

@@ -1,4 +1,4 @@
-"""How a migration is judged, started and looked at."""
+"""A migration's status, and its task: record, start, check."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from patterns.migration import logic, task
 from patterns.migration.logic import MigrationFailed, MigrationNotStarted, Run
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
-from tests.interference import dying_at, watching
+from tests.interference import crash_at, watching
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 RUN: Run = {
     "task_arn": TASK_ARN,
-    "noted_at": "2026-01-01T00:00:00+00:00",
+    "recorded_at": "2026-01-01T00:00:00+00:00",
     "earlier_start": "2025-12-24T00:00:00+00:00",
 }
 COMPLETE = {"TablesLoaded": 12, "TablesErrored": 0, "FullLoadProgressPercent": 100}
@@ -33,18 +33,18 @@ def described(status: str, **members: Any) -> dict[str, Any]:
     }
 
 
-def judged(task: dict[str, Any] | None) -> tuple[str, str]:
-    standing = logic.judge(task, RUN, NOW)
-    return standing["state"], standing["reason"]
+def state_and_reason(task: dict[str, Any] | None) -> tuple[str, str]:
+    status = logic.status_of(task, RUN, NOW)
+    return status["state"], status["reason"]
 
 
 @pytest.mark.parametrize(
     "reason",
     ["NORMAL", "FULL_LOAD_ONLY_FINISHED", "STOPPED_AFTER_FULL_LOAD", "STOPPED_AFTER_CACHED_EVENTS"],
 )
-def test_a_load_is_finished_if_the_task_stopped_because_it_was_complete(reason: str) -> None:
+def test_a_load_is_finished_if_the_task_stopped_because_the_load_was_complete(reason: str) -> None:
     task = described("stopped", StopReason=f"Stop Reason {reason}")
-    assert judged(task) == ("finished", reason)
+    assert state_and_reason(task) == ("finished", reason)
 
 
 @pytest.mark.parametrize(
@@ -78,46 +78,46 @@ def test_a_load_is_finished_if_the_task_stopped_because_it_was_complete(reason: 
         (None, "the task was deleted"),
     ],
 )
-def test_any_other_end_is_a_failure_with_the_services_reason(
+def test_any_other_end_is_a_failure_with_the_reason_from_dms(
     task: dict[str, Any] | None, reason: str
 ) -> None:
-    assert judged(task) == ("failed", reason)
+    assert state_and_reason(task) == ("failed", reason)
 
 
 @given(st.sampled_from(["creating", "ready", "starting", "running", "stopping", "modifying"]))
 def test_a_task_that_has_not_ended_is_under_way(status: str) -> None:
-    assert judged(described(status))[0] == "under way"
+    assert state_and_reason(described(status))[0] == "under way"
 
 
 @given(st.sampled_from(["stopped", "failed", "ready"]), st.sampled_from([None, "earlier"]))
-def test_what_a_task_says_of_an_earlier_run_is_no_news_of_this_one(
+def test_a_status_of_an_earlier_run_says_nothing_about_this_one(
     status: str, start: str | None
 ) -> None:
     earlier = datetime(2025, 12, 24, tzinfo=UTC) if start else None
     task = described(status, ReplicationTaskStartDate=earlier, LastFailureMessage="old news")
-    assert judged(task) == ("under way", "the run has not begun")
+    assert state_and_reason(task) == ("under way", "the run has not begun")
 
 
-def test_a_migration_that_finished_tells_what_it_loaded() -> None:
+def test_a_finished_migration_returns_the_number_of_tables_loaded() -> None:
     task = described("stopped", StopReason="Stop Reason NORMAL")
-    finished = logic.result_of(logic.judge(task, RUN, NOW), TASK_ARN)
+    finished = logic.result_of(logic.status_of(task, RUN, NOW), TASK_ARN)
     assert finished == {"task_arn": TASK_ARN, "tables_loaded": 12, "reason": "NORMAL"}
 
 
-def test_a_migration_that_failed_raises_its_reason() -> None:
+def test_a_failed_migration_raises_its_reason() -> None:
     with pytest.raises(MigrationFailed, match="no space"):
         logic.result_of(
-            logic.judge(described("failed", LastFailureMessage="no space"), RUN, NOW), TASK_ARN
+            logic.status_of(described("failed", LastFailureMessage="no space"), RUN, NOW), TASK_ARN
         )
 
 
 @pytest.mark.parametrize("event", [{}, {"task_arn": None}, {"task_arn": "arn:aws:s3:::bucket"}])
-def test_an_input_that_names_no_task_is_refused(event: dict[str, Any]) -> None:
+def test_an_input_without_a_task_is_rejected(event: dict[str, Any]) -> None:
     with pytest.raises(MigrationNotStarted, match='the input needs "task_arn"'):
         logic.task_arn_of(event)
 
 
-# -- the task itself ------------------------------------------------------------------------------
+# -- the task -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -126,82 +126,82 @@ def world() -> Iterator[MigrationWorld]:
         yield world
 
 
-def test_a_first_run_is_started_and_a_later_one_loads_its_tables_again(
+def test_a_first_run_is_started_and_a_later_one_reloads_its_tables(
     world: MigrationWorld,
 ) -> None:
     kinds = []
 
-    def note(params: dict[str, Any], **_: Any) -> None:
+    def record(params: dict[str, Any], **_: Any) -> None:
         kinds.append(params["StartReplicationTaskType"])
 
-    task.dms.meta.events.register("provide-client-params.dms.StartReplicationTask", note)
+    task.dms.meta.events.register("provide-client-params.dms.StartReplicationTask", record)
     try:
-        task.start(task.note_earlier_run(TASK_ARN))
+        task.start(task.record_earlier_run(TASK_ARN))
         world.finish()
         world.task.start_date = datetime(2025, 12, 24)
-        task.start(task.note_earlier_run(TASK_ARN))
+        task.start(task.record_earlier_run(TASK_ARN))
     finally:
-        task.dms.meta.events.unregister("provide-client-params.dms.StartReplicationTask", note)
+        task.dms.meta.events.unregister("provide-client-params.dms.StartReplicationTask", record)
     assert kinds == ["start-replication", "reload-target"]
     assert world.task.starts == 2
 
 
 @pytest.mark.parametrize("moment", [(n, when) for n in (0, 1) for when in ("before", "after")])
-def test_a_start_that_died_and_comes_again_starts_the_task_once(
+def test_a_start_that_crashes_and_is_retried_starts_the_task_once(
     world: MigrationWorld, moment: tuple[int, str]
 ) -> None:
-    run = task.note_earlier_run(TASK_ARN)
-    with dying_at([task.dms], moment) as died, pytest.raises(SystemExit):
+    run = task.record_earlier_run(TASK_ARN)
+    with crash_at([task.dms], moment) as died, pytest.raises(SystemExit):
         task.start(run)
     assert died
     task.start(run)
     assert world.task.starts == 1
 
 
-def test_a_start_that_somebody_else_was_quicker_with_is_taken_for_ours(
+def test_a_concurrent_start_by_somebody_else_counts_as_ours(
     world: MigrationWorld,
 ) -> None:
-    run = task.note_earlier_run(TASK_ARN)
+    run = task.record_earlier_run(TASK_ARN)
 
-    def be_quicker(number: int, when: str) -> None:
+    def start_first(number: int, when: str) -> None:
         if (number, when) == (0, "after"):
-            world.be_started()
+            world.start()
 
-    with watching([task.dms], be_quicker) as calls:
+    with watching([task.dms], start_first) as calls:
         task.start(run)
-    assert calls.made.count("StartReplicationTask") == 1, "DMS refused, and was not asked again"
+    assert calls.names.count("StartReplicationTask") == 1, "DMS refused, and we did not retry"
     assert world.task.starts == 1
 
 
-def test_a_start_that_dms_refuses_for_a_reason_of_its_own_is_an_error(
+def test_any_other_refusal_by_dms_is_an_error(
     world: MigrationWorld,
 ) -> None:
-    run = task.note_earlier_run(TASK_ARN)
-    world.task.status = "running"  # as it may be for a moment, before the run has a start date
+    run = task.record_earlier_run(TASK_ARN)
+    world.task.status = "running"  # briefly possible before the run has a start date
     with pytest.raises(task.dms.exceptions.InvalidResourceStateFault):
         task.start(run)
 
 
-def test_a_task_that_runs_already_is_left_alone(world: MigrationWorld) -> None:
-    world.be_started()
-    with pytest.raises(MigrationNotStarted, match="is running already"):
-        task.note_earlier_run(TASK_ARN)
+def test_a_task_that_is_already_running_is_left_alone(world: MigrationWorld) -> None:
+    world.start()
+    with pytest.raises(MigrationNotStarted, match="is already running"):
+        task.record_earlier_run(TASK_ARN)
 
 
-def test_a_task_that_does_not_exist_is_told(world: MigrationWorld) -> None:
-    run = task.note_earlier_run(TASK_ARN)
-    world.be_deleted()
+def test_a_task_that_does_not_exist_is_reported(world: MigrationWorld) -> None:
+    run = task.record_earlier_run(TASK_ARN)
+    world.delete()
     with pytest.raises(MigrationNotStarted, match="there is no replication task"):
-        task.note_earlier_run(TASK_ARN)
+        task.record_earlier_run(TASK_ARN)
     with pytest.raises(MigrationNotStarted, match="was deleted before it could be started"):
         task.start(run)
-    assert task.look(run)["reason"] == "the task was deleted"
+    assert task.check(run)["reason"] == "the task was deleted"
 
 
-def test_a_look_says_when_it_was(world: MigrationWorld) -> None:
-    run = task.note_earlier_run(TASK_ARN)
+def test_a_check_returns_its_time(world: MigrationWorld) -> None:
+    run = task.record_earlier_run(TASK_ARN)
     task.start(run)
-    standing = task.look(run)
-    assert standing["state"] == "under way"
-    looked_at = datetime.fromisoformat(standing["looked_at"])
-    assert datetime.now(UTC) - looked_at < timedelta(minutes=1)
+    status = task.check(run)
+    assert status["state"] == "under way"
+    checked_at = datetime.fromisoformat(status["checked_at"])
+    assert datetime.now(UTC) - checked_at < timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Answers that were recorded but not brought to their execution are counted, for an alarm."""
+"""Answers that were recorded but never reached their execution are counted, for an alarm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from patterns import callback_answers, callback_rows, callbacks, overdue
-from tests.interference import dying_at
+from tests.interference import crash_at
 from tests.patterns.waiting import Wait, waiting
 
 CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
@@ -27,42 +27,42 @@ def count() -> int:
     return int(overdue.handler({}, context)["overdue"])
 
 
-def die_after_intending() -> None:
-    with dying_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
+def crash_after_intend() -> None:
+    with crash_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
         callbacks.answer("the reference", YES)
 
 
-def test_an_answer_that_is_on_its_way_is_overdue_after_a_quarter_of_an_hour(wait: Wait) -> None:
-    die_after_intending()
-    wait.pass_time(overdue.LONGEST_INTENT_SECONDS)
+def test_an_answer_in_transit_is_overdue_after_15_minutes(wait: Wait) -> None:
+    crash_after_intend()
+    wait.pass_time(overdue.MAX_INTENT_SECONDS)
     assert count() == 0
     wait.pass_time(1)
     assert count() == 1
 
 
-def test_a_sender_that_comes_again_and_again_does_not_make_it_look_younger(wait: Wait) -> None:
+def test_redelivery_does_not_restart_the_15_minutes(wait: Wait) -> None:
     for _ in range(3):
-        die_after_intending()
-        wait.pass_time(overdue.LONGEST_INTENT_SECONDS / 2)
+        crash_after_intend()
+        wait.pass_time(overdue.MAX_INTENT_SECONDS / 2)
     assert count() == 1
 
 
-@pytest.mark.parametrize("what", ["open", "answered", "closed"])
-def test_nothing_else_is_overdue(wait: Wait, what: str) -> None:
-    if what == "answered":
+@pytest.mark.parametrize("state", ["open", "answered", "closed"])
+def test_a_row_in_any_other_state_is_not_overdue(wait: Wait, state: str) -> None:
+    if state == "answered":
         callbacks.answer("the reference", YES)
-    elif what == "closed":
-        callbacks.close("the reference", owner=wait.execution.arn, got=None)
-    wait.pass_time(2 * overdue.LONGEST_INTENT_SECONDS)
+    elif state == "closed":
+        callbacks.close("the reference", owner=wait.execution.arn, received=None)
+    wait.pass_time(2 * overdue.MAX_INTENT_SECONDS)
     assert count() == 0
 
 
-def test_cloudwatch_is_told_how_many_there_are(
+def test_the_count_is_published_as_a_cloudwatch_metric(
     wait: Wait, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count()
     (line,) = capsys.readouterr().out.splitlines()
-    told = json.loads(line)
-    assert told[overdue.METRIC] == [0]
-    assert told["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Dacapo"
-    assert told["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    metric = json.loads(line)
+    assert metric[overdue.METRIC] == [0]
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Dacapo"
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]

@@ -1,4 +1,4 @@
-"""References that leave the house: the same again for the same wait, and for no other."""
+"""A reference is stable for one wait and different for every other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scenarios.worlds.registry import reference_key
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"
 
 
-def test_the_same_wait_has_the_same_reference_and_every_other_another() -> None:
+def test_each_wait_has_a_stable_reference_of_its_own() -> None:
     with mock_aws(), reference_key():
         waits = [
             (Purpose.WEBHOOK, ARN, "transcript"),
@@ -26,14 +26,14 @@ def test_the_same_wait_has_the_same_reference_and_every_other_another() -> None:
             assert one != other
 
 
-def test_a_reference_fits_a_url_as_it_is() -> None:
+def test_a_reference_is_safe_in_a_url() -> None:
     with mock_aws(), reference_key():
         assert is_well_formed(derive(Purpose.WEBHOOK, ARN, "transcript"))
     for malformed in ("", "x" * 42, "x" * 44, "x" * 42 + "/", "é" * 43, "x" * 43 + "\n"):
         assert not is_well_formed(malformed)
 
 
-def test_what_is_stored_does_not_hold_the_reference_and_differs_by_purpose() -> None:
+def test_the_stored_name_hides_the_reference_and_differs_by_purpose() -> None:
     reference = "r" * 43
     names = {row_name(purpose, reference) for purpose in Purpose}
     assert len(names) == len(Purpose)

@@ -1,4 +1,4 @@
-"""The resolver takes DMS's event in its documented shape, and tells what became of it."""
+"""The resolver accepts DMS's event in its documented shape, and reports how it was handled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.parser import ValidationError
 
-from dacapo.simulation import Simulation
+from dacapo import Simulation
 from patterns import callbacks
 from patterns.event_callback import resolver
 from scenarios.worlds import beyond_moto
@@ -29,11 +29,11 @@ def handle(event: dict[str, Any]) -> Any:
 
 def test_an_event_that_nobody_waits_for_is_ignored() -> None:
     with migration_world():
-        assert handle(event()) == {"outcome": "ignored: nobody waits"}
+        assert handle(event()) == {"outcome": "ignored: no callback is waiting"}
 
 
-def test_an_event_that_is_no_ending_is_ignored_without_a_look_at_the_registry() -> None:
-    assert handle(event("REPLICATION_TASK_STARTED")) == {"outcome": "ignored: not an ending"}
+def test_an_event_that_is_not_final_is_ignored_without_reading_the_registry() -> None:
+    assert handle(event("REPLICATION_TASK_STARTED")) == {"outcome": "ignored: not a final event"}
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,19 @@ def test_an_event_that_is_no_ending_is_ignored_without_a_look_at_the_registry() 
         {"time": "yesterday"},
     ],
 )
-def test_an_event_of_another_shape_is_refused_loudly(broken: dict[str, Any]) -> None:
+def test_an_event_of_the_wrong_shape_raises(broken: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         handle(event(**broken) if broken else {})
 
 
-def test_members_that_aws_may_add_are_no_reason_to_refuse_an_event() -> None:
+def test_an_event_with_members_that_aws_may_add_is_accepted() -> None:
     with migration_world():
-        assert handle(event(new_member="x"))["outcome"] == "ignored: nobody waits"
+        assert handle(event(new_member="x"))["outcome"] == "ignored: no callback is waiting"
 
 
-def test_neither_log_nor_answer_holds_the_callback_id(caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_the_log_nor_the_result_contains_the_callback_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with Simulation(0, AT).running(), migration_world():
         callbacks.put(TASK_ARN, "c2VjcmV0", owner="me", deadline=9e9, not_before=0)
         outcome = handle(event())

@@ -1,4 +1,4 @@
-"""Rotating the signing key: at every moment, whatever dies, the agency's signature counts."""
+"""Rotating the signing key: the vendor's signature is accepted throughout, despite any crash."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from patterns.transient import TransientError
 from patterns.webhook_callback import keys, rotation
 from patterns.webhook_callback.keys import Keys
-from scenarios.worlds.transcription import FIRST_KEY, SECRET, Agency
-from tests.interference import dying_at, moments, watching
+from scenarios.worlds.transcription import FIRST_KEY, SECRET, Vendor
+from tests.interference import crash_at, moments, watching
 from tests.logs import listening
 from tests.patterns.test_webhook_endpoint import HEARTBEAT, ROW, status
 from tests.patterns.waiting import Wait, waiting
@@ -22,116 +22,116 @@ CLIENTS = [rotation.secrets_manager]
 
 
 @pytest.fixture
-def world() -> Iterator[tuple[Wait, Agency]]:
+def world() -> Iterator[tuple[Wait, Vendor]]:
     with waiting(ROW) as world:
         yield world
 
 
-def take(step: str, version: str = "v" * 32) -> None:
+def run(step: str, version: str = "v" * 32) -> None:
     context: Any = None
     event = {"Step": step, "SecretId": SECRET, "ClientRequestToken": version}
     rotation.handler(event, context)
 
 
 def stored() -> Keys:
-    answer = boto3.client("secretsmanager").get_secret_value(
+    response = boto3.client("secretsmanager").get_secret_value(
         SecretId=SECRET, VersionStage="AWSCURRENT"
     )
-    return Keys.model_validate_json(answer["SecretString"])
+    return Keys.model_validate_json(response["SecretString"])
 
 
-def assert_heard(agency: Agency) -> None:
-    """The agency's signature counts, for an environment that knows the keys and for a new one."""
-    assert status(HEARTBEAT, key=agency.key()) != 401
+def assert_accepted(vendor: Vendor) -> None:
+    """Assert that the vendor's signature is accepted, with cached keys and with fresh ones."""
+    assert status(HEARTBEAT, key=vendor.key()) != 401
     keys.forget()
-    assert status(HEARTBEAT, key=agency.key()) != 401
+    assert status(HEARTBEAT, key=vendor.key()) != 401
 
 
-def test_a_rotation_makes_a_new_key_and_keeps_the_old_one_for_a_while(
-    world: tuple[Wait, Agency],
+def test_a_rotation_creates_a_new_key_and_keeps_the_old_one_for_a_while(
+    world: tuple[Wait, Vendor],
 ) -> None:
     for step in STEPS:
-        take(step)
-    now = stored()
-    assert now.previous == FIRST_KEY != now.current
-    assert len(now.current) >= keys.SHORTEST_KEY
+        run(step)
+    new_keys = stored()
+    assert new_keys.previous == FIRST_KEY != new_keys.current
+    assert len(new_keys.current) >= keys.MIN_KEY_LENGTH
 
 
-def test_the_agency_is_heard_at_every_moment_of_a_rotation_and_after_it(
-    world: tuple[Wait, Agency],
+def test_the_vendors_signature_is_accepted_throughout_a_rotation_and_after_it(
+    world: tuple[Wait, Vendor],
 ) -> None:
-    wait, agency = world
+    wait, vendor = world
     for step in STEPS:
-        take(step)
-        assert_heard(agency)
+        run(step)
+        assert_accepted(vendor)
     for _ in range(6):
-        wait.pass_time(rotation.HANDOVER_SECONDS / 4)
-        assert_heard(agency)
-    assert agency.key() != FIRST_KEY, "the new key was never used"
+        wait.pass_time(rotation.ACTIVATION_DELAY_SECONDS / 4)
+        assert_accepted(vendor)
+    assert vendor.key() != FIRST_KEY, "the new key was never used"
     assert status(HEARTBEAT, key=FIRST_KEY) == 401
 
 
-@pytest.mark.parametrize("died_in", STEPS)
-def test_a_rotation_that_dies_at_any_call_is_taken_up_again_or_begun_anew(
-    world: tuple[Wait, Agency], died_in: str
+@pytest.mark.parametrize("crashing_step", STEPS)
+def test_a_rotation_that_crashes_at_any_call_can_be_resumed_or_restarted(
+    world: tuple[Wait, Vendor], crashing_step: str
 ) -> None:
-    wait, agency = world
-    for step in STEPS[: STEPS.index(died_in)]:
-        take(step)
+    wait, vendor = world
+    for step in STEPS[: STEPS.index(crashing_step)]:
+        run(step)
     with watching(CLIENTS) as calls:
-        take(died_in)
-    for number, moment in enumerate(moments(len(calls.made))):
+        run(crashing_step)
+    for number, moment in enumerate(moments(len(calls.names))):
         version = f"{number:032}"
-        for step in STEPS[: STEPS.index(died_in)]:
-            take(step, version)
-        with dying_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
-            take(died_in, version)
+        for step in STEPS[: STEPS.index(crashing_step)]:
+            run(step, version)
+        with crash_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
+            run(crashing_step, version)
         assert died
-        assert_heard(agency)
+        assert_accepted(vendor)
         again = version if number % 2 else f"{number:031}x"
         for step in STEPS:
-            take(step, again)
-        assert_heard(agency)
-        wait.pass_time(rotation.HANDOVER_SECONDS)
-        assert_heard(agency)
+            run(step, again)
+        assert_accepted(vendor)
+        wait.pass_time(rotation.ACTIVATION_DELAY_SECONDS)
+        assert_accepted(vendor)
         wait.pass_time(keys.OVERLAP_SECONDS)
 
 
-def test_every_step_may_come_twice(world: tuple[Wait, Agency]) -> None:
+def test_every_step_can_run_twice(world: tuple[Wait, Vendor]) -> None:
     for step in STEPS[:3]:
-        take(step)
-        take(step)
-    take("finishSecret")
+        run(step)
+        run(step)
+    run("finishSecret")
     key = stored().current
-    take("finishSecret")
+    run("finishSecret")
     assert stored().current == key
 
 
-def test_an_agency_that_can_not_be_told_the_key_stops_the_rotation_before_it_counts(
-    world: tuple[Wait, Agency],
+def test_a_rotation_stops_before_the_switch_if_the_key_cannot_be_announced(
+    world: tuple[Wait, Vendor],
 ) -> None:
-    _, agency = world
-    agency.refusals.append(503)
-    take("createSecret")
+    _, vendor = world
+    vendor.rejections.append(503)
+    run("createSecret")
     with pytest.raises(TransientError):
-        take("setSecret")
+        run("setSecret")
     assert stored().current == FIRST_KEY
-    assert_heard(agency)
+    assert_accepted(vendor)
 
 
-def test_a_version_that_does_not_follow_the_current_one_is_not_put_to_use(
-    world: tuple[Wait, Agency],
+def test_a_version_that_does_not_follow_the_current_one_is_rejected(
+    world: tuple[Wait, Vendor],
 ) -> None:
-    take("createSecret")
+    run("createSecret")
     boto3.client("secretsmanager").put_secret_value(
         SecretId=SECRET, SecretString=Keys(current="k" * 40).model_dump_json()
     )
     with pytest.raises(ValueError, match="does not follow"):
-        take("testSecret")
+        run("testSecret")
 
 
-def test_the_test_that_is_made_when_a_schedule_is_set_up_passes(
-    world: tuple[Wait, Agency],
+def test_the_test_step_passes_on_its_own_when_rotation_is_set_up(
+    world: tuple[Wait, Vendor],
 ) -> None:
     version = "t" * 32
     boto3.client("secretsmanager").put_secret_value(
@@ -140,20 +140,20 @@ def test_the_test_that_is_made_when_a_schedule_is_set_up_passes(
         SecretString=Keys(current=FIRST_KEY).model_dump_json(),
         VersionStages=["AWSPENDING"],
     )
-    take("testSecret", version)
-    assert_heard(world[1])
+    run("testSecret", version)
+    assert_accepted(world[1])
 
 
-def test_a_step_that_is_unknown_is_refused(world: tuple[Wait, Agency]) -> None:
-    with pytest.raises(ValueError, match="no such step: eraseSecret"):
-        take("eraseSecret")
+def test_an_unknown_step_is_rejected(world: tuple[Wait, Vendor]) -> None:
+    with pytest.raises(ValueError, match="unknown step: eraseSecret"):
+        run("eraseSecret")
 
 
-def test_no_key_is_logged(world: tuple[Wait, Agency]) -> None:
+def test_no_key_is_logged(world: tuple[Wait, Vendor]) -> None:
     with listening("rotation") as log:
         for step in STEPS:
-            take(step)
-    assert "rotation step taken" in log.text
+            run(step)
+    assert "rotation step completed" in log.text
     assert stored().current not in log.text
     assert FIRST_KEY not in log.text
     assert repr(stored()).count("key") == 0

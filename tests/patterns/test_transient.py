@@ -1,4 +1,4 @@
-"""Which errors are tried again."""
+"""The retry strategy retries transient errors and no others."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def client_error(code: str, status: int) -> ClientError:
         NotSentYet("later"),
     ],
 )
-def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
+def test_a_transient_error_is_retried(error: Exception) -> None:
     assert is_transient(error)
     assert retry_transient(error, 1).should_retry
-    assert not retry_transient(error, transient.MOST_ATTEMPTS).should_retry
+    assert not retry_transient(error, transient.MAX_ATTEMPTS).should_retry
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
         ValueError("x"),
     ],
 )
-def test_what_does_not_pass_is_not(error: Exception) -> None:
+def test_a_permanent_error_is_not_retried(error: Exception) -> None:
     assert not is_transient(error)
     assert not retry_transient(error, 1).should_retry

@@ -1,4 +1,4 @@
-"""The endpoint: who can't sign learns nothing, and who can is told what became of the answer."""
+"""The endpoint: unsigned requests learn nothing, signed ones learn how they were handled."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def event(
     reference: str = REFERENCE,
     signed: bytes | None = None,
 ) -> dict[str, Any]:
-    """A signed request, as the HTTP API hands it on."""
+    """Return a signed request, as the HTTP API sends it to the function."""
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
     path = f"/callbacks/{reference}"
     headers = signature.headers(
@@ -61,18 +61,18 @@ def event(
 
 def handle(event: dict[str, Any]) -> tuple[int, str]:
     context: Any = None
-    answer = endpoint.handler(event, context)
-    return answer["statusCode"], answer["body"]
+    response = endpoint.handler(event, context)
+    return response["statusCode"], response["body"]
 
 
 def status(message: Any = SUCCESS, **changes: Any) -> int:
     return handle(event(message, **changes))[0]
 
 
-# -- what a sender is told ------------------------------------------------------------------------
+# -- responses to the sender ----------------------------------------------------------------------
 
 
-def test_a_success_reaches_the_handler_as_it_was_sent(wait: Wait) -> None:
+def test_a_success_reaches_the_handler_unchanged(wait: Wait) -> None:
     assert status() == 200
     assert json.loads(wait.result or "") == TRANSCRIPT
     assert wait.row().state is State.DONE
@@ -85,20 +85,22 @@ def test_a_failure_reaches_the_handler_with_its_message(wait: Wait) -> None:
     assert wait.callback.callback_details.error.message == FAILURE["message"]
 
 
-def test_a_sign_of_life_is_passed_on_and_answers_nothing(wait: Wait) -> None:
+def test_a_heartbeat_is_delivered_and_answers_nothing(wait: Wait) -> None:
     assert status(HEARTBEAT) == 200
     assert wait.accepted() == ["heartbeat"]
     assert wait.row().state is State.OPEN
 
 
-def test_the_same_answer_again_is_fine_and_another_is_a_conflict(wait: Wait) -> None:
+def test_a_repeated_answer_is_accepted_and_a_different_one_is_a_conflict(wait: Wait) -> None:
     assert [status(), status(), status(FAILURE)] == [200, 200, 409]
     assert wait.accepted() == ["success"]
 
 
-def test_the_same_answer_in_other_words_is_the_same_answer(wait: Wait) -> None:
-    turned = json.dumps({"result": dict(reversed(TRANSCRIPT.items())), "kind": "success"}, indent=2)
-    assert [status(), status(turned.encode())] == [200, 200]
+def test_the_same_answer_in_another_serialization_is_the_same_answer(wait: Wait) -> None:
+    reordered = json.dumps(
+        {"result": dict(reversed(TRANSCRIPT.items())), "kind": "success"}, indent=2
+    )
+    assert [status(), status(reordered.encode())] == [200, 200]
 
 
 def test_an_answer_after_the_deadline_is_gone(wait: Wait) -> None:
@@ -108,12 +110,12 @@ def test_an_answer_after_the_deadline_is_gone(wait: Wait) -> None:
 
 
 @pytest.mark.parametrize("reference", ["x" * 43, "short", "x" * 44, "é" * 43])
-def test_a_reference_that_nobody_waits_under_is_not_found(wait: Wait, reference: str) -> None:
+def test_an_unknown_reference_is_not_found(wait: Wait, reference: str) -> None:
     assert status(reference=reference) == 404
     assert wait.accepted() == []
 
 
-def test_a_reference_for_another_purpose_answers_nothing_here(wait: Wait) -> None:
+def test_a_reference_for_another_purpose_is_not_found(wait: Wait) -> None:
     callbacks.put(
         row_name(Purpose.APPROVAL, "a" * 43), "id", owner="me", deadline=9e9, not_before=0
     )
@@ -121,7 +123,7 @@ def test_a_reference_for_another_purpose_answers_nothing_here(wait: Wait) -> Non
 
 
 @pytest.mark.parametrize("message", [SUCCESS, FAILURE, HEARTBEAT], ids=lambda m: m["kind"])
-def test_what_the_callback_api_can_not_take_now_is_asked_for_again(
+def test_the_sender_is_asked_to_retry_if_the_callback_api_throttles(
     wait: Wait, message: dict[str, Any]
 ) -> None:
     call = f"SendDurableExecutionCallback{str(message['kind']).capitalize()}"
@@ -131,7 +133,7 @@ def test_what_the_callback_api_can_not_take_now_is_asked_for_again(
     assert wait.accepted() == [message["kind"]]
 
 
-def test_a_table_that_throttles_is_asked_for_again(wait: Wait) -> None:
+def test_the_sender_is_asked_to_retry_if_the_table_throttles(wait: Wait) -> None:
     with Stubber(callback_rows.dynamodb) as table:
         table.add_client_error("update_item", "ProvisionedThroughputExceededException")
         assert status() == 503
@@ -139,7 +141,7 @@ def test_a_table_that_throttles_is_asked_for_again(wait: Wait) -> None:
     assert status() == 200
 
 
-# -- who may speak --------------------------------------------------------------------------------
+# -- authentication -------------------------------------------------------------------------------
 
 
 def without(header: str) -> dict[str, Any]:
@@ -148,21 +150,21 @@ def without(header: str) -> dict[str, Any]:
     return request
 
 
-REFUSED = {
+UNSIGNED = {
     "no signature": lambda: without("x-signature"),
     "no timestamp": lambda: without("x-timestamp"),
     "another key": lambda: event(key=OTHER_KEY),
     "another body": lambda: event(signed=b"{}"),
     "another path": lambda: event() | {"rawPath": "/callbacks/" + "x" * 43},
     "an empty signature": lambda: with_header("x-signature", ""),
-    "a signature that is no text": lambda: with_header("x-signature", "é\udc80"),
-    "a timestamp that is no number": lambda: with_header("x-timestamp", "²"),
-    "a timestamp that was changed": lambda: with_header("x-timestamp", str(int(time.time()) + 1)),
+    "a signature that is not text": lambda: with_header("x-signature", "é\udc80"),
+    "a timestamp that is not a number": lambda: with_header("x-timestamp", "²"),
+    "a changed timestamp": lambda: with_header("x-timestamp", str(int(time.time()) + 1)),
     "a body that is not base64": lambda: event() | {"isBase64Encoded": True, "body": "é"},
     "six minutes ago": lambda: event(at=time.time() - 360),
     "in six minutes": lambda: event(at=time.time() + 360),
-    "too large": lambda: event(b"x" * (endpoint.LARGEST_BODY_BYTES + 1), key=OTHER_KEY),
-    "nonsense": lambda: event(b"nonsense", key=OTHER_KEY),
+    "too large": lambda: event(b"x" * (endpoint.MAX_BODY_BYTES + 1), key=OTHER_KEY),
+    "an invalid body": lambda: event(b"nonsense", key=OTHER_KEY),
     "an unknown reference": lambda: event(reference="x" * 43, key=OTHER_KEY),
 }
 
@@ -173,35 +175,35 @@ def with_header(name: str, value: str) -> dict[str, Any]:
     return request
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_whatever_is_not_signed_gets_the_same_answer_and_nothing_is_looked_up(
-    wait: Wait, what: str
+@pytest.mark.parametrize("case", UNSIGNED)
+def test_every_unsigned_request_gets_the_same_response_and_causes_no_calls(
+    wait: Wait, case: str
 ) -> None:
     with watching(CLIENTS) as calls:
-        refused = handle(REFUSED[what]())
-    assert refused == (401, '{"statusCode":401,"message":"not signed"}')
-    assert calls.made == []
+        response = handle(UNSIGNED[case]())
+    assert response == (401, '{"statusCode":401,"message":"invalid signature"}')
+    assert calls.names == []
 
 
 @pytest.mark.parametrize("skew", [-300, 300])
-def test_a_clock_that_is_five_minutes_off_is_borne(wait: Wait, skew: int) -> None:
+def test_a_clock_that_is_five_minutes_off_is_tolerated(wait: Wait, skew: int) -> None:
     assert status(at=time.time() + skew) == 200
 
 
-def test_a_body_that_comes_in_base64_is_the_same_body(wait: Wait) -> None:
+def test_a_base64_body_is_decoded(wait: Wait) -> None:
     request = event()
     request["body"] = base64.b64encode(request["body"].encode()).decode()
     assert handle(request | {"isBase64Encoded": True})[0] == 200
 
 
-def test_a_body_that_is_too_large_is_refused_if_it_is_signed(wait: Wait) -> None:
-    padded = json.dumps(SUCCESS).encode().ljust(endpoint.LARGEST_BODY_BYTES)
+def test_a_signed_body_that_is_too_large_is_rejected(wait: Wait) -> None:
+    padded = json.dumps(SUCCESS).encode().ljust(endpoint.MAX_BODY_BYTES)
     assert status(padded + b" ") == 413
     assert status(padded) == 200
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "problem"),
     [
         (b"", "the body is not JSON"),
         (b"\xff", "the body is not JSON"),
@@ -213,20 +215,20 @@ def test_a_body_that_is_too_large_is_refused_if_it_is_signed(wait: Wait) -> None
         (b'{"kind": "success", "result": {"words": 1}}', "result.transcript: missing"),
         (
             b'{"kind": "success", "result": {"transcript": "x", "words": "1"}}',
-            "result.words: not as documented",
+            "result.words: invalid",
         ),
         (
             b'{"kind": "success", "result": {"transcript": "x", "words": 1e999}}',
-            "result.words: not as documented",
+            "result.words: invalid",
         ),
-        (b'{"kind": "failure", "message": ""}', "message: not as documented"),
+        (b'{"kind": "failure", "message": ""}', "message: invalid"),
     ],
 )
-def test_a_body_that_is_not_as_documented_is_refused_with_the_field_named(
-    wait: Wait, body: bytes, says: str
+def test_an_invalid_body_is_rejected_with_the_name_of_the_field(
+    wait: Wait, body: bytes, problem: str
 ) -> None:
     code, text = handle(event(body))
-    assert (code, json.loads(text)["message"]) == (400, says)
+    assert (code, json.loads(text)["message"]) == (400, problem)
     assert wait.row().state is State.OPEN
 
 
@@ -239,7 +241,9 @@ def rotate(**content: Any) -> None:
     )
 
 
-def test_during_a_rotation_both_keys_count_and_afterwards_the_new_one(wait: Wait) -> None:
+def test_both_keys_are_accepted_during_a_rotation_and_only_the_new_one_afterwards(
+    wait: Wait,
+) -> None:
     rotate(current=OTHER_KEY, previous=FIRST_KEY, since=time.time())
     assert status(HEARTBEAT, key=FIRST_KEY) == 200
     assert status(HEARTBEAT, key=OTHER_KEY) == 200
@@ -248,36 +252,36 @@ def test_during_a_rotation_both_keys_count_and_afterwards_the_new_one(wait: Wait
     assert status(HEARTBEAT, key=OTHER_KEY) == 200
 
 
-def test_a_key_that_was_rotated_since_it_was_fetched_is_fetched_again(wait: Wait) -> None:
+def test_a_key_that_was_rotated_since_it_was_cached_is_fetched_again(wait: Wait) -> None:
     assert status(HEARTBEAT) == 200
     rotate(current=OTHER_KEY)
     assert status(HEARTBEAT, key=OTHER_KEY) == 200
 
 
-def test_wrong_signatures_have_the_secret_fetched_once_a_minute_at_the_most(wait: Wait) -> None:
+def test_bad_signatures_cause_at_most_one_fetch_of_the_secret_a_minute(wait: Wait) -> None:
     status(HEARTBEAT)
     with watching([keys.provider.client]) as calls:
         for _ in range(5):
             assert status(key=OTHER_KEY) == 401
-    assert calls.made == ["GetSecretValue"]
+    assert calls.names == ["GetSecretValue"]
     wait.pass_time(60)
     with watching([keys.provider.client]) as calls:
         assert status(key=OTHER_KEY) == 401
-    assert calls.made == ["GetSecretValue"]
+    assert calls.names == ["GetSecretValue"]
 
 
-def test_right_signatures_have_the_secret_fetched_once_in_five_minutes(wait: Wait) -> None:
+def test_valid_signatures_cause_one_fetch_of_the_secret_in_five_minutes(wait: Wait) -> None:
     with watching([keys.provider.client]) as calls:
         for _ in range(6):
             assert status(HEARTBEAT) == 200
             wait.pass_time(59)
-    assert calls.made == ["GetSecretValue"]
+    assert calls.names == ["GetSecretValue"]
 
 
 @pytest.mark.parametrize(
     "content", [{}, {"current": ""}, {"current": "short"}, {"current": None}, ["no", "keys"]]
 )
-def test_without_keys_nobody_is_let_in_and_everybody_asked_to_come_again(
+def test_a_secret_without_valid_keys_rejects_everybody_with_a_503(
     wait: Wait, content: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     boto3.client("secretsmanager").put_secret_value(
@@ -285,16 +289,16 @@ def test_without_keys_nobody_is_let_in_and_everybody_asked_to_come_again(
     )
     with caplog.at_level(logging.ERROR):
         assert status(key="") == 503
-    assert [record.reason for record in caplog.records] == ["the secret does not hold keys"]  # type: ignore[attr-defined]
+    assert [record.reason for record in caplog.records] == ["the secret holds no valid keys"]  # type: ignore[attr-defined]
 
 
-def test_a_secret_that_can_not_be_read_lets_nobody_in(wait: Wait) -> None:
+def test_a_secret_that_cannot_be_read_rejects_everybody_with_a_503(wait: Wait) -> None:
     boto3.client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
     assert status() == 503
     assert wait.row().state is State.OPEN
 
 
-# -- anything at all ------------------------------------------------------------------------------
+# -- random requests ------------------------------------------------------------------------------
 
 texts = st.text(max_size=60)
 bodies = st.one_of(
@@ -330,7 +334,7 @@ def log() -> Iterator[Log]:
     method=st.sampled_from(["POST", "GET", "PUT", "OPTIONS", "HEAD", ""]),
 )
 @FEW
-def test_no_request_without_a_signature_answers_anything_or_ends_in_a_500(
+def test_a_random_unsigned_request_neither_answers_a_callback_nor_causes_a_500(
     wait: Wait,
     log: Log,
     body: str | None,
@@ -350,14 +354,14 @@ def test_no_request_without_a_signature_answers_anything_or_ends_in_a_500(
 
 @given(body=bodies, key=st.sampled_from([FIRST_KEY, OTHER_KEY]))
 @FEW
-def test_no_signed_body_ends_in_a_500_and_only_the_right_key_answers(
+def test_a_random_signed_body_causes_no_500_and_answers_only_with_the_right_key(
     wait: Wait, log: Log, body: bytes, key: str
 ) -> None:
-    before = len(wait.accepted())
+    number = len(wait.accepted())
     code, text = handle(event(body, key=key))
     assert code in ({200, 400, 409, 410} if key == FIRST_KEY else {401})
     if code != 200:
-        assert len(wait.accepted()) == before
+        assert len(wait.accepted()) == number
     assert_nothing_leaks(wait, text + log.text)
 
 

@@ -1,4 +1,4 @@
-"""What an order is, what the ledger takes and gives back, and what is asked of it at once."""
+"""Validation of orders, and the ledger: reservations, releases, retries, and races."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from dacapo.scenario import START
-from dacapo.simulation import Simulation
+from dacapo import START, Simulation
 from patterns.transient import TransientError, is_transient
-from patterns.workflow import begin, ledger, ledger_writes, logic, shop
-from patterns.workflow.ledger import Gone, TakenOtherwise
-from patterns.workflow.ledger_writes import Standing
+from patterns.workflow import ledger, ledger_writes, logic, shop, start
+from patterns.workflow.ledger import AlreadyPickedUp, ReservationConflict
+from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import InvalidOrder
 from scenarios.worlds.registry import dynamodb
 from scenarios.worlds.workflow import ORDER, STOCK, TABLE, Shop, shop_world
-from tests.interference import TurnTaking, dying_at, moments, orders
+from tests.interference import Interleaving, crash_at, interleavings, moments
 
 CLIENTS = [ledger_writes.dynamodb]
 KEY = "order#A-17#goods"
@@ -38,110 +37,112 @@ def stock() -> int:
 # -- orders ---------------------------------------------------------------------------------------
 
 
-def test_an_order_is_six_fields_and_no_more() -> None:
-    assert logic.order_of({**ORDER, "colour": "red"}) == ORDER
+def test_an_order_has_six_fields_and_others_are_ignored() -> None:
+    assert logic.parse_order({**ORDER, "color": "red"}) == ORDER
 
 
 @pytest.mark.parametrize("field", ORDER)
 @pytest.mark.parametrize("bad", [None, "", 0, -1, 1.5, True, 10**9, "x" * 201, [], {}], ids=repr)
-def test_a_field_that_is_bad_or_missing_is_named(field: str, bad: Any) -> None:
+def test_an_invalid_or_missing_field_is_named(field: str, bad: Any) -> None:
     rest = {name: value for name, value in ORDER.items() if name != field}
     for event in (rest, rest | {field: bad}):
         with pytest.raises(InvalidOrder, match=f"^{field}: "):
-            logic.order_of(event)
+            logic.parse_order(event)
 
 
 @pytest.mark.parametrize("event", [None, "A-17", 17, [ORDER]], ids=repr)
-def test_what_is_no_object_is_no_order(event: Any) -> None:
-    with pytest.raises(InvalidOrder, match="the event: give an object"):
-        logic.order_of(event)
+def test_an_event_that_is_not_an_object_is_rejected(event: Any) -> None:
+    with pytest.raises(InvalidOrder, match="event: must be an object"):
+        logic.parse_order(event)
 
 
 # -- the ledger -----------------------------------------------------------------------------------
 
 
-def test_what_is_taken_twice_under_one_key_is_taken_once(world: Shop) -> None:
-    assert ledger.take(KEY, STOCK, 2)
-    assert ledger.take(KEY, STOCK, 2)
+def test_a_repeated_reservation_with_the_same_key_reserves_once(world: Shop) -> None:
+    assert ledger.reserve(KEY, STOCK, 2)
+    assert ledger.reserve(KEY, STOCK, 2)
     assert stock() == 8
 
 
-def test_what_is_taken_again_is_taken_even_if_the_supply_is_empty_by_now(world: Shop) -> None:
-    assert ledger.take(KEY, STOCK, 10)
-    assert ledger.take(KEY, STOCK, 10)
+def test_a_repeated_reservation_succeeds_even_if_the_supply_is_now_empty(world: Shop) -> None:
+    assert ledger.reserve(KEY, STOCK, 10)
+    assert ledger.reserve(KEY, STOCK, 10)
     assert stock() == 0
 
 
 @pytest.mark.parametrize(("supply", "amount"), [(STOCK, 11), ("stock#unheard-of", 1)])
-def test_a_supply_gives_no_more_than_it_holds(world: Shop, supply: str, amount: int) -> None:
-    assert not ledger.take(KEY, supply, amount)
+def test_a_reservation_larger_than_the_supply_is_refused(
+    world: Shop, supply: str, amount: int
+) -> None:
+    assert not ledger.reserve(KEY, supply, amount)
     assert stock() == 10
     with pytest.raises(KeyError):
-        ledger.standing(KEY)
+        ledger.status(KEY)
 
 
 @pytest.mark.parametrize(("supply", "amount"), [(STOCK, 3), ("account#ada", 2)])
-def test_a_key_stands_for_one_thing(world: Shop, supply: str, amount: int) -> None:
-    ledger.take(KEY, STOCK, 2)
-    for act in (ledger.take, ledger.give_back):
-        with pytest.raises(TakenOtherwise):
+def test_a_key_belongs_to_one_reservation(world: Shop, supply: str, amount: int) -> None:
+    ledger.reserve(KEY, STOCK, 2)
+    for act in (ledger.reserve, ledger.release):
+        with pytest.raises(ReservationConflict):
             act(KEY, supply, amount)
     assert stock() == 8
 
 
-def test_what_is_given_back_twice_is_given_back_once(world: Shop) -> None:
-    ledger.take(KEY, STOCK, 2)
-    ledger.give_back(KEY, STOCK, 2)
-    ledger.give_back(KEY, STOCK, 2)
+def test_a_repeated_release_releases_once(world: Shop) -> None:
+    ledger.reserve(KEY, STOCK, 2)
+    ledger.release(KEY, STOCK, 2)
+    ledger.release(KEY, STOCK, 2)
     assert stock() == 10
-    assert ledger.standing(KEY) is Standing.GIVEN_BACK
+    assert ledger.status(KEY) is ReservationStatus.RELEASED
 
 
-def test_what_was_never_taken_is_not_given_back_and_can_not_be_taken_any_more(world: Shop) -> None:
-    """A call that was thought lost may come late: after everything was undone."""
-    ledger.give_back(KEY, STOCK, 2)
-    with pytest.raises(TakenOtherwise):
-        ledger.take(KEY, STOCK, 2)
+def test_releasing_what_was_never_reserved_only_blocks_a_later_reservation(world: Shop) -> None:
+    """A call that seemed lost may arrive late, after everything was compensated."""
+    ledger.release(KEY, STOCK, 2)
+    with pytest.raises(ReservationConflict):
+        ledger.reserve(KEY, STOCK, 2)
     assert stock() == 10
 
 
-def test_a_parcel_that_is_gone_can_not_be_cancelled(world: Shop) -> None:
+def test_a_parcel_that_was_picked_up_cannot_be_canceled(world: Shop) -> None:
     shop.book(ORDER)
-    world.be_picked_up()
-    with pytest.raises(Gone):
+    world.carrier_picks_up()
+    with pytest.raises(AlreadyPickedUp):
         shop.cancel(ORDER)
-    assert shop.withdraw_parcel(ORDER) is Standing.GONE
+    assert shop.withdraw_parcel(ORDER) is ReservationStatus.PICKED_UP
 
 
-@pytest.mark.parametrize("order", orders(2, 1))
-def test_a_late_taking_and_its_undoing_leave_nothing_held_in_any_order(
+@pytest.mark.parametrize("order", interleavings(2, 1))
+def test_a_late_reservation_and_its_release_leave_nothing_held_in_any_interleaving(
     world: Shop, order: str
 ) -> None:
-    """The undoing finds nothing and says so; if it is taken just then, the undoing comes again."""
-    results = TurnTaking(order).run(
-        CLIENTS, A=partial(ledger.give_back, KEY, STOCK, 2), B=partial(ledger.take, KEY, STOCK, 2)
+    """A release that finds nothing blocks the key; if it races the reservation, it is retried."""
+    results = Interleaving(order).run(
+        CLIENTS, A=partial(ledger.release, KEY, STOCK, 2), B=partial(ledger.reserve, KEY, STOCK, 2)
     )
     if isinstance(results["A"], Exception):
         assert is_transient(results["A"])
-        ledger.give_back(KEY, STOCK, 2)
+        ledger.release(KEY, STOCK, 2)
     assert stock() == 10
-    assert ledger.standing(KEY) is Standing.GIVEN_BACK
+    assert ledger.status(KEY) is ReservationStatus.RELEASED
 
 
-@pytest.mark.parametrize("move", shop.MOVES, ids=lambda move: move.name)
+@pytest.mark.parametrize("step", shop.STEPS, ids=lambda step: step.name)
 @pytest.mark.parametrize("moment", moments(1), ids=str)
-def test_a_move_that_died_is_made_once_when_it_is_made_again(
-    world: Shop, move: shop.Move, moment: Any
+def test_a_step_that_crashed_and_is_retried_takes_effect_once(
+    world: Shop, step: shop.SagaStep, moment: Any
 ) -> None:
-    for act in (move.do, move.undo):
-        with dying_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
+    for act in (step.action, step.compensation):
+        with crash_at(CLIENTS, moment) as crashes, pytest.raises(SystemExit):
             act(ORDER)
-        assert died
+        assert crashes
         act(ORDER)
-    assert [what.partition(" ")[2] for what in world.written] == ["held", "given back"]
+    assert [write.partition(" ")[2] for write in world.written] == ["held", "released"]
 
 
-def _cancelled(*codes: str) -> Mapping[str, Any]:
+def _canceled(*codes: str) -> Mapping[str, Any]:
     return {
         "service_error_code": "TransactionCanceledException",
         "modeled_fields": {"CancellationReasons": [{"Code": code} for code in codes]},
@@ -151,31 +152,33 @@ def _cancelled(*codes: str) -> Mapping[str, Any]:
 @pytest.mark.parametrize(
     "error",
     [
-        _cancelled("None", "TransactionConflict"),
-        _cancelled("ThrottlingError", "None"),
-        _cancelled("ConditionalCheckFailed", "ProvisionedThroughputExceeded"),
+        _canceled("None", "TransactionConflict"),
+        _canceled("ThrottlingError", "None"),
+        _canceled("ConditionalCheckFailed", "ProvisionedThroughputExceeded"),
         {"service_error_code": "TransactionInProgressException"},
     ],
     ids=str,
 )
-def test_what_passes_by_itself_is_tried_again(world: Shop, error: Mapping[str, Any]) -> None:
+def test_a_temporarily_canceled_transaction_is_a_transient_error(
+    world: Shop, error: Mapping[str, Any]
+) -> None:
     with Stubber(ledger_writes.dynamodb) as stubber:
         stubber.add_client_error("transact_write_items", **error)
         with pytest.raises(TransientError):
-            ledger.take(KEY, STOCK, 2)
+            ledger.reserve(KEY, STOCK, 2)
 
 
-def test_a_transaction_that_is_wrong_is_no_refusal(world: Shop) -> None:
+def test_an_invalid_transaction_is_an_error_and_not_a_refusal(world: Shop) -> None:
     with Stubber(ledger_writes.dynamodb) as stubber:
-        stubber.add_client_error("transact_write_items", **_cancelled("None", "ValidationError"))
+        stubber.add_client_error("transact_write_items", **_canceled("None", "ValidationError"))
         with pytest.raises(ledger_writes.dynamodb.exceptions.TransactionCanceledException):
-            ledger.take(KEY, STOCK, 2)
+            ledger.reserve(KEY, STOCK, 2)
 
 
-# -- asking for it --------------------------------------------------------------------------------
+# -- starting -------------------------------------------------------------------------------------
 
 
-def test_what_is_no_order_begins_nothing(world: Shop) -> None:
+def test_an_invalid_order_starts_nothing(world: Shop) -> None:
     context: Any = None
     with pytest.raises(InvalidOrder):
-        begin.handler({**ORDER, "cents": "49.00"}, context)
+        start.handler({**ORDER, "cents": "49.00"}, context)

@@ -1,4 +1,4 @@
-"""An execution that waits for a callback, whose row is open."""
+"""An execution that waits for a callback, with an open row in the registry."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import Operation
 
-from dacapo.scenario import START
+from dacapo import START, Simulation
 from dacapo.service.execution import Execution
-from dacapo.simulation import Simulation
 from patterns import callback_answers, callback_rows, callbacks
-from scenarios.worlds.transcription import Agency, transcription_world
+from scenarios.worlds.transcription import Vendor, transcription_world
 from tests.lab import handlers
 
 DAY_SECONDS = 24 * 3600
 
 
 class Wait:
-    """An execution that waits.
+    """An execution that waits for a callback.
 
     Parameters:
-        reference: what answers have to name.
+        reference: key that an answer has to name.
     """
 
     def __init__(self, simulation: Simulation, reference: str) -> None:
@@ -44,7 +43,7 @@ class Wait:
 
     @property
     def result(self) -> str | None:
-        """What the execution was given."""
+        """The result that the execution received."""
         assert self.callback.callback_details is not None
         return self.callback.callback_details.result
 
@@ -57,13 +56,15 @@ class Wait:
         callbacks.put(self.reference, self.callback_id, **(parameters | changes))
 
     def close(self) -> None:
-        """Do what the handler does once it is woken: write down which answer it got."""
+        """Close the row as the handler does when it resumes, with the answer that it received."""
         details = self.callback.callback_details
         assert details is not None
-        got = callback_answers.received(details.result)
+        received = callback_answers.received(details.result)
         if details.error is not None:
-            got = callback_answers.failure(details.error.message or "", details.error.type or "")
-        callbacks.close(self.reference, owner=self.execution.arn, got=got)
+            received = callback_answers.failure(
+                details.error.message or "", details.error.type or ""
+            )
+        callbacks.close(self.reference, owner=self.execution.arn, received=received)
 
     def row(self) -> callback_rows.Row:
         row = callback_rows.read(self.reference)
@@ -71,7 +72,7 @@ class Wait:
         return row
 
     def accepted(self) -> list[str]:
-        """The answers that the durable service took."""
+        """List the answers that the durable service accepted, by kind."""
         deliveries = self.simulation.service.callbacks.deliveries
         return [delivery.kind for delivery in deliveries if delivery.refused is None]
 
@@ -80,8 +81,8 @@ class Wait:
 
 
 @contextmanager
-def waiting(reference: str) -> Iterator[tuple[Wait, Agency]]:
-    """An execution that waits, in a world with an agency, a registry and a signing key."""
+def waiting(reference: str) -> Iterator[tuple[Wait, Vendor]]:
+    """Context manager with a waiting execution and a vendor, a registry, and a signing key."""
     simulation = Simulation(0, START)
-    with simulation.running(), transcription_world() as agency:
-        yield Wait(simulation, reference), agency
+    with simulation.running(), transcription_world() as world:
+        yield Wait(simulation, reference), world

@@ -1,1 +1,1 @@
-"""The two patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""
+"""Two patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""

@@ -1,4 +1,4 @@
-"""What both tests need: somewhere harmless for clients to point, and a task that DMS describes."""
+"""Shared by both tests: a harmless AWS configuration, and a stub for DMS."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.stub import Stubber
 
-# Clients are made when a pattern is imported, so region and credentials must be there before.
+# Importing a pattern creates its clients, so set the region and credentials first.
 os.environ.update(
     AWS_DEFAULT_REGION="us-east-1", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"
 )
@@ -14,8 +14,8 @@ os.environ.update(
 
 @pytest.fixture
 def dms() -> Iterator[Stubber]:
-    """A stub answers each call once, in order: a step that ran again would be noticed."""
-    from patterns.migration import task  # noqa: PLC0415 - after the environment
+    """Stub DMS: each response is used once, in order, so a step that runs twice is noticed."""
+    from patterns.migration import task  # noqa: PLC0415 - after the environment is set
 
     with Stubber(task.dms) as stubber:
         yield stubber

@@ -1,4 +1,4 @@
-"""Waiting for an event, with nothing but the official runner, moto and botocore's stubs."""
+"""Waiting for an event, with nothing but AWS's own runner, moto and botocore's stubs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ A_SECOND = WaitForCallbackConfig(timeout=Duration.from_seconds(1))
 
 
 class Run:
-    """An execution on the official runner, and how often its handler's body ran."""
+    """An execution on AWS's own runner that counts how often the handler's body runs."""
 
     def __init__(self) -> None:
         self.bodies = 0
-        # Without poll_interval, wait_for_callback looks once a second.
+        # Without poll_interval, wait_for_callback polls once a second.
         self.runner = DurableFunctionTestRunner(self._counted, poll_interval=0.05)
 
     def start(self) -> None:
         self.arn = self.runner.run_async(json.dumps({"task_arn": TASK_ARN}), 24 * 3600)
 
     def callback_id(self) -> str:
-        # wait_for_callback(name="event 1") names its callback so; the plain name finds nothing.
+        # wait_for_callback(name="event 1") gives its callback this name, not the plain one.
         return self.runner.wait_for_callback(self.arn, name="event 1 create callback id")
 
     def result(self) -> Any:
@@ -59,14 +59,14 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             yield run
 
 
-def test_an_answer_has_the_task_looked_at(run: Run, dms: Stubber) -> None:
+def test_an_answer_triggers_a_check_of_the_task(run: Run, dms: Stubber) -> None:
     script(dms, FINISHED)
     run.start()
     callback_id = run.callback_id()
     row = callback_rows.read(TASK_ARN)
     assert row is not None
-    assert row.callback_id == callback_id, "the id that was stored is not the one that is open"
-    run.runner.send_callback_success(callback_id, b'"look"')
+    assert row.callback_id == callback_id, "the stored ID is not the one that is open"
+    run.runner.send_callback_success(callback_id, b'"check"')
     assert json.loads(run.result().result)["tables_loaded"] == 12
     assert run.bodies == 2, "the handler was not replayed"
 
@@ -74,12 +74,12 @@ def test_an_answer_has_the_task_looked_at(run: Run, dms: Stubber) -> None:
 def test_a_failed_migration_fails_the_execution_with_its_reason(run: Run, dms: Stubber) -> None:
     script(dms, FAILED)
     run.start()
-    run.runner.send_callback_success(run.callback_id(), b'"look"')
+    run.runner.send_callback_success(run.callback_id(), b'"check"')
     assert run.result().error.message == "no space left"
     assert run.bodies == 2, "the handler was not replayed"
 
 
-def test_a_callback_that_is_failed_by_hand_fails_the_execution(run: Run, dms: Stubber) -> None:
+def test_a_failed_callback_fails_the_execution(run: Run, dms: Stubber) -> None:
     script(dms)
     run.start()
     run.runner.send_callback_failure(run.callback_id(), ErrorObject("enough", None, None, None))
@@ -89,10 +89,10 @@ def test_a_callback_that_is_failed_by_hand_fails_the_execution(run: Run, dms: St
     assert row.state == "CLOSED"
 
 
-def test_a_timeout_has_the_task_looked_at_and_waited_for_again(
+def test_a_timeout_triggers_a_check_and_another_wait(
     run: Run, dms: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # skip_time skips waits, not callback timeouts: those take real time, so make it short.
+    # skip_time skips waits but not callback timeouts: those take real time, so keep it short.
     monkeypatch.setattr(event_callback, "_WAIT", A_SECOND)
     script(dms, RUNNING, RUNNING, FINISHED)
     run.start()

@@ -1,4 +1,4 @@
-"""Polling, with nothing but the official runner and botocore's stubs."""
+"""Polling, with nothing but AWS's own runner and botocore's stubs."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FINISHED = RUNNING | {
 FAILED = RUNNING | {"Status": "failed", "LastFailureMessage": "no space left"}
 
 
-def script(dms: Stubber, *looks: dict[str, Any]) -> None:
+def script(dms: Stubber, *checks: dict[str, Any]) -> None:
     for before_the_start in (READY, READY):
         dms.add_response("describe_replication_tasks", {"ReplicationTasks": [before_the_start]})
     dms.add_response("start_replication_task", {})
-    for look in looks:
-        dms.add_response("describe_replication_tasks", {"ReplicationTasks": [look]})
+    for task in checks:
+        dms.add_response("describe_replication_tasks", {"ReplicationTasks": [task]})
 
 
 def run() -> tuple[Any, int]:
-    """The result, and how often the handler's body ran."""
+    """Run the handler; return its result, and how often its body ran."""
     bodies: list[int] = []
 
     def counted(event: Any, context: Any) -> Any:
@@ -52,16 +52,16 @@ def test_a_migration_is_polled_until_it_has_finished(dms: Stubber) -> None:
     assert bodies == 3, "the handler was not replayed"
 
 
-def test_a_migration_that_failed_fails_the_execution_with_its_reason(dms: Stubber) -> None:
+def test_a_failed_migration_fails_the_execution_with_its_reason(dms: Stubber) -> None:
     script(dms, RUNNING, FAILED)
     result, bodies = run()
     assert result.error.message == "no space left"
     assert bodies == 2, "the handler was not replayed"
 
 
-def test_a_poll_that_was_throttled_is_repeated(dms: Stubber) -> None:
+def test_a_throttled_poll_is_retried(dms: Stubber) -> None:
     script(dms, RUNNING)
-    for _ in range(2):  # boto3 tries once more by itself
+    for _ in range(2):  # boto3 retries once by itself
         dms.add_client_error("describe_replication_tasks", "ThrottlingException")
     dms.add_response("describe_replication_tasks", {"ReplicationTasks": [FINISHED]})
     result, _ = run()

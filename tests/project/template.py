@@ -1,4 +1,4 @@
-"""The template as CloudFormation would see it, for tests to look at."""
+"""The template as CloudFormation sees it, for tests."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from tools import sam
 
 ALIAS = "Aliaslive"
-"""What SAM appends to a function's name for its alias."""
+"""Suffix that SAM appends to a function's logical ID for its alias."""
 DURABLE = {
     "PollingFunction",
     "EventCallbackFunction",
     "WebhookCallbackFunction",
     "ApprovalFunction",
     "BatchImportFunction",
-    "LeedBookkeepingFunction",
+    "PostingBookkeepingFunction",
     "ScheduleFunction",
     "WorkflowFunction",
 }
@@ -45,13 +45,13 @@ def functions() -> dict[str, Any]:
     return of_type("AWS::Lambda::Function")
 
 
-def hand_made() -> set[str]:
-    """The functions that the durable ones replace, and that are deployed only if asked for."""
-    return {name for name in functions() if resources()[name].get("Condition") == "IsHandMade"}
+def baselines() -> set[str]:
+    """Return the baseline functions, which are deployed only on request."""
+    return {name for name in functions() if resources()[name].get("Condition") == "HasBaselines"}
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every policy that a role has of its own, with the role's name."""
+    """Yield every statement of inline and separate policies, with the role's or policy's name."""
     for name, role in of_type("AWS::IAM::Role").items():
         for policy in role.get("Policies", []):
             yield from ((name, s) for s in policy["PolicyDocument"]["Statement"])
@@ -64,7 +64,7 @@ def as_list(one_or_more: Any) -> list[Any]:
 
 
 def references(value: Any) -> Iterator[str]:
-    """The names that a part of the template refers to, be they resources or not."""
+    """Yield every name that a part of the template references, resource or not."""
     if isinstance(value, list):
         for part in value:
             yield from references(part)
@@ -77,19 +77,19 @@ def references(value: Any) -> Iterator[str]:
             case "Fn::GetAtt", _:
                 yield (part if isinstance(part, list) else part.split("."))[0]
             case "Fn::Sub", _:
-                text, given = part if isinstance(part, list) else (part, {})
-                yield from (name for name in _SUBSTITUTED.findall(text) if name not in given)
-                yield from references(given)
+                text, variables = part if isinstance(part, list) else (part, {})
+                yield from (name for name in _SUBSTITUTED.findall(text) if name not in variables)
+                yield from references(variables)
             case _:
                 yield from references(part)
 
 
 def dependencies(template: Mapping[str, Any]) -> dict[str, set[str]]:
-    """For each resource, the resources that CloudFormation has to make before it."""
+    """Return, for each resource, the resources that CloudFormation has to create before it."""
     everything = template["Resources"]
     return {
         name: {
-            *(found for found in references(resource) if found in everything),
+            *(target for target in references(resource) if target in everything),
             *as_list(resource.get("DependsOn", [])),
         }
         for name, resource in everything.items()

@@ -1,4 +1,4 @@
-"""What the world can call: four routes, throttled, logged without what must not be known."""
+"""The public API: four routes, throttled, and logged without secrets."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from patterns.approval import handler as approval
 from patterns.approval import page
-from patterns.fan_out import add_leed
+from patterns.fan_out import add_posting
 from patterns.webhook_callback import endpoint
 from patterns.webhook_callback import handler as webhook_callback
 from tests.project.template import ALIAS, functions, of_type
 from tools import sam
 
 LONGEST_REQUEST_SECONDS = 30
-"""After that an HTTP API gives up (API Gateway quotas)."""
+"""Maximum integration timeout of an HTTP API (API Gateway quotas)."""
 
 
-def test_a_url_that_the_code_appends_to_has_no_slash_at_the_end() -> None:
+def test_urls_that_the_code_extends_have_no_trailing_slash() -> None:
     for name, variable in (
         ("WebhookCallbackFunction", webhook_callback.URL_VARIABLE),
         ("ApprovalFunction", approval.URL_VARIABLE),
@@ -30,13 +30,13 @@ def test_a_url_that_the_code_appends_to_has_no_slash_at_the_end() -> None:
     (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
     assert stage["StageName"] == "$default"
     allowed = re.compile(sam.read()["Parameters"]["PartnerUrl"]["AllowedPattern"])
-    assert allowed.fullmatch("https://agency.example/v1")
-    assert not allowed.fullmatch("https://agency.example/v1/")
-    assert not allowed.fullmatch("http://agency.example")
+    assert allowed.fullmatch("https://vendor.example/v1")
+    assert not allowed.fullmatch("https://vendor.example/v1/")
+    assert not allowed.fullmatch("http://vendor.example")
 
 
 def routes() -> dict[tuple[str, str], str]:
-    """The API's methods and paths, each with the function that it calls."""
+    """Return the API's methods and paths, each with the function that it invokes."""
     (api,) = of_type("AWS::ApiGatewayV2::Api").values()
     return {
         (method.upper(), path): re.findall(
@@ -55,40 +55,40 @@ def routes_in(app: APIGatewayHttpResolver) -> set[tuple[str, str]]:
     }
 
 
-def test_the_api_has_the_routes_that_the_code_knows_and_no_others() -> None:
+def test_the_api_has_exactly_the_routes_in_the_code() -> None:
     assert routes() == {
         ("POST", "/callbacks/{reference}"): "WebhookEndpointFunction",
         ("GET", "/approvals/{reference}"): "ApprovalPageFunction",
         ("POST", "/approvals/{reference}"): "ApprovalPageFunction",
-        ("POST", "/leeds"): "AddLeedFunction",
+        ("POST", "/postings"): "AddPostingFunction",
     }
     apps = {
         "WebhookEndpointFunction": endpoint.app,
         "ApprovalPageFunction": page.app,
-        "AddLeedFunction": add_leed.app,
+        "AddPostingFunction": add_posting.app,
     }
     for name, app in apps.items():
-        assert routes_in(app) == {route for route, called in routes().items() if called == name}
+        assert routes_in(app) == {route for route, target in routes().items() if target == name}
 
 
-def test_only_the_route_that_can_send_mail_to_anybody_asks_who_is_there() -> None:
+def test_only_the_route_that_can_mail_any_address_requires_iam() -> None:
     (api,) = of_type("AWS::ApiGatewayV2::Api").values()
-    asks = {
+    security_of = {
         path: operation.get("security")
         for path, operations in api["Body"]["paths"].items()
         for operation in operations.values()
     }
-    # The others know their callers by a signature, or by the link that they were given.
-    assert {path for path, security in asks.items() if security} == {"/leeds"}
-    assert asks["/leeds"] == [{"AWS_IAM": []}]
+    # A signature or a secret link authenticates callers of the others.
+    assert {path for path, security in security_of.items() if security} == {"/postings"}
+    assert security_of["/postings"] == [{"AWS_IAM": []}]
 
 
-def test_the_url_of_the_hand_made_leeds_asks_who_is_there() -> None:
+def test_the_function_url_of_the_posting_baseline_requires_iam() -> None:
     (url,) = of_type("AWS::Lambda::Url").values()
     assert url["AuthType"] == "AWS_IAM"
 
 
-def test_what_anybody_can_call_is_throttled_and_bounded() -> None:
+def test_public_routes_are_throttled_and_bounded() -> None:
     (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
     assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] > 0
@@ -97,7 +97,7 @@ def test_what_anybody_can_call_is_throttled_and_bounded() -> None:
         assert functions()[name]["Timeout"] < LONGEST_REQUEST_SECONDS
 
 
-def test_the_access_log_never_holds_a_path_because_a_path_holds_a_reference() -> None:
+def test_the_access_log_never_has_a_path_because_paths_contain_references() -> None:
     (stage,) = of_type("AWS::ApiGatewayV2::Stage").values()
     settings = stage["AccessLogSettings"]
     assert json.loads(settings["Format"]) == {

@@ -1,4 +1,4 @@
-"""Before a build it is said what is missing, and after it what was built is compared."""
+"""Before a build, report what is missing; after it, compare the result with what was tested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOR_ARM64 = deploying.ELF + bytes(14) + deploying.ARM64
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project, built as it should be."""
+    """Create a project with a correct build."""
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     (tmp_path / "constraints.txt").write_text("# pins\nboto3==2.0\ntyping-extensions==4.1\n")
     (tmp_path / "src/patterns").mkdir(parents=True)
@@ -44,41 +44,41 @@ def artifact_in(root: Path) -> Path:
 
 
 def on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Let a script be all that is found as the runtime's interpreter."""
+    """Make a script the only interpreter of the runtime on PATH."""
     program = folder / "python3.13"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_the_interpreter_is_the_one_of_the_templates_runtime() -> None:
+def test_the_interpreter_is_that_of_the_templates_runtime() -> None:
     assert deploying.runtime() == "python3.13"
 
 
-def test_an_interpreter_that_is_not_there_is_named_with_the_reason(
+def test_a_missing_interpreter_is_reported_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    (found,) = deploying.interpreter()
-    assert found.startswith("sam build needs python3.13 on PATH, with pip, because")
-    assert found.endswith("; there is none")
+    (problem,) = deploying.interpreter()
+    assert problem.startswith("sam build needs python3.13 on PATH, with pip, because")
+    assert problem.endswith("; it was not found")
 
 
-def test_a_shim_of_an_interpreter_that_is_not_chosen_is_no_interpreter(
+def test_a_shim_of_an_unselected_interpreter_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_path(tmp_path, monkeypatch, "echo 'pyenv: python3.13: command not found' >&2; exit 127")
-    (found,) = deploying.interpreter()
-    assert found.endswith("says: pyenv: python3.13: command not found")
+    (problem,) = deploying.interpreter()
+    assert problem.endswith("does not work: pyenv: python3.13: command not found")
 
 
-def test_an_interpreter_that_works_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_working_interpreter_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_path(tmp_path, monkeypatch, "exit 0")
     assert deploying.interpreter() == []
     assert deploying.main("interpreter") == 0
 
 
-def test_a_missing_interpreter_is_printed_and_is_a_failure(
+def test_a_missing_interpreter_is_printed_and_fails_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -86,48 +86,50 @@ def test_a_missing_interpreter_is_printed_and_is_a_failure(
     assert "sam build needs python3.13" in capsys.readouterr().out
 
 
-def test_a_build_of_what_was_tested_is_fine(root: Path) -> None:
+def test_a_build_of_what_was_tested_passes(root: Path) -> None:
     assert deploying.built(root) == []
 
 
-def test_a_function_that_was_not_built_is_found(root: Path) -> None:
+def test_a_function_that_was_not_built_is_reported(root: Path) -> None:
     shutil.rmtree(artifact_in(root))
-    assert any("boto3 is missing" in found for found in deploying.built(root))
+    assert any("boto3 is missing" in problem for problem in deploying.built(root))
 
 
-def test_code_that_is_missing_or_old_is_found(root: Path) -> None:
+def test_missing_or_outdated_code_is_reported(root: Path) -> None:
     copy = artifact_in(root) / "patterns/handler.py"
     copy.write_text("old\n")
-    assert deploying.built(root) == ["AFunction: patterns/handler.py is missing, or not as in src"]
+    assert deploying.built(root) == [
+        "AFunction: patterns/handler.py is missing or differs from src"
+    ]
     copy.unlink()
     assert len(deploying.built(root)) == 1
 
 
-def test_a_package_that_is_not_the_tested_version_is_found(root: Path) -> None:
+def test_a_package_in_an_untested_version_is_reported(root: Path) -> None:
     artifact = artifact_in(root)
     (artifact / "typing_extensions-4.1.dist-info").rename(
         artifact / "typing_extensions-4.2.dist-info"
     )
     (artifact / "new-1.dist-info").mkdir()
     assert sorted(deploying.built(root)) == [
-        "AFunction: new is 1, but nothing was tested",
+        "AFunction: new is 1, but no version was tested",
         "AFunction: typing-extensions is 4.2, but 4.1 was tested",
     ]
 
 
-def test_a_library_for_another_machine_is_found(root: Path) -> None:
+def test_a_library_for_another_architecture_is_reported(root: Path) -> None:
     (artifact_in(root) / "fast.so").write_bytes(deploying.ELF + bytes(14) + b"\x3e\x00")
     assert deploying.built(root) == ["AFunction: fast.so is not for arm64"]
 
 
-def test_deploying_says_first_that_the_agencys_address_is_missing() -> None:
-    done = subprocess.run(
+def test_make_deploy_first_asks_for_a_missing_partner_url() -> None:
+    completed = subprocess.run(
         ["make", "--no-print-directory", "deploy", "PARTNER_URL="],
         cwd=deploying.ROOT,
         check=False,
         capture_output=True,
         text=True,
     )
-    assert done.returncode != 0
-    assert done.stdout.startswith("make deploy needs PARTNER_URL")
-    assert len(done.stdout.splitlines()) == 1
+    assert completed.returncode != 0
+    assert completed.stdout.startswith("make deploy needs PARTNER_URL")
+    assert len(completed.stdout.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What is installed where: three files that have to agree."""
+"""Three files that list dependencies agree with each other."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def requirements() -> list[Requirement]:
     return [r for r in map(Requirement, listed) if r.name != project()["name"]]
 
 
-def test_a_constraint_is_a_name_and_a_version_and_nothing_else() -> None:
+def test_a_constraint_is_only_a_name_and_a_version() -> None:
     assert pins()
     for line in lines_of("constraints.txt"):
         assert PIN.fullmatch(line), line
 
 
-def test_what_lambda_gets_is_what_was_tested_here() -> None:
+def test_lambda_gets_the_versions_that_were_tested() -> None:
     deployed = [Requirement(line) for line in lines_of("src/requirements.txt")]
     assert {r.name for r in deployed} >= {"aws-durable-execution-sdk-python", "boto3"}
     for requirement in deployed:
         assert str(requirement.specifier) == f"=={pins()[requirement.name]}"
 
 
-def test_the_sdk_that_lambda_gets_is_3_or_newer() -> None:
+def test_lambda_gets_version_3_of_the_sdk_or_newer() -> None:
     assert pins()["aws-durable-execution-sdk-python"].startswith("3.")
 
 

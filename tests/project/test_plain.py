@@ -1,4 +1,4 @@
-"""The tests to copy run without anything of this project but the patterns."""
+"""The tests to copy depend on nothing in this project except the patterns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDER = "tests/plain"
 OPTIONS = ("-q", "-p", "no:dacapo", "-p", "no:cacheprovider")
 LONGEST = 130
-"""Lines that still fit a page of text around them."""
+"""Maximum lines per file, so that a page of prose can quote it."""
 
 
-def test_they_pass_without_the_lab_its_plugin_and_any_other_conftest() -> None:
-    done = subprocess.run(
+@pytest.mark.prove
+def test_they_pass_without_the_lab_its_plugin_or_any_other_conftest() -> None:
+    completed = subprocess.run(
         [sys.executable, "-m", "pytest", *OPTIONS, "--confcutdir", FOLDER, FOLDER],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
@@ -25,12 +28,12 @@ def test_they_pass_without_the_lab_its_plugin_and_any_other_conftest() -> None:
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"\b[1-9]\d* passed", done.stdout)
-    assert "skipped" not in done.stdout
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert re.search(r"\b[1-9]\d* passed", completed.stdout)
+    assert "skipped" not in completed.stdout
 
 
-def test_they_import_nothing_of_the_lab_and_are_short() -> None:
+def test_they_import_nothing_from_the_lab_and_are_short() -> None:
     files = sorted((ROOT / FOLDER).glob("*.py"))
     assert files
     for file in files:

@@ -1,4 +1,4 @@
-"""The roles: each may do what its code calls, on what it calls it on, and nothing else."""
+"""Least privilege: each role allows exactly the calls that its code makes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.project.template import (
 )
 
 SAM_ATTACHES = {
-    # With DurableConfig, SAM attaches the first; with Tracing: Active, the second.
+    # SAM attaches the first for DurableConfig, the second for Tracing: Active.
     "AWSLambdaBasicDurableExecutionRolePolicy",
     "AWSXrayWriteOnlyAccess",
     "AWSLambdaBasicExecutionRole",
 }
 
 
-def test_every_function_has_a_role_of_its_own() -> None:
+def test_every_function_has_its_own_role() -> None:
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions().values()]
     assert len(set(roles)) == len(roles)
 
@@ -38,17 +38,18 @@ def test_no_policy_has_a_wildcard_resource_where_a_narrower_one_exists() -> None
         if "*" in as_list(statement["Resource"])
         for action in as_list(statement["Action"])
     }
-    # DescribeReplicationTasks knows no resources (service authorization reference).
+    # DescribeReplicationTasks supports no resource-level permissions (service authorization
+    # reference).
     assert wide == {"dms:DescribeReplicationTasks"}
 
 
-def test_no_policy_says_what_it_allows_by_saying_what_it_does_not() -> None:
+def test_every_statement_allows_explicitly_without_not_action_or_not_resource() -> None:
     for name, statement in statements():
         assert statement["Effect"] == "Allow", name
         assert not {"NotAction", "NotResource"} & statement.keys(), name
 
 
-def test_the_only_managed_policies_are_those_that_sam_attaches() -> None:
+def test_sam_attaches_the_only_managed_policies() -> None:
     attached = {
         str(arn).rsplit("/", 1)[-1].rstrip("'}]")
         for role in of_type("AWS::IAM::Role").values()
@@ -58,7 +59,7 @@ def test_the_only_managed_policies_are_those_that_sam_attaches() -> None:
     assert "AWSLambdaBasicDurableExecutionRolePolicy" in attached
 
 
-def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
+def test_each_role_allows_exactly_what_its_code_calls() -> None:
     actions: dict[str, set[str]] = {}
     for name, statement in statements():
         actions.setdefault(name, set()).update(as_list(statement["Action"]))
@@ -69,31 +70,31 @@ def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
         "lambda:GetDurableExecution",
     }
     objects = {"s3:GetObject", "s3:ListBucket"}
-    books = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
-    reads = {"sqs:GetQueueAttributes", "dynamodb:UpdateItem"}
-    itself = {"lambda:InvokeFunction"}
-    puts, finds = {"dynamodb:PutItem", "dynamodb:UpdateItem"}, {"dynamodb:GetItem"}
-    # Of what Lambda, EventBridge and Scheduler could not deliver.
-    keeps = {"sqs:SendMessage"}
+    ledger = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    readings = {"sqs:GetQueueAttributes", "dynamodb:UpdateItem"}
+    invokes = {"lambda:InvokeFunction"}
+    writes, reads = {"dynamodb:PutItem", "dynamodb:UpdateItem"}, {"dynamodb:GetItem"}
+    # Failed deliveries by Lambda, EventBridge and Scheduler.
+    dead_letters = {"sqs:SendMessage"}
     assert actions == {
-        "PollingFunctionRole": dms | keeps,
-        "EventCallbackFunctionRole": dms | puts | finds | keeps,
-        "EventCallbackAnswers": {"lambda:SendDurableExecutionCallbackSuccess"},
+        "PollingFunctionRole": dms | dead_letters,
+        "EventCallbackFunctionRole": dms | writes | reads | dead_letters,
+        "EventCallbackAnswerPolicy": {"lambda:SendDurableExecutionCallbackSuccess"},
         "ResolverFunctionRole": {
             "dynamodb:GetItem",
             "dynamodb:UpdateItem",
             "lambda:SendDurableExecutionCallbackSuccess",
             "sqs:SendMessage",
         },
-        "WebhookCallbackFunctionRole": puts
+        "WebhookCallbackFunctionRole": writes
         | {"kms:GenerateMac", "secretsmanager:GetSecretValue"}
-        | keeps,
+        | dead_letters,
         "WebhookEndpointFunctionRole": {
             "dynamodb:GetItem",
             "dynamodb:UpdateItem",
             "secretsmanager:GetSecretValue",
         },
-        "WebhookEndpointAnswers": {
+        "WebhookEndpointAnswerPolicy": {
             "lambda:SendDurableExecutionCallbackSuccess",
             "lambda:SendDurableExecutionCallbackFailure",
             "lambda:SendDurableExecutionCallbackHeartbeat",
@@ -104,57 +105,68 @@ def test_each_role_allows_what_its_code_calls_and_nothing_else() -> None:
             "secretsmanager:PutSecretValue",
             "secretsmanager:UpdateSecretVersionStage",
         }
-        | keeps,
-        "ApprovalFunctionRole": puts
+        | dead_letters,
+        "ApprovalFunctionRole": writes
         | {"kms:GenerateMac", "events:PutEvents", "ses:SendEmail"}
-        | keeps,
+        | dead_letters,
         "ApprovalPageFunctionRole": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "ApprovalPageAnswers": {"lambda:SendDurableExecutionCallbackSuccess"},
-        "OverdueFunctionRole": {"dynamodb:Scan"} | keeps,
-        "OverdueFunctionEveryQuarterOfAnHourRole": {"lambda:InvokeFunction"} | keeps,
-        "StarterFunctionRole": starts,
-        "BatchImportFunctionRole": objects | puts | keeps,
-        "BatchImportBeginFunctionRole": starts | keeps,
-        "AddLeedFunctionRole": {"dynamodb:UpdateItem"} | starts,
-        "LeedBookkeepingFunctionRole": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+        "ApprovalPageAnswerPolicy": {"lambda:SendDurableExecutionCallbackSuccess"},
+        "OverdueFunctionRole": {"dynamodb:Scan"} | dead_letters,
+        "OverdueFunctionEvery15MinutesRole": {"lambda:InvokeFunction"} | dead_letters,
+        "StartMigrationFunctionRole": starts,
+        "BatchImportFunctionRole": objects | writes | dead_letters,
+        "BatchImportStartFunctionRole": starts | dead_letters,
+        "AddPostingFunctionRole": {"dynamodb:UpdateItem"} | starts,
+        "PostingBookkeepingFunctionRole": {
+            "dynamodb:GetItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        }
         | {"ses:SendEmail", "lambda:InvokeFunction"}
-        | keeps,
-        "LeedMailFunctionRole": {"dynamodb:GetItem", "ses:SendEmail"},
-        "ScheduleFunctionRole": reads | keeps,
-        "ScheduleHandsOver": starts,
-        "ScheduleBeginFunctionRole": starts,
-        "WorkflowFunctionRole": books | keeps,
-        "WorkflowBeginFunctionRole": starts,
-        # By hand.
-        "PollingMachineRole": dms,
-        "PollingBeginFunctionRole": dms | {"dynamodb:PutItem"} | keeps,
-        "PollingLookFunctionRole": {"dms:DescribeReplicationTasks"}
+        | dead_letters,
+        "PostingMailFunctionRole": {"dynamodb:GetItem", "ses:SendEmail"},
+        "ScheduleFunctionRole": readings | dead_letters,
+        "ScheduleHandOverPolicy": starts,
+        "ScheduleStartFunctionRole": starts,
+        "WorkflowFunctionRole": ledger | dead_letters,
+        "WorkflowStartFunctionRole": starts,
+        # Baselines.
+        "PollingBaselineStateMachineRole": dms,
+        "PollingBaselineStartFunctionRole": dms | {"dynamodb:PutItem"} | dead_letters,
+        "PollingBaselineCheckFunctionRole": {"dms:DescribeReplicationTasks"}
         | {"dynamodb:Scan", "dynamodb:UpdateItem"}
-        | keeps,
-        "PollingLookFunctionEveryQuarterOfAnHourRole": {"lambda:InvokeFunction"} | keeps,
-        "TokenMachineRole": {"lambda:InvokeFunction"},
-        "TokenStartFunctionRole": dms | {"dynamodb:PutItem"},
-        "TokenResolveFunctionRole": {"dynamodb:GetItem"}
+        | dead_letters,
+        "PollingBaselineCheckFunctionEvery15MinutesRole": {"lambda:InvokeFunction"} | dead_letters,
+        "EventCallbackBaselineStateMachineRole": {"lambda:InvokeFunction"},
+        "EventCallbackBaselineStartFunctionRole": dms | {"dynamodb:PutItem"},
+        "EventCallbackBaselineResolverFunctionRole": {"dynamodb:GetItem"}
         | {"states:SendTaskFailure", "states:SendTaskSuccess"}
-        | keeps,
-        "BatchImportBeforeFunctionRole": objects | {"dynamodb:UpdateItem"} | keeps,
-        "BatchImportBeforeGoesOn": itself,
-        "LeedBeforeFunctionRole": {"dynamodb:GetItem", "dynamodb:PutItem"}
+        | dead_letters,
+        "BatchImportBaselineFunctionRole": objects | {"dynamodb:UpdateItem"} | dead_letters,
+        "BatchImportBaselineSelfInvokePolicy": invokes,
+        "PostingBaselineFunctionRole": {"dynamodb:GetItem", "dynamodb:PutItem"}
         | {"lambda:InvokeFunction"},
-        "LeedControllerFunctionRole": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+        "PostingBaselineControllerFunctionRole": {
+            "dynamodb:GetItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        }
         | {"ses:SendEmail"}
-        | keeps,
-        "ScheduleBeforeFunctionRole": reads | {"events:DescribeRule", "events:PutRule"} | keeps,
-        "StartBeforeFunctionRole": dms | keeps,
-        "StartBeforeGoesOn": itself,
-        "WorkflowBeforeFunctionRole": books | keeps,
-        "WorkflowBeforeGoesOn": itself,
-        "WorkflowSweepFunctionRole": {"dynamodb:Scan", "lambda:InvokeFunction"} | keeps,
-        "WorkflowSweepFunctionEveryHourRole": {"lambda:InvokeFunction"} | keeps,
+        | dead_letters,
+        "ScheduleBaselineFunctionRole": readings
+        | {"events:DescribeRule", "events:PutRule"}
+        | dead_letters,
+        "StartBaselineFunctionRole": dms | dead_letters,
+        "StartBaselineSelfInvokePolicy": invokes,
+        "WorkflowBaselineFunctionRole": ledger | dead_letters,
+        "WorkflowBaselineSelfInvokePolicy": invokes,
+        "WorkflowBaselineSweepFunctionRole": {"dynamodb:Scan", "lambda:InvokeFunction"}
+        | dead_letters,
+        "WorkflowBaselineSweepFunctionEveryHourRole": {"lambda:InvokeFunction"} | dead_letters,
     }
 
 
-def test_a_function_that_invokes_another_may_invoke_that_one_alone() -> None:
+def test_a_function_that_invokes_another_may_invoke_only_that_one() -> None:
     invoked = {
         (name, resource["Ref"].removesuffix(ALIAS))
         for name, statement in statements()
@@ -162,24 +174,24 @@ def test_a_function_that_invokes_another_may_invoke_that_one_alone() -> None:
         for resource in as_list(statement["Resource"])
     }
     assert invoked == {
-        ("StarterFunctionRole", "EventCallbackFunction"),
-        ("BatchImportBeginFunctionRole", "BatchImportFunction"),
-        ("AddLeedFunctionRole", "LeedBookkeepingFunction"),
-        ("LeedBookkeepingFunctionRole", "LeedMailFunction"),
-        ("ScheduleHandsOver", "ScheduleFunction"),
-        ("ScheduleBeginFunctionRole", "ScheduleFunction"),
-        ("WorkflowBeginFunctionRole", "WorkflowFunction"),
-        # By hand.
-        ("TokenMachineRole", "TokenStartFunction"),
-        ("BatchImportBeforeGoesOn", "BatchImportBeforeFunction"),
-        ("LeedBeforeFunctionRole", "LeedControllerFunction"),
-        ("StartBeforeGoesOn", "StartBeforeFunction"),
-        ("WorkflowBeforeGoesOn", "WorkflowBeforeFunction"),
-        ("WorkflowSweepFunctionRole", "WorkflowBeforeFunction"),
+        ("StartMigrationFunctionRole", "EventCallbackFunction"),
+        ("BatchImportStartFunctionRole", "BatchImportFunction"),
+        ("AddPostingFunctionRole", "PostingBookkeepingFunction"),
+        ("PostingBookkeepingFunctionRole", "PostingMailFunction"),
+        ("ScheduleHandOverPolicy", "ScheduleFunction"),
+        ("ScheduleStartFunctionRole", "ScheduleFunction"),
+        ("WorkflowStartFunctionRole", "WorkflowFunction"),
+        # Baselines.
+        ("EventCallbackBaselineStateMachineRole", "EventCallbackBaselineStartFunction"),
+        ("BatchImportBaselineSelfInvokePolicy", "BatchImportBaselineFunction"),
+        ("PostingBaselineFunctionRole", "PostingBaselineControllerFunction"),
+        ("StartBaselineSelfInvokePolicy", "StartBaselineFunction"),
+        ("WorkflowBaselineSelfInvokePolicy", "WorkflowBaselineFunction"),
+        ("WorkflowBaselineSweepFunctionRole", "WorkflowBaselineFunction"),
     }
 
 
-def test_who_answers_can_answer_the_callbacks_of_one_function_only() -> None:
+def test_each_role_can_answer_callbacks_of_only_one_function() -> None:
     answers = {
         (name, function)
         for name, statement in statements()
@@ -188,33 +200,33 @@ def test_who_answers_can_answer_the_callbacks_of_one_function_only() -> None:
         for function in [resource["Fn::Sub"]]
     }
     assert answers == {
-        ("EventCallbackAnswers", "${EventCallbackFunction.Arn}:*"),
+        ("EventCallbackAnswerPolicy", "${EventCallbackFunction.Arn}:*"),
         ("ResolverFunctionRole", "${EventCallbackFunction.Arn}:*"),
-        ("WebhookEndpointAnswers", "${WebhookCallbackFunction.Arn}:*"),
-        ("ApprovalPageAnswers", "${ApprovalFunction.Arn}:*"),
+        ("WebhookEndpointAnswerPolicy", "${WebhookCallbackFunction.Arn}:*"),
+        ("ApprovalPageAnswerPolicy", "${ApprovalFunction.Arn}:*"),
     }
 
 
-def test_each_policy_of_its_own_belongs_to_one_role() -> None:
+def test_each_separate_policy_belongs_to_one_role() -> None:
     roles = {name: policy["Roles"] for name, policy in of_type("AWS::IAM::Policy").items()}
     assert roles == {
-        "EventCallbackAnswers": [{"Ref": "EventCallbackFunctionRole"}],
-        "WebhookEndpointAnswers": [{"Ref": "WebhookEndpointFunctionRole"}],
-        "ApprovalPageAnswers": [{"Ref": "ApprovalPageFunctionRole"}],
-        "ScheduleHandsOver": [{"Ref": "ScheduleFunctionRole"}],
-        "BatchImportBeforeGoesOn": [{"Ref": "BatchImportBeforeFunctionRole"}],
-        "StartBeforeGoesOn": [{"Ref": "StartBeforeFunctionRole"}],
-        "WorkflowBeforeGoesOn": [{"Ref": "WorkflowBeforeFunctionRole"}],
+        "EventCallbackAnswerPolicy": [{"Ref": "EventCallbackFunctionRole"}],
+        "WebhookEndpointAnswerPolicy": [{"Ref": "WebhookEndpointFunctionRole"}],
+        "ApprovalPageAnswerPolicy": [{"Ref": "ApprovalPageFunctionRole"}],
+        "ScheduleHandOverPolicy": [{"Ref": "ScheduleFunctionRole"}],
+        "BatchImportBaselineSelfInvokePolicy": [{"Ref": "BatchImportBaselineFunctionRole"}],
+        "StartBaselineSelfInvokePolicy": [{"Ref": "StartBaselineFunctionRole"}],
+        "WorkflowBaselineSelfInvokePolicy": [{"Ref": "WorkflowBaselineFunctionRole"}],
     }
 
 
-def test_orders_belong_to_the_approval_function_alone() -> None:
+def test_only_the_approval_function_can_access_orders() -> None:
     orders = {"Fn::GetAtt": ["OrdersTable", "Arn"]}
     owners = {name for name, s in statements() if orders in as_list(s["Resource"])}
     assert owners == {"ApprovalFunctionRole"}
 
 
-def test_mail_is_sent_from_the_one_verified_address_only() -> None:
+def test_mail_comes_only_from_the_verified_address() -> None:
     identities = {name: s["Resource"] for name, s in statements() if s["Action"] == "ses:SendEmail"}
     assert len(identities) == 4
     for role, identity in identities.items():
@@ -223,7 +235,7 @@ def test_mail_is_sent_from_the_one_verified_address_only() -> None:
         assert variables["MAIL_SENDER"] == {"Ref": "MailSender"}
 
 
-def test_nobody_may_start_an_execution_but_those_who_start_it_by_name() -> None:
+def test_only_functions_that_start_executions_by_name_may_start_them() -> None:
     starters = {
         name
         for name, statement in statements()
@@ -231,17 +243,17 @@ def test_nobody_may_start_an_execution_but_those_who_start_it_by_name() -> None:
         and any(ref.removesuffix(ALIAS) in DURABLE for ref in references(statement["Resource"]))
     }
     assert starters == {
-        "StarterFunctionRole",
-        "BatchImportBeginFunctionRole",
-        "AddLeedFunctionRole",
-        "ScheduleBeginFunctionRole",
-        "ScheduleHandsOver",
-        "WorkflowBeginFunctionRole",
+        "StartMigrationFunctionRole",
+        "BatchImportStartFunctionRole",
+        "AddPostingFunctionRole",
+        "ScheduleStartFunctionRole",
+        "ScheduleHandOverPolicy",
+        "WorkflowStartFunctionRole",
     }
 
 
-def test_secrets_manager_may_call_the_rotation_for_this_secret_and_account_only() -> None:
-    permission = of_type("AWS::Lambda::Permission")["RotationFromSecretsManager"]
+def test_secrets_manager_may_invoke_the_rotation_only_for_this_secret_and_account() -> None:
+    permission = of_type("AWS::Lambda::Permission")["RotationPermission"]
     assert permission == {
         "FunctionName": {"Ref": f"RotationFunction{ALIAS}"},
         "Action": "lambda:InvokeFunction",
@@ -251,7 +263,7 @@ def test_secrets_manager_may_call_the_rotation_for_this_secret_and_account_only(
     }
 
 
-def test_every_permission_to_call_a_function_says_from_where() -> None:
+def test_every_invoke_permission_has_a_source_arn() -> None:
     permissions = of_type("AWS::Lambda::Permission")
     # Four routes, five rules, a rotation.
     assert len(permissions) == 10

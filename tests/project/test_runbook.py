@@ -1,4 +1,4 @@
-"""The runbook: what it tells somebody to type at night exists, and does no harm."""
+"""Every command, alarm and name in the runbook exists, and no command leaks a callback ID."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 from dacapo import run
 from patterns import callback_answers
 from patterns.approval import logic, outbox
-from patterns.event_callback.hint import LOOK
+from patterns.event_callback.hint import CHECK
 from patterns.webhook_callback import handler as webhook
 from patterns.webhook_callback.messages import Transcript
 from scenarios import webhook_callback
 from tools import cli_model, sam
-from tools.cli_model import Call, Command, Wrong, call_of, commands_in
+from tools.cli_model import Call, Command, InvalidCommand, call_of, commands_in
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -49,22 +49,22 @@ def alarms() -> set[str]:
 
 @cache
 def history() -> list[dict[str, Any]]:
-    """The history of an execution that waited for a callback, and got its answer."""
-    return run(webhook_callback.answered_soon).events
+    """Return the history of an execution whose callback was answered."""
+    return [event.to_api() for event in run(webhook_callback.answered_soon).events]
 
 
 def slugs() -> set[str]:
-    """The anchors that GitHub makes of the headings."""
+    """Return the anchors that GitHub derives from the headings."""
     headings = re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.service} {c.operation}")
-def test_every_command_is_one_that_the_cli_and_the_api_take(command: Command) -> None:
+def test_the_cli_and_the_api_accept_every_command(command: Command) -> None:
     call_of(command)
 
 
-def test_every_command_is_looked_at() -> None:
+def test_every_command_is_checked() -> None:
     assert len(COMMANDS) == len(re.findall(r"\baws [a-z]+ [a-z-]+", "\n".join(BLOCKS)))
 
 
@@ -75,30 +75,30 @@ def test_every_command_is_looked_at() -> None:
         ("aws lambda stop-execution", "no operation stop-execution"),
         ("aws lambda get-durable-execution --arn x", "no option --arn"),
         ("aws lambda get-durable-execution", 'Missing required parameter.*"DurableExecutionArn"'),
-        ("aws lambda get-durable-execution --durable-execution-arn", "a value is missing"),
-        (f"aws lambda {HISTORY} --durable-execution-arn x y", "0 files wanted"),
-        ("aws lambda invoke --function-name f", "1 files wanted"),
-        ("aws lambda invoke --function-name f --payload '{' x", "no JSON"),
-        ("aws lambda invoke --function-name f --invocation-type Later x", "Later is none of"),
+        ("aws lambda get-durable-execution --durable-execution-arn", "missing value"),
+        (f"aws lambda {HISTORY} --durable-execution-arn x y", "takes 0 files"),
+        ("aws lambda invoke --function-name f", "takes 1 files"),
+        ("aws lambda invoke --function-name f --payload '{' x", "invalid JSON"),
+        ("aws lambda invoke --function-name f --invocation-type Later x", "Later is not a valid"),
         ("aws lambda list-durable-executions-by-function --function-name f --statuses RUNNING SLOW",
-         "SLOW is none of"),
+         "SLOW is not a valid"),
         ("aws lambda stop-durable-execution --durable-execution-arn x --error '{\"Text\": \"\"}'",
          'Unknown parameter in Error: "Text"'),
         ("aws dynamodb scan --table-name t --expression-attribute-values '{\":a\": {\"N\": 1}}'",
          "Invalid type.*:a.N"),
         ("aws sqs receive-message --queue-url q --max-items 1", "no option --max-items"),
-        ("aws dynamodb scan --table-name t --query 'Items['", "no query"),
-        ("aws dynamodb scan --table-name t --output list", "no such output"),
+        ("aws dynamodb scan --table-name t --query 'Items['", "invalid query"),
+        ("aws dynamodb scan --table-name t --output list", "invalid output format"),
     ],
 )  # fmt: skip
-def test_a_wrong_command_is_found(text: str, complaint: str) -> None:
+def test_an_invalid_command_is_reported(text: str, complaint: str) -> None:
     (command,) = commands_in(f"X=$({text} | tail -1)")
     assert command.variable == "X"
-    with pytest.raises(Wrong, match=complaint):
+    with pytest.raises(InvalidCommand, match=complaint):
         call_of(command)
 
 
-def test_the_blocks_are_shell() -> None:
+def test_the_blocks_are_valid_shell() -> None:
     subprocess.run(["bash", "-n"], input="\n".join(BLOCKS), text=True, check=True)
 
 
@@ -109,14 +109,14 @@ def test_every_variable_is_set_before_it_is_used() -> None:
         assert set(re.findall(r"\$\{?([A-Z_]+)", block)) <= known, block
 
 
-def test_what_is_looked_up_in_the_stack_is_there() -> None:
+def test_every_name_looked_up_in_the_stack_exists() -> None:
     looked_up = re.findall(r"\$\((output|resource) (\w+)\)", RUNBOOK)
     assert {kind for kind, _ in looked_up} == {"output", "resource"}
     for kind, name in looked_up:
         assert name in template()["Outputs" if kind == "output" else "Resources"]
 
 
-def test_every_name_is_one_of_the_template_the_code_or_the_api() -> None:
+def test_every_name_is_from_the_template_the_code_or_the_api() -> None:
     known = {*template()["Resources"], *template()["Outputs"]}
     for path in (ROOT / "src").rglob("*.py"):
         known.update(CAMEL_CASE.findall(path.read_text()))
@@ -125,7 +125,7 @@ def test_every_name_is_one_of_the_template_the_code_or_the_api() -> None:
     assert set(CAMEL_CASE.findall(RUNBOOK)) - known == set()
 
 
-def test_every_alarm_has_its_entry_and_every_entry_leads_to_a_section() -> None:
+def test_every_alarm_has_an_entry_and_every_entry_links_to_a_section() -> None:
     section = RUNBOOK.partition("## 9. ")[2].partition("\n## ")[0]
     rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| `")]
     entries = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
@@ -135,13 +135,13 @@ def test_every_alarm_has_its_entry_and_every_entry_leads_to_a_section() -> None:
         assert re.search(r"\(#[\w-]+\)", row[-1]), row
 
 
-def test_the_links_within_the_page_lead_to_headings() -> None:
+def test_links_within_the_page_point_to_headings() -> None:
     links = re.findall(r"\]\(#([^)]+)\)", RUNBOOK)
     assert len(links) > 20
     assert set(links) - slugs() == set()
 
 
-def test_no_command_prints_a_callback_id_from_the_table() -> None:
+def test_no_command_prints_a_callback_id_from_a_table() -> None:
     on_tables = [command for command in COMMANDS if command.service == "dynamodb"]
     for command in on_tables:
         parameters = call_of(command).parameters
@@ -156,7 +156,7 @@ def test_no_command_prints_a_callback_id_from_a_history() -> None:
     assert "CallbackId" in str(history())
     for command, call in calls_of(HISTORY):
         if command.variable is None:
-            assert "query" in call.own
+            assert "query" in call.options
             assert "CallbackId" not in str(call.printed({"Events": history()}))
             assert webhook_id() not in str(call.printed({"Events": history()}))
 
@@ -166,7 +166,7 @@ def webhook_id() -> str:
     return str(started["CallbackStartedDetails"]["CallbackId"])
 
 
-def test_the_callback_that_is_waited_for_is_found_while_it_is_open() -> None:
+def test_the_open_callback_is_returned_only_while_it_is_open() -> None:
     [(_, call)] = [(c, call) for c, call in calls_of(HISTORY) if c.variable == "CALLBACK"]
     assert call.parameters["ReverseOrder"] is True
     answered = [e["EventType"] for e in history()].index("CallbackSucceeded")
@@ -174,16 +174,17 @@ def test_the_callback_that_is_waited_for_is_found_while_it_is_open() -> None:
     assert call.printed({"Events": history()[::-1]}) is None
 
 
-def test_the_answers_by_hand_are_what_the_handlers_take_and_what_the_doors_would_send() -> None:
-    given = [c.parameters["Result"] for _, c in calls_of("send-durable-execution-callback-success")]
-    hint, transcript, *decisions = given
-    assert hint == LOOK.body
+def test_manual_answers_match_what_the_handlers_accept_and_the_endpoints_send() -> None:
+    calls = calls_of("send-durable-execution-callback-success")
+    results = [call.parameters["Result"] for _, call in calls]
+    hint, transcript, *decisions = results
+    assert hint == CHECK.body
     assert Transcript.model_validate_json(transcript).words == 812
-    assert {logic.decision_of(decision) for decision in decisions} == set(logic.Decision)
-    assert [callback_answers.success(json.loads(text)).body for text in given] == given
+    assert {logic.parse_decision(decision) for decision in decisions} == set(logic.Decision)
+    assert [callback_answers.success(json.loads(text)).body for text in results] == results
 
 
-def test_the_keys_that_are_computed_by_hand_are_those_of_the_code() -> None:
+def test_keys_computed_manually_match_the_code() -> None:
     pipelines = re.findall(r"printf '%s [a-z_]+' .* sha256sum", "\n".join(BLOCKS))
     computed = [
         subprocess.check_output(["bash", "-c", f"EXECUTION=arn; {pipeline}"], text=True).split()[0]

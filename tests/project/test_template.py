@@ -1,4 +1,4 @@
-"""The template: what the patterns need to run, and no more than that."""
+"""The template has what the patterns need to run, and nothing more."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from typing import Any
 
 import pytest
 
-from dacapo.sdk_internals.installed import is_durable
-from patterns import callback_rows, mails, overdue, reference, starter
+from dacapo.sdk.installed import is_durable
+from patterns import callback_rows, mails, overdue, reference, start_migration
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
-from patterns.batch_import import begin as import_begin
 from patterns.batch_import import handler as batch_import
 from patterns.batch_import import logic, totals
-from patterns.event_callback import before as token_before
+from patterns.batch_import import start as import_start
+from patterns.event_callback import baseline as event_callback_baseline
 from patterns.event_callback import handler as event_callback
 from patterns.event_callback import resolver
-from patterns.fan_out import add_leed, leeds, subscribers
-from patterns.fan_out import before as leed_before
+from patterns.fan_out import add_posting, postings, subscribers
+from patterns.fan_out import baseline as fan_out_baseline
 from patterns.fan_out import handler as fan_out
 from patterns.fan_out.patience import CONFIRMATION_PAUSES
-from patterns.polling import before as polling_before
+from patterns.polling import baseline as polling_baseline
 from patterns.polling import handler as polling
-from patterns.schedule import before as schedule_before
-from patterns.schedule import begin as schedule_begin
+from patterns.schedule import baseline as schedule_baseline
+from patterns.schedule import start as schedule_start
 from patterns.schedule import work
-from patterns.schedule.plan import MOST_ROUNDS
+from patterns.schedule.plan import MAX_ROUNDS
 from patterns.webhook_callback import handler as webhook_callback
 from patterns.webhook_callback import keys, partner
-from patterns.workflow import before as workflow_before
-from patterns.workflow import before_state, ledger_writes
-from patterns.workflow import begin as workflow_begin
+from patterns.workflow import baseline as workflow_baseline
+from patterns.workflow import baseline_state, ledger_writes
 from patterns.workflow import handler as workflow
+from patterns.workflow import start as workflow_start
 from scenarios.worlds.beyond_moto import EVENT_IDS
 from tests.project.template import (
     ALIAS,
     DURABLE,
+    baselines,
     dependencies,
     expanded,
     functions,
-    hand_made,
     of_type,
     resources,
 )
@@ -62,11 +62,12 @@ def execution_timeout(function: str) -> int:
     return int(functions()[function]["DurableConfig"]["ExecutionTimeout"])
 
 
-def test_both_forms_of_the_template_are_clean() -> None:
+@pytest.mark.prove
+def test_both_forms_of_the_template_pass_the_lint() -> None:
     assert lint_template.findings() == []
 
 
-def test_the_lint_finds_what_is_wrong_in_the_expanded_form_only(
+def test_the_lint_reports_an_error_that_only_the_expanded_form_shows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     function = {
@@ -81,25 +82,25 @@ def test_the_lint_finds_what_is_wrong_in_the_expanded_form_only(
     as_written.write_text("Resources: {Topic: {Type: AWS::SNS::Topic}}")
     monkeypatch.setattr(sam, "TEMPLATE", as_written)
     monkeypatch.setattr(sam, "expand", lambda: broken)
-    (found,) = lint_template.findings()
-    assert "expanded" in found
-    assert "ExecutionTimeout" in found
+    (message,) = lint_template.findings()
+    assert "expanded" in message
+    assert "ExecutionTimeout" in message
 
 
-def test_nothing_has_to_be_made_before_itself() -> None:
+def test_the_resources_have_no_circular_dependencies() -> None:
     graph = dependencies(expanded())
     assert "WebhookEndpointFunctionAliaslive" in graph["HttpApi"]
     assert "HttpApi" in graph["WebhookCallbackFunction"]
-    assert "RotationFromSecretsManager" in graph["SigningSecretRotation"]
+    assert "RotationPermission" in graph["SigningSecretRotation"]
     graphlib.TopologicalSorter(graph).prepare()
 
 
-def test_the_endpoints_own_role_could_not_name_the_durable_function() -> None:
-    """Why `WebhookEndpointAnswers` is a policy of its own; and the test above would notice."""
+def test_naming_the_durable_function_in_the_endpoints_role_would_be_circular() -> None:
+    """The reason for a separate `WebhookEndpointAnswerPolicy`; also proves the test above works."""
     template = sam.expand()
-    answers = template["Resources"].pop("WebhookEndpointAnswers")["Properties"]
+    policy = template["Resources"].pop("WebhookEndpointAnswerPolicy")["Properties"]
     role = template["Resources"]["WebhookEndpointFunctionRole"]["Properties"]
-    role["Policies"].append({"PolicyDocument": answers["PolicyDocument"]})
+    role["Policies"].append({"PolicyDocument": policy["PolicyDocument"]})
     with pytest.raises(graphlib.CycleError):
         graphlib.TopologicalSorter(dependencies(template)).prepare()
 
@@ -110,24 +111,24 @@ def test_every_handler_can_be_imported() -> None:
         assert callable(handler_of(function))
 
 
-def test_the_durable_handlers_are_durable_and_the_others_are_not() -> None:
+def test_exactly_the_durable_functions_have_durable_handlers() -> None:
     for name, function in functions().items():
         has_durable_handler = is_durable(handler_of(function))
         assert has_durable_handler == ("DurableConfig" in function) == (name in DURABLE)
 
 
-def test_an_execution_may_last_longer_than_it_waits() -> None:
+def test_every_execution_timeout_exceeds_the_total_wait() -> None:
     waits = {
-        "PollingFunction": polling.PACE.most_polls * polling.PACE.longest_pause.to_seconds(),
-        "EventCallbackFunction": event_callback.MOST_WAITS
+        "PollingFunction": polling.PACE.max_polls * polling.PACE.max_delay.to_seconds(),
+        "EventCallbackFunction": event_callback.MAX_WAITS
         * event_callback.EVENT_TIMEOUT.to_seconds(),
         "WebhookCallbackFunction": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
         "ApprovalFunction": approval.ANSWER_TIMEOUT.to_seconds(),
-        "BatchImportFunction": logic.MOST_BATCHES * batch_import.PAUSE.to_seconds(),
-        "LeedBookkeepingFunction": sum(pause.to_seconds() for pause in CONFIRMATION_PAUSES),
-        # Each moment comes 90 minutes after the one before it at the latest.
-        "ScheduleFunction": MOST_ROUNDS * 90 * 60,
-        "WorkflowFunction": workflow.MOST_LOOKS * workflow.LOOK_EVERY.to_seconds(),
+        "BatchImportFunction": logic.MAX_BATCHES * batch_import.PAUSE.to_seconds(),
+        "PostingBookkeepingFunction": sum(pause.to_seconds() for pause in CONFIRMATION_PAUSES),
+        # Rounds are at most 90 minutes apart.
+        "ScheduleFunction": MAX_ROUNDS * 90 * 60,
+        "WorkflowFunction": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),
     }
     assert waits.keys() == DURABLE
     for name, seconds in waits.items():
@@ -148,7 +149,7 @@ def test_every_callback_timeout_is_shorter_than_its_functions_execution_timeout(
             assert 0 < timeout.to_seconds() < execution_timeout(name)
 
 
-def test_every_function_is_published_as_a_version_under_an_alias_when_anything_changes() -> None:
+def test_any_change_to_a_function_publishes_a_version_under_the_alias() -> None:
     template = sam.read()
     assert template["Globals"]["Function"]["AutoPublishAlias"] == "live"
     for name in functions():
@@ -156,12 +157,12 @@ def test_every_function_is_published_as_a_version_under_an_alias_when_anything_c
         assert f"{name}{ALIAS}" in resources()
 
 
-def test_no_function_has_a_name_of_its_own() -> None:
-    """A change of DurableConfig replaces the function, and two can't have one name."""
+def test_no_function_has_a_custom_name() -> None:
+    """A change to DurableConfig replaces the function, and two functions can't share a name."""
     assert all("FunctionName" not in function for function in functions().values())
 
 
-def test_nothing_has_a_name_that_a_second_stack_could_not_have() -> None:
+def test_no_name_conflicts_with_a_second_stack() -> None:
     for schedule in of_type("AWS::Scheduler::Schedule").values():
         assert "Name" not in schedule
     names = [rule["Name"] for rule in of_type("AWS::Events::Rule").values() if "Name" in rule]
@@ -174,10 +175,10 @@ def test_nothing_has_a_name_that_a_second_stack_could_not_have() -> None:
         assert own.isdisjoint(resource.get("Properties", {}))
 
 
-def test_every_function_runs_on_arm64_is_traced_and_logs_json_to_a_group_with_an_end() -> None:
+def test_every_function_runs_on_arm64_with_tracing_and_json_logs_that_expire() -> None:
     groups = of_type("AWS::Logs::LogGroup")
     own = {name: f["LoggingConfig"]["LogGroup"]["Ref"] for name, f in functions().items()}
-    assert {own.pop(name) for name in hand_made()} == {"HandMadeLogs"}
+    assert {own.pop(name) for name in baselines()} == {"BaselineLogs"}
     assert len(set(own.values())) == len(own)
     for function in functions().values():
         assert function["Architectures"] == ["arm64"]
@@ -186,7 +187,7 @@ def test_every_function_runs_on_arm64_is_traced_and_logs_json_to_a_group_with_an
         assert groups[function["LoggingConfig"]["LogGroup"]["Ref"]]["RetentionInDays"]
 
 
-def test_the_registry_expires_rows_can_be_restored_and_is_encrypted() -> None:
+def test_the_registry_expires_rows_and_is_recoverable_and_encrypted() -> None:
     table = of_type("AWS::DynamoDB::Table")["CallbacksTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
@@ -195,59 +196,58 @@ def test_the_registry_expires_rows_can_be_restored_and_is_encrypted() -> None:
     assert table["KeySchema"][0]["AttributeName"] == callback_rows.KEY
 
 
-def test_whatever_was_made_by_hand_is_deployed_only_if_it_is_asked_for() -> None:
-    assert sam.read()["Parameters"]["HandMade"]["Default"] == "no"
-    assert hand_made() == {
-        name for name, function in functions().items() if ".before." in function["Handler"]
-    } | {"StartBeforeFunction"}
-    assert {r["Condition"] for n, r in resources().items() if "Before" in n or "HandMade" in n} == {
-        "IsHandMade"
+def test_baselines_are_deployed_only_on_request() -> None:
+    assert sam.read()["Parameters"]["Baselines"]["Default"] == "no"
+    assert baselines() == {
+        name for name, function in functions().items() if "baseline." in function["Handler"]
     }
+    assert {r["Condition"] for n, r in resources().items() if "Baseline" in n} == {"HasBaselines"}
 
 
-def test_nothing_that_is_always_there_needs_what_was_made_by_hand() -> None:
+def test_no_required_resource_depends_on_a_baseline() -> None:
     graph = dependencies(expanded())
-    optional = {n for n, r in resources().items() if r.get("Condition") == "IsHandMade"}
+    optional = {n for n, r in resources().items() if r.get("Condition") == "HasBaselines"}
     assert len(optional) > 50
     assert not {n for n, needs in graph.items() if n not in optional and needs & optional}
 
 
-def test_a_state_machine_is_deployed_from_the_file_that_the_tests_run() -> None:
+def test_every_state_machine_is_deployed_from_the_file_that_the_tests_run() -> None:
     machines = {
         name: resource["Properties"]["DefinitionUri"]
         for name, resource in sam.read()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::StateMachine"
     }
     assert machines == {
-        "PollingMachine": "src/patterns/polling/before.asl.json",
-        "TokenMachine": "src/patterns/event_callback/before.asl.json",
+        "PollingBaselineStateMachine": "src/patterns/polling/baseline.asl.json",
+        "EventCallbackBaselineStateMachine": "src/patterns/event_callback/baseline.asl.json",
     }
-    token = of_type("AWS::StepFunctions::StateMachine")["TokenMachine"]
-    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / machines["TokenMachine"]).read_text()))
-    assert token["DefinitionSubstitutions"].keys() == used == {"StartFunction"}
+    name = "EventCallbackBaselineStateMachine"
+    deployed = of_type("AWS::StepFunctions::StateMachine")[name]
+    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / machines[name]).read_text()))
+    assert deployed["DefinitionSubstitutions"].keys() == used == {"StartFunction"}
 
 
-def test_the_schedules_function_may_start_itself_and_no_other_may() -> None:
+def test_only_the_schedule_function_may_invoke_itself_recursively() -> None:
     loops = {name for name, f in functions().items() if f.get("RecursiveLoop") == "Allow"}
     assert loops == {"ScheduleFunction"}
 
 
-def test_what_is_put_into_a_bucket_of_imports_is_told_and_seen_by_nobody_else() -> None:
+def test_import_buckets_send_events_and_block_public_access() -> None:
     buckets = of_type("AWS::S3::Bucket")
-    assert buckets.keys() == {"ImportsBucket", "HandMadeImportsBucket"}
+    assert buckets.keys() == {"ImportsBucket", "BaselineImportsBucket"}
     for bucket in buckets.values():
-        told = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
-        assert told == {"EventBridgeEnabled": True}
+        events = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
+        assert events == {"EventBridgeEnabled": True}
         assert all(bucket["PublicAccessBlockConfiguration"].values())
 
 
 def test_a_chunk_of_an_import_fits_into_an_invocation() -> None:
     seconds = functions()["BatchImportFunction"]["Timeout"]
-    slowest = logic.MIB  # a second
-    assert logic.BATCHES_IN_A_CHUNK * logic.BATCH_BYTES / slowest < seconds / 2
+    slowest = logic.MIB  # bytes per second
+    assert logic.BATCHES_PER_CHUNK * logic.BATCH_BYTES / slowest < seconds / 2
 
 
-def test_the_keys_of_the_tables_are_those_of_the_code() -> None:
+def test_the_table_keys_match_the_code() -> None:
     keys_of = {
         name: [key["AttributeName"] for key in table["KeySchema"]]
         for name, table in of_type("AWS::DynamoDB::Table").items()
@@ -257,17 +257,17 @@ def test_the_keys_of_the_tables_are_those_of_the_code() -> None:
         "OrdersTable": [orders.KEY],
         "TotalsTable": [totals.KEY],
         "ReadingsTable": [work.KEY, work.SORT_KEY],
-        "LeedsTable": [leeds.KEY],
+        "PostingsTable": [postings.KEY],
         "SubscribersTable": [subscribers.KEY, subscribers.SORT_KEY],
-        "TradesTable": [leeds.TRADES_KEY],
+        "TradesTable": [postings.TRADES_KEY],
         "ShopTable": [ledger_writes.KEY],
-        "MigrationsTable": [polling_before.KEY],
-        "TaskTokensTable": [token_before.KEY],
-        "WorkflowsTable": [before_state.KEY],
+        "MigrationsTable": [polling_baseline.KEY],
+        "TaskTokensTable": [event_callback_baseline.KEY],
+        "WorkflowsTable": [baseline_state.KEY],
     }
 
 
-def test_orders_are_kept_can_be_restored_and_are_encrypted() -> None:
+def test_orders_never_expire_and_are_recoverable_and_encrypted() -> None:
     table = of_type("AWS::DynamoDB::Table")["OrdersTable"]
     assert "TimeToLiveSpecification" not in table
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
@@ -275,17 +275,17 @@ def test_orders_are_kept_can_be_restored_and_are_encrypted() -> None:
     assert table["KeySchema"] == [{"AttributeName": orders.KEY, "KeyType": "HASH"}]
 
 
-def test_the_rule_brings_the_events_that_the_resolver_knows() -> None:
+def test_the_rule_matches_the_events_that_the_resolver_handles() -> None:
     rule = of_type("AWS::Events::Rule")["ResolverFunctionTaskStateChange"]
     assert rule["EventPattern"]["source"] == ["aws.dms"]
     assert rule["EventPattern"]["detail-type"] == ["DMS Replication Task State Change"]
-    assert set(rule["EventPattern"]["detail"]["eventType"]) == resolver.ENDINGS
-    assert set(EVENT_IDS) >= resolver.ENDINGS
+    assert set(rule["EventPattern"]["detail"]["eventType"]) == resolver.FINAL_EVENTS
+    assert set(EVENT_IDS) >= resolver.FINAL_EVENTS
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Ref": f"ResolverFunction{ALIAS}"}
 
 
-def test_the_variables_that_the_code_reads_are_the_ones_that_are_set() -> None:
+def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
     variables = {
         name: set(function.get("Environment", {}).get("Variables", {}))
         for name, function in functions().items()
@@ -293,18 +293,18 @@ def test_the_variables_that_the_code_reads_are_the_ones_that_are_set() -> None:
     registry, key = callback_rows.TABLE_VARIABLE, reference.KEY_VARIABLE
     controller = {
         subscribers.TABLE_VARIABLE,
-        leeds.TABLE_VARIABLE,
-        leeds.TRADES_VARIABLE,
+        postings.TABLE_VARIABLE,
+        postings.TRADES_VARIABLE,
         mails.SENDER_VARIABLE,
     }
-    secret, agency = keys.SECRET_VARIABLE, partner.URL_VARIABLE
+    secret, vendor = keys.SECRET_VARIABLE, partner.URL_VARIABLE
     assert variables == {
         "PollingFunction": set(),
         "EventCallbackFunction": {registry},
         "ResolverFunction": {registry},
-        "WebhookCallbackFunction": {registry, key, secret, agency, webhook_callback.URL_VARIABLE},
+        "WebhookCallbackFunction": {registry, key, secret, vendor, webhook_callback.URL_VARIABLE},
         "WebhookEndpointFunction": {registry, secret},
-        "RotationFunction": {secret, agency},
+        "RotationFunction": {secret, vendor},
         "ApprovalFunction": {
             registry,
             key,
@@ -315,47 +315,50 @@ def test_the_variables_that_the_code_reads_are_the_ones_that_are_set() -> None:
         },
         "ApprovalPageFunction": {registry},
         "OverdueFunction": {registry},
-        "StarterFunction": {starter.FUNCTION_VARIABLE},
+        "StartMigrationFunction": {start_migration.FUNCTION_VARIABLE},
         "BatchImportFunction": {totals.TABLE_VARIABLE},
-        "BatchImportBeginFunction": {import_begin.FUNCTION_VARIABLE},
-        "AddLeedFunction": {leeds.TABLE_VARIABLE, add_leed.BOOKKEEPING_VARIABLE},
-        "LeedBookkeepingFunction": {
+        "BatchImportStartFunction": {import_start.FUNCTION_VARIABLE},
+        "AddPostingFunction": {postings.TABLE_VARIABLE, add_posting.BOOKKEEPING_VARIABLE},
+        "PostingBookkeepingFunction": {
             *controller,
             fan_out.MAIL_FUNCTION_VARIABLE,
         },
-        "LeedMailFunction": {leeds.TABLE_VARIABLE, mails.SENDER_VARIABLE},
+        "PostingMailFunction": {postings.TABLE_VARIABLE, mails.SENDER_VARIABLE},
         "ScheduleFunction": {work.TABLE_VARIABLE, work.QUEUE_VARIABLE},
-        "ScheduleBeginFunction": {schedule_begin.FUNCTION_VARIABLE},
+        "ScheduleStartFunction": {schedule_start.FUNCTION_VARIABLE},
         "WorkflowFunction": {ledger_writes.TABLE_VARIABLE},
-        "WorkflowBeginFunction": {workflow_begin.FUNCTION_VARIABLE},
-        # By hand.
-        "PollingBeginFunction": {polling_before.TABLE_VARIABLE},
-        "PollingLookFunction": {polling_before.TABLE_VARIABLE},
-        "TokenStartFunction": {token_before.TABLE_VARIABLE},
-        "TokenResolveFunction": {token_before.TABLE_VARIABLE},
-        "BatchImportBeforeFunction": {totals.TABLE_VARIABLE},
-        "LeedBeforeFunction": {leeds.TABLE_VARIABLE, leed_before.CONTROLLER_VARIABLE},
-        "LeedControllerFunction": controller,
-        "ScheduleBeforeFunction": {
+        "WorkflowStartFunction": {workflow_start.FUNCTION_VARIABLE},
+        # Baselines.
+        "PollingBaselineStartFunction": {polling_baseline.TABLE_VARIABLE},
+        "PollingBaselineCheckFunction": {polling_baseline.TABLE_VARIABLE},
+        "EventCallbackBaselineStartFunction": {event_callback_baseline.TABLE_VARIABLE},
+        "EventCallbackBaselineResolverFunction": {event_callback_baseline.TABLE_VARIABLE},
+        "BatchImportBaselineFunction": {totals.TABLE_VARIABLE},
+        "PostingBaselineFunction": {postings.TABLE_VARIABLE, fan_out_baseline.CONTROLLER_VARIABLE},
+        "PostingBaselineControllerFunction": controller,
+        "ScheduleBaselineFunction": {
             work.TABLE_VARIABLE,
             work.QUEUE_VARIABLE,
-            schedule_before.RULE_VARIABLE,
-            schedule_before.CALENDAR_VARIABLE,
+            schedule_baseline.RULE_VARIABLE,
+            schedule_baseline.CALENDAR_VARIABLE,
         },
-        "StartBeforeFunction": set(),
-        "WorkflowBeforeFunction": {ledger_writes.TABLE_VARIABLE, before_state.TABLE_VARIABLE},
-        "WorkflowSweepFunction": {before_state.TABLE_VARIABLE, workflow_before.FUNCTION_VARIABLE},
+        "StartBaselineFunction": set(),
+        "WorkflowBaselineFunction": {ledger_writes.TABLE_VARIABLE, baseline_state.TABLE_VARIABLE},
+        "WorkflowBaselineSweepFunction": {
+            baseline_state.TABLE_VARIABLE,
+            workflow_baseline.FUNCTION_VARIABLE,
+        },
     }
 
 
-def test_the_starter_is_given_a_function_with_its_alias() -> None:
-    variables = functions()["StarterFunction"]["Environment"]["Variables"]
-    assert variables[starter.FUNCTION_VARIABLE] == {"Ref": f"EventCallbackFunction{ALIAS}"}
+def test_the_starter_receives_a_function_with_its_alias() -> None:
+    variables = functions()["StartMigrationFunction"]["Environment"]["Variables"]
+    assert variables[start_migration.FUNCTION_VARIABLE] == {"Ref": f"EventCallbackFunction{ALIAS}"}
 
 
-def test_the_first_secret_is_one_that_the_code_can_read() -> None:
+def test_the_code_can_read_the_generated_secret() -> None:
     generated = of_type("AWS::SecretsManager::Secret")["SigningSecret"]["GenerateSecretString"]
-    # Letters and digits; punctuation would have to be escaped somewhere.
+    # Letters and digits only; punctuation would need escaping somewhere.
     assert generated["ExcludePunctuation"] is True
     secret = {
         **json.loads(generated["SecretStringTemplate"]),
@@ -364,28 +367,28 @@ def test_the_first_secret_is_one_that_the_code_can_read() -> None:
     assert keys.Keys.model_validate(secret).accepted(0) == [secret["current"]]
 
 
-def test_the_secret_is_rotated_by_the_functions_alias_and_not_before_the_agency_has_it() -> None:
+def test_the_rotation_uses_the_functions_alias_and_waits_until_the_vendor_has_the_key() -> None:
     (rotation,) = of_type("AWS::SecretsManager::RotationSchedule").values()
     assert rotation["RotationLambdaARN"] == {"Ref": f"RotationFunction{ALIAS}"}
     assert rotation["RotateImmediatelyOnUpdate"] is False
     assert rotation["RotationRules"] == {"AutomaticallyAfterDays": 30}
 
 
-def test_the_key_of_the_references_makes_the_macs_that_the_code_asks_for() -> None:
+def test_the_reference_key_generates_the_macs_that_the_code_requests() -> None:
     (key,) = of_type("AWS::KMS::Key").values()
     assert (key["KeySpec"], key["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
 
 
-def test_the_overdue_answers_are_counted_as_often_as_they_become_overdue() -> None:
-    schedule = of_type("AWS::Scheduler::Schedule")["OverdueFunctionEveryQuarterOfAnHour"]
-    minutes = overdue.LONGEST_INTENT_SECONDS // 60
+def test_overdue_answers_are_counted_at_the_interval_at_which_they_become_overdue() -> None:
+    schedule = of_type("AWS::Scheduler::Schedule")["OverdueFunctionEvery15Minutes"]
+    minutes = overdue.MAX_INTENT_SECONDS // 60
     assert schedule["ScheduleExpression"] == f"rate({minutes} minutes)"
     assert schedule["Target"]["Arn"] == {"Ref": f"OverdueFunction{ALIAS}"}
 
 
-def test_the_outputs_name_functions_with_their_aliases() -> None:
+def test_the_outputs_reference_functions_by_alias() -> None:
     outputs = expanded()["Outputs"]
-    starters = {"StarterFunction", "ScheduleBeginFunction", "WorkflowBeginFunction"}
+    starters = {"StartMigrationFunction", "ScheduleStartFunction", "WorkflowStartFunction"}
     for name in DURABLE | starters:
         assert outputs[name]["Value"] == {"Ref": f"{name}{ALIAS}"}
     assert outputs.keys() == {
@@ -402,5 +405,5 @@ def test_the_outputs_name_functions_with_their_aliases() -> None:
         "ReferenceKey",
         "SigningSecret",
         "AlarmTopic",
-        *(of_type("AWS::SQS::Queue").keys() - {"HandMadeDeadLetters"}),
+        *(of_type("AWS::SQS::Queue").keys() - {"BaselineDeadLetterQueue"}),
     }

@@ -1,4 +1,4 @@
-"""The books of a leed: who is told, who is not, how often, and what it takes to find that out."""
+"""The bookkeeping of a job posting: who is notified, how often, at what cost, and what can fail."""
 
 from __future__ import annotations
 
@@ -8,49 +8,46 @@ from functools import partial
 
 import pytest
 
-from dacapo import Scenario
-from dacapo.pytest_plugin import Durable
-from dacapo.recording import Recording
-from dacapo.service import quotas
+from dacapo import Durable, Recording, Scenario, quotas
 from patterns import mails
-from patterns.fan_out import leeds, subscribers
-from patterns.fan_out.mailing import MAILS_AT_ONCE, MOST_SUBSCRIBERS
-from patterns.fan_out.patience import MOST_ATTEMPTS
-from scenarios import fan_out as stories
-from scenarios.worlds.marketplace import LEED_ID, SELLER, address, subscriber
-from tests.interference import Moment, dying_at, moments, watching
+from patterns.fan_out import postings, subscribers
+from patterns.fan_out.mailing import CONCURRENT_EMAILS, MAX_SUBSCRIBERS
+from patterns.fan_out.patience import MAX_ATTEMPTS
+from scenarios import fan_out as scenarios
+from scenarios.worlds.marketplace import POSTING_ID, SELLER, address, subscriber
+from tests.all_scenarios import SCENARIOS
+from tests.interference import Moment, crash_at, moments, watching
 from tests.scenarios.engines import only_in_virtual_time
-from tests.stories import STORIES
 
-CLIENTS = [leeds.dynamodb, subscribers.dynamodb, mails.client]
+CLIENTS = [postings.dynamodb, subscribers.dynamodb, mails.client]
 
 
 def only_where_invokes_are_quick(durable: Durable) -> None:
-    """Skip what shows nothing on AWS's runner that another test does not show there."""
+    """Skip a test that adds nothing on AWS's runner to what another test shows there."""
     only_in_virtual_time(durable, "takes five real seconds over an invoke in a branch")
 
 
-def with_readers(story: Scenario, readers: int) -> Scenario:
-    """The same story, with so many subscribers."""
-    world = story.world
+def with_readers(scenario: Scenario, readers: int) -> Scenario:
+    """Return the same scenario with another number of subscribers."""
+    world = scenario.world
     assert isinstance(world, partial)
-    return replace(story, world=partial(world, readers=readers))
+    return replace(scenario, world=partial(world, readers=readers))
 
 
-def assert_told(
-    recording: Recording, *numbers: int, unsubscribed: int = 0, not_told: int = 0
+def assert_notified(
+    recording: Recording, *numbers: int, unsubscribed: int = 0, not_notified: int = 0
 ) -> None:
-    """These subscribers were told, once each, and the result says so."""
+    """Assert that exactly these subscribers were notified once, and that the result says so."""
     assert len(recording.invocations) > 1, "nothing was replayed"
     assert recording.status == "SUCCEEDED", recording.error
-    assert recording.world.told == {address(number): 1 for number in numbers}
-    counts = (recording.result["told"], recording.result["unsubscribed"])
+    assert recording.world.notified == {address(number): 1 for number in numbers}
+    counts = (recording.result["notified"], recording.result["unsubscribed"])
     assert counts == (len(numbers), unsubscribed)
-    assert len(recording.result["not_told"]) == not_told
+    assert len(recording.result["not_notified"]) == not_notified
 
 
 def assert_fails(recording: Recording, message: str) -> None:
-    """It says which of the books could not be kept, and kept the others."""
+    """Assert that the error names the failed branches, and that the count succeeded."""
     assert len(recording.invocations) > 1, "nothing was replayed"
     assert recording.status == "FAILED"
     assert recording.error is not None
@@ -59,150 +56,154 @@ def assert_fails(recording: Recording, message: str) -> None:
     assert recording.world.counted == 1
 
 
-# -- who is told ----------------------------------------------------------------------------------
+# -- notifications --------------------------------------------------------------------------------
 
 
-def test_every_subscriber_and_the_seller_are_told_once_and_the_leed_is_counted(
+def test_every_subscriber_and_the_seller_are_notified_once_and_the_posting_is_counted(
     durable: Durable,
 ) -> None:
-    recording = durable.run(stories.all_are_told)
-    assert_told(recording, 0, 1, 2, 3)
-    assert recording.result["leed_id"] == LEED_ID
+    recording = durable.run(scenarios.all_are_notified)
+    assert_notified(recording, 0, 1, 2, 3)
+    assert recording.result["posting_id"] == POSTING_ID
     assert recording.result["is_confirmed"]
     assert recording.world.confirmed == {SELLER: 1}
     assert recording.world.counted == 1
 
 
-def test_a_trade_that_nobody_has_subscribed_to_is_no_failure(durable: Durable) -> None:
+def test_a_trade_without_subscribers_is_not_a_failure(durable: Durable) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.nobody_has_subscribed)
-    assert_told(recording)
+    recording = durable.run(scenarios.nobody_has_subscribed)
+    assert_notified(recording)
     assert recording.world.confirmed == {SELLER: 1}
 
 
-def test_who_unsubscribes_while_the_mails_go_out_is_left_in_peace(durable: Durable) -> None:
+def test_a_subscriber_who_unsubscribes_during_the_mailing_receives_no_email(
+    durable: Durable,
+) -> None:
     only_in_virtual_time(durable, "retries at once")
-    recording = durable.run(stories.one_has_unsubscribed)
-    assert_told(recording, unsubscribed=1)
+    recording = durable.run(scenarios.one_unsubscribes)
+    assert_notified(recording, unsubscribed=1)
     assert recording.operation("mail s-000").attempts > 1
 
 
-def test_a_refused_address_keeps_nobody_else_from_being_told_and_is_named(
+def test_a_rejected_address_is_listed_and_stops_no_other_email(
     durable: Durable,
 ) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.one_address_is_refused)
-    assert_told(recording, 1, 2, 3, not_told=1)
-    assert recording.result["not_told"] == [subscriber(0)]
-    assert recording.operation("mail s-000").attempts == 1, "refused is refused"
+    recording = durable.run(scenarios.one_address_is_refused)
+    assert_notified(recording, 1, 2, 3, not_notified=1)
+    assert recording.result["not_notified"] == [subscriber(0)]
+    assert recording.operation("mail s-000").attempts == 1, "a rejection is permanent"
 
 
-def test_a_leed_that_is_gone_is_confirmed_to_nobody_and_not_counted(durable: Durable) -> None:
+def test_a_deleted_posting_is_neither_confirmed_nor_counted(durable: Durable) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.leed_is_gone)
+    recording = durable.run(scenarios.posting_is_gone)
     assert recording.status == "SUCCEEDED"
     assert not recording.result["is_confirmed"]
     assert (recording.world.confirmed, recording.world.counted) == ({}, 0)
 
 
-def test_no_more_mails_are_under_way_at_once_than_ses_takes(durable: Durable) -> None:
+def test_no_more_emails_are_in_flight_than_ses_allows(durable: Durable) -> None:
     only_in_virtual_time(durable, "retries at once")
-    recording = durable.run(with_readers(stories.mail_is_throttled, MAILS_AT_ONCE + 2))
-    assert_told(recording, *range(MAILS_AT_ONCE + 2))
-    mailings = [recording.operation(f"mail {subscriber(n)}") for n in range(MAILS_AT_ONCE + 2)]
+    recording = durable.run(with_readers(scenarios.mail_is_throttled, CONCURRENT_EMAILS + 2))
+    assert_notified(recording, *range(CONCURRENT_EMAILS + 2))
+    mailings = [recording.operation(f"mail {subscriber(n)}") for n in range(CONCURRENT_EMAILS + 2)]
     under_way = [m for m in mailings if m.attempts > 1]
-    assert len(under_way) == MAILS_AT_ONCE, "the others began when SES was back"
+    assert len(under_way) == CONCURRENT_EMAILS, "the others start once SES is back"
 
 
-# -- what fails, and what does not with it --------------------------------------------------------
+# -- independent failures -------------------------------------------------------------------------
 
 
-def test_too_many_refused_addresses_end_the_mailing_and_the_numbers_are_told(
+def test_too_many_rejected_addresses_stop_the_mailing_and_the_error_has_the_numbers(
     durable: Durable,
 ) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.too_many_are_refused)
-    assert_fails(recording, "tell the subscribers: 2 of 4 mails failed, 1 may; no more were sent")
+    recording = durable.run(scenarios.too_many_are_refused)
+    assert_fails(
+        recording, "tell the subscribers: 2 of 4 emails failed (at most 1 may), so sending stopped"
+    )
     assert recording.world.confirmed == {SELLER: 1}
 
 
-def test_more_subscribers_than_fit_are_an_error_before_anybody_is_told(durable: Durable) -> None:
+def test_too_many_subscribers_are_an_error_before_the_first_email(durable: Durable) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.too_many_have_subscribed)
-    what = f"caricatures has more than {MOST_SUBSCRIBERS} subscribers; nobody was told"
-    assert_fails(recording, f"tell the subscribers: {what}")
-    assert recording.world.told == {}
+    recording = durable.run(scenarios.too_many_have_subscribed)
+    reason = f"caricatures has more than {MAX_SUBSCRIBERS} subscribers; no email was sent"
+    assert_fails(recording, f"tell the subscribers: {reason}")
+    assert recording.world.notified == {}
 
 
-def test_a_seller_whose_address_is_refused_is_asked_for_once_and_all_others_are_told(
+def test_a_rejected_seller_is_not_retried_and_all_subscribers_are_notified(
     durable: Durable,
 ) -> None:
-    recording = durable.run(stories.seller_is_refused)
-    assert_fails(recording, "confirm to the seller: SES refused the mail: MessageRejected")
-    assert recording.world.told == {address(0): 1}
+    recording = durable.run(scenarios.seller_is_refused)
+    assert_fails(recording, "confirm to the seller: SES refused the email: MessageRejected")
+    assert recording.world.notified == {address(0): 1}
     assert recording.operations_named("write to the seller 2") == []
 
 
-def test_a_mail_function_that_breaks_is_invoked_five_times_in_an_hour_and_a_half(
+def test_an_email_function_that_crashes_is_invoked_five_times_in_an_hour_and_a_half(
     durable: Durable,
 ) -> None:
     only_in_virtual_time(durable, "would wait in real time between two invokes in a branch")
-    recording = durable.run(stories.mail_function_breaks)
+    recording = durable.run(scenarios.mail_function_breaks)
     assert_fails(recording, "confirm to the seller: Runtime exited with error: signal: killed")
     invokes = [o for o in recording.operations if o.name.startswith("write to the seller")]
     assert [o.status for o in invokes] == ["FAILED"] * 5
-    assert recording.world.told == {address(0): 1}
+    assert recording.world.notified == {address(0): 1}
     assert 90 * 60 < recording.virtual_seconds < 120 * 60
 
 
-def test_mail_that_is_down_for_a_day_fails_in_both_branches_and_in_both_is_told(
+def test_a_day_without_mail_fails_both_branches_and_the_error_names_both(
     durable: Durable,
 ) -> None:
     only_in_virtual_time(durable, "retries at once")
-    recording = durable.run(stories.mail_is_down_for_a_day)
+    recording = durable.run(scenarios.mail_is_down_for_a_day)
     assert_fails(
         recording,
-        "tell the subscribers: 2 of 2 mails failed, 1 may; no more were sent; "
-        "confirm to the seller: the mail can't be sent now: TooManyRequestsException",
+        "tell the subscribers: 2 of 2 emails failed (at most 1 may), so sending stopped; "
+        "confirm to the seller: the email can't be sent now: TooManyRequestsException",
     )
 
 
-def test_an_event_that_is_no_leed_fails_with_the_field_named(durable: Durable) -> None:
-    recording = durable.run(stories.no_leed)
+def test_an_invalid_event_fails_with_the_field_named(durable: Durable) -> None:
+    recording = durable.run(scenarios.invalid_posting)
     assert recording.error is not None
-    assert (recording.error.type or "").endswith("InvalidLeed")
+    assert (recording.error.type or "").endswith("InvalidPosting")
     assert recording.error.message == "date: Field required"
     assert recording.operations == []
 
 
-# -- what comes again -----------------------------------------------------------------------------
+# -- retries and crashes --------------------------------------------------------------------------
 
 
-def test_a_client_that_posts_again_gets_the_same_leed_and_nobody_is_told_again(
+def test_a_repeated_request_returns_the_same_posting_and_notifies_nobody_again(
     durable: Durable,
 ) -> None:
     only_in_virtual_time(durable, "has no execution names")
-    recording = durable.run(stories.client_posts_again)
-    assert_told(recording, 0)
+    recording = durable.run(scenarios.client_posts_again)
+    assert_notified(recording, 0)
     assert recording.world.replies == [200]
     assert recording.others == [], "no second execution"
-    assert recording.world.leeds == 1
+    assert recording.world.postings == 1
 
 
-ONE_READER = with_readers(stories.all_are_told, 1)
+ONE_READER = with_readers(scenarios.all_are_notified, 1)
 CALLS = 6
-"""What a leed with one subscriber takes: count, list, look up, send; look up, send."""
+"""The calls for a posting with one subscriber: count, list, look up, send; look up, send."""
 
 
 @pytest.mark.parametrize("moment", moments(CALLS), ids=lambda m: f"{m[1]} {m[0]}")
-def test_whoever_dies_at_any_call_all_are_told_and_a_second_mail_has_the_key_of_the_first(
+def test_a_crash_at_any_call_skips_nobody_and_a_duplicate_email_has_the_same_key(
     durable: Durable, moment: Moment
 ) -> None:
-    """SES takes no token, so a mail may come twice; the count is conditional, so it does not."""
+    """SES accepts no token, so an email may be sent twice. The conditional count stays exact."""
     only_in_virtual_time(durable, "can't crash a handler")
-    with dying_at(CLIENTS, moment) as died:
+    with crash_at(CLIENTS, moment) as crashes:
         recording = durable.run(ONE_READER)
-    assert died
+    assert crashes
     assert recording.status == "SUCCEEDED"
     letters = recording.world.office.letters
     assert {letter.to for letter in letters} == {address(0), SELLER}
@@ -211,39 +212,39 @@ def test_whoever_dies_at_any_call_all_are_told_and_a_second_mail_has_the_key_of_
     assert recording.world.counted == 1
 
 
-def test_a_leed_with_one_subscriber_is_six_calls(durable: Durable) -> None:
+def test_a_posting_with_one_subscriber_makes_six_calls(durable: Durable) -> None:
     only_in_virtual_time(durable, "calls from several threads")
     with watching(CLIENTS) as calls:
         durable.run(ONE_READER)
-    assert sorted(calls.made) == sorted(
+    assert sorted(calls.names) == sorted(
         ["TransactWriteItems", "Query", "GetItem", "SendEmail", "GetItem", "SendEmail"]
     )
-    assert len(calls.made) == CALLS
+    assert len(calls.names) == CALLS
 
 
-# -- what it takes --------------------------------------------------------------------------------
+# -- quotas and privacy ---------------------------------------------------------------------------
 
 
 def charged(durable: Durable, readers: int) -> int:
-    """Operations of the worst day: every mail is tried to the last."""
-    return durable.run(with_readers(stories.mail_is_down_for_a_day, readers)).charged_operations
+    """Return the operations charged on the worst day, when every email uses all its attempts."""
+    return durable.run(with_readers(scenarios.mail_is_down_for_a_day, readers)).charged_operations
 
 
-def test_as_many_subscribers_as_it_takes_fit_the_quota_even_if_each_mail_is_tried_to_the_last(
+def test_the_maximum_of_subscribers_fits_the_quota_even_if_each_email_uses_all_its_attempts(
     durable: Durable,
 ) -> None:
     only_in_virtual_time(durable, "charges nothing")
     alone, with_one = charged(durable, 0), charged(durable, 1)
-    assert with_one - alone == 1 + MOST_ATTEMPTS == 10
+    assert with_one - alone == 1 + MAX_ATTEMPTS == 10
     retries_of_other_steps = 3 * 5
-    most = alone + retries_of_other_steps + MOST_SUBSCRIBERS * (with_one - alone)
+    most = alone + retries_of_other_steps + MAX_SUBSCRIBERS * (with_one - alone)
     assert most <= quotas.OPERATIONS
 
 
-def test_as_many_subscribers_as_it_takes_are_told(durable: Durable) -> None:
+def test_the_maximum_of_subscribers_is_notified(durable: Durable) -> None:
     only_in_virtual_time(durable, "takes minutes for so many")
-    recording = durable.run(with_readers(stories.all_are_told, MOST_SUBSCRIBERS))
-    assert_told(recording, *range(MOST_SUBSCRIBERS))
+    recording = durable.run(with_readers(scenarios.all_are_notified, MAX_SUBSCRIBERS))
+    assert_notified(recording, *range(MAX_SUBSCRIBERS))
     listed = recording.operation("list the subscribers").payload or ""
     assert len(listed) * 20 < quotas.PAYLOAD_BYTES
 
@@ -251,18 +252,16 @@ def test_as_many_subscribers_as_it_takes_are_told(durable: Durable) -> None:
 @pytest.mark.parametrize(
     "name", ["one_address_is_refused", "seller_is_refused", "mail_is_down_for_a_day"]
 )
-def test_no_address_is_part_of_what_is_recorded_of_an_execution(
-    durable: Durable, name: str
-) -> None:
+def test_no_recording_of_an_execution_contains_an_address(durable: Durable, name: str) -> None:
     only_in_virtual_time(durable, "has no history")
     assert SELLER.endswith("@home.example")
-    recording = durable.run(STORIES[f"fan_out {name}"])
+    recording = durable.run(SCENARIOS[f"fan_out {name}"])
     assert "@" not in json.dumps(recording.to_json())
 
 
 def test_every_operation_has_a_name_of_its_own(durable: Durable) -> None:
     only_where_invokes_are_quick(durable)
-    recording = durable.run(stories.all_are_told)
+    recording = durable.run(scenarios.all_are_notified)
     paths = [operation.path for operation in recording.operations]
     assert all(operation.name for operation in recording.operations)
     assert len(set(paths)) == len(paths)

@@ -1,4 +1,4 @@
-"""Polling: every way in which the migration can end, and what it took to find out."""
+"""Polling: every outcome of a migration, and how many polls it takes to notice."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from dacapo import Scenario
-from dacapo.pytest_plugin import Durable
-from dacapo.recording import Recording
+from dacapo import Durable, Recording, Scenario
 from patterns.migration import task
 from patterns.polling import handler as polling
-from scenarios import polling as stories
-from tests.interference import dying_at, moments, watching
+from scenarios import polling as scenarios
+from tests.interference import crash_at, moments, watching
 
 FINISHED = {"tables_loaded": 12, "reason": "FULL_LOAD_ONLY_FINISHED"}
 
 
 def assert_replayed(recording: Recording) -> None:
-    """A guard: the handler's body ran more than once, else nothing was replayed."""
+    """Assert that the handler's body ran more than once: otherwise nothing was replayed."""
     assert len(recording.invocations) > 1
 
 
@@ -30,89 +28,91 @@ def error_of(recording: Recording) -> tuple[str, str]:
     return name, recording.error.message or ""
 
 
-@pytest.mark.parametrize("story", [stories.finishes, stories.finishes_again])
-def test_a_migration_that_finishes_gives_what_it_loaded(durable: Durable, story: Scenario) -> None:
-    recording = durable.run(story)
+@pytest.mark.parametrize("scenario", [scenarios.finishes, scenarios.finishes_again])
+def test_a_finished_migration_returns_the_number_of_tables_loaded(
+    durable: Durable, scenario: Scenario
+) -> None:
+    recording = durable.run(scenario)
     assert_replayed(recording)
     assert recording.result.items() >= FINISHED.items()
     assert recording.world.task.starts == 1
 
 
 @pytest.mark.parametrize(
-    ("story", "reason"),
+    ("scenario", "reason"),
     [
-        (stories.loses_tables, "3 tables failed to load (FULL_LOAD_ONLY_FINISHED)"),
-        (stories.fails, "Last Error Task error notification received: no space"),
-        (stories.is_stopped, "the task was stopped at 40 % (NORMAL)"),
-        (stories.is_deleted, "the task was deleted"),
+        (scenarios.loses_tables, "3 tables failed to load (FULL_LOAD_ONLY_FINISHED)"),
+        (scenarios.fails, "Last Error Task error notification received: no space"),
+        (scenarios.task_stopped, "the task was stopped at 40 % (NORMAL)"),
+        (scenarios.task_deleted, "the task was deleted"),
     ],
 )
-def test_a_migration_that_fails_fails_the_execution_with_the_services_reason(
-    durable: Durable, story: Scenario, reason: str
+def test_a_failed_migration_fails_the_execution_with_the_reason_from_dms(
+    durable: Durable, scenario: Scenario, reason: str
 ) -> None:
-    recording = durable.run(story)
+    recording = durable.run(scenario)
     assert_replayed(recording)
     assert error_of(recording) == ("MigrationFailed", reason)
 
 
-def test_a_migration_that_never_ends_runs_out_of_polls_and_says_so(durable: Durable) -> None:
-    recording = durable.run(stories.never_ends)
+def test_a_migration_that_never_ends_runs_out_of_polls(durable: Durable) -> None:
+    recording = durable.run(scenarios.never_ends)
     name, message = error_of(recording)
     assert name == "MigrationUnfinished"
-    assert message.endswith("still runs after 120 polls")
+    assert message.endswith("is still running after 120 polls")
     poll = recording.operation("wait until it has ended")
-    assert poll.attempts == polling.PACE.most_polls
+    assert poll.attempts == polling.PACE.max_polls
 
 
-def test_a_task_that_somebody_else_runs_is_not_started_and_not_waited_for(
+def test_a_task_that_is_already_running_is_neither_started_nor_waited_for(
     durable: Durable,
 ) -> None:
-    recording = durable.run(stories.runs_already)
+    recording = durable.run(scenarios.already_running)
     name, message = error_of(recording)
     assert name == "MigrationNotStarted"
-    assert message.endswith("is running already, for somebody else")
+    assert message.endswith("is already running, started elsewhere")
     assert [o.name for o in recording.operations] == ["note the earlier run"]
 
 
-def test_a_poll_that_dms_throttles_is_not_the_end_of_the_wait(durable: Durable) -> None:
-    recording = durable.run(stories.dms_throttles)
+def test_a_throttled_poll_does_not_end_the_wait(durable: Durable) -> None:
+    recording = durable.run(scenarios.dms_throttles)
     assert recording.status == "SUCCEEDED"
-    assert recording.world.task.throttled_looks == 0, "DMS never throttled"
+    assert recording.world.task.throttled_checks == 0, "DMS never throttled"
 
 
-def test_the_pause_between_two_polls_grows_to_a_quarter_of_an_hour(durable: Durable) -> None:
+def test_the_delay_between_polls_grows_to_15_minutes(durable: Durable) -> None:
     if durable.engine != "sim":
         pytest.skip("the official runner's times are not exact")
-    recording = durable.run(stories.finishes)
+    recording = durable.run(scenarios.finishes)
     starts = [invocation.started for invocation in recording.invocations]
-    pauses = [later - earlier for earlier, later in pairwise(starts)]
-    assert pauses == sorted(pauses)
-    assert pauses[0] == timedelta(minutes=1)
-    assert pauses[-1] == timedelta(minutes=15)
+    delays = [later - earlier for earlier, later in pairwise(starts)]
+    assert delays == sorted(delays)
+    assert delays[0] == timedelta(minutes=1)
+    assert delays[-1] == timedelta(minutes=15)
 
 
-def test_every_poll_is_an_invocation_and_an_operation_that_is_charged(durable: Durable) -> None:
-    recording = durable.run(stories.finishes)
+def test_every_poll_is_an_invocation_and_a_charged_operation(durable: Durable) -> None:
+    recording = durable.run(scenarios.finishes)
     polls = recording.operation("wait until it has ended").attempts
     assert len(recording.invocations) == polls
     assert recording.charged_operations == 1 + 2 + 1 + polls
 
 
-def test_whoever_dies_at_any_call_of_dms_starts_the_task_once_and_finds_its_end(
+def test_a_crash_at_any_dms_call_starts_the_task_once_and_notices_its_end(
     durable: Durable,
 ) -> None:
     if durable.engine != "sim":
         pytest.skip("the official runner can't crash a handler")
     with watching([task.dms]) as calls:
-        durable.run(stories.finishes)
-    assert calls.made[:3] == [
+        durable.run(scenarios.finishes)
+    assert calls.names[:3] == [
         "DescribeReplicationTasks",
         "DescribeReplicationTasks",
         "StartReplicationTask",
     ]
     for moment in moments(5):
-        with dying_at([task.dms], moment) as died:
-            recording = durable.run(stories.finishes)
+        with crash_at([task.dms], moment) as died:
+            recording = durable.run(scenarios.finishes)
         assert died
         assert "DIED" in [invocation.status for invocation in recording.invocations]
         assert recording.result.items() >= FINISHED.items(), moment

@@ -1,4 +1,4 @@
-"""An order that is carried through, or undone: every ending, every fault, and who asks again."""
+"""Fulfill or compensate an order: every ending, every fault, and repeated requests."""
 
 from __future__ import annotations
 
@@ -8,194 +8,194 @@ from typing import Any
 
 import pytest
 
-from dacapo import Happening, Scenario
-from dacapo.pytest_plugin import Durable
-from dacapo.recording import Recording
-from patterns.start import execution_name
+from dacapo import Durable, ExternalEvent, Recording, Scenario
+from patterns.starting import execution_name
 from patterns.workflow import handler as workflow
 from patterns.workflow import ledger_writes
-from scenarios import workflow as stories
+from scenarios import workflow as scenarios
 from scenarios.worlds.workflow import ORDER, Shop
-from tests.interference import Moment, dying_at, moments, watching
+from tests.interference import Moment, crash_at, moments, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 DONE = ["goods held", "payment held", "parcel held"]
-PARCEL_OFF, MONEY_BACK, GOODS_BACK = (
-    f"{what} given back" for what in ("parcel", "payment", "goods")
-)
-UNDONE = [PARCEL_OFF, MONEY_BACK, GOODS_BACK]
-TAKEN = {"goods": ORDER["quantity"], "payment": ORDER["cents"], "parcel": 1}
+CANCELED, REFUNDED, RELEASED = (f"{name} released" for name in ("parcel", "payment", "goods"))
+COMPENSATED = [CANCELED, REFUNDED, RELEASED]
+RESERVED = {"goods": ORDER["quantity"], "payment": ORDER["cents"], "parcel": 1}
 WAIT = "wait for the carrier"
 
 
-def assert_whole(world: Shop) -> None:
-    """What is gone from the supplies is what is held, to the cent; nothing is lost or made."""
-    held = [world.standings.get(what) in ("held", "gone") for what in TAKEN]
-    gone = {supply: left - world.supplies[supply] for supply, left in world.at_first.items()}
-    assert list(gone.values()) == [
-        amount * is_held for amount, is_held in zip(TAKEN.values(), held, strict=True)
+def assert_consistent(world: Shop) -> None:
+    """Assert that exactly what is held or picked up is missing from the supplies, to the cent."""
+    held = [world.statuses.get(name) in ("held", "picked up") for name in RESERVED]
+    missing = [amount - world.supplies[supply] for supply, amount in world.initial_supplies.items()]
+    assert missing == [
+        amount * is_held for amount, is_held in zip(RESERVED.values(), held, strict=True)
     ]
 
 
-def assert_ends(durable: Durable, story: Scenario, ending: str, written: list[str]) -> Recording:
-    """The order ended so, this was written in this order, and the shop is whole."""
-    recording = durable.run(story)
+def assert_ends(durable: Durable, scenario: Scenario, ending: str, written: list[str]) -> Recording:
+    """Assert the order's ending and its writes in order, and that the shop is consistent."""
+    recording = durable.run(scenario)
     assert recording.status == "SUCCEEDED", recording.error
     assert recording.result == {"order_id": "A-17", "ending": ending}
     assert recording.world.written == written
-    assert_whole(recording.world)
+    assert_consistent(recording.world)
     return recording
 
 
-def assert_fails(durable: Durable, story: Scenario, error: str, written: list[str]) -> str:
-    """It failed so, this was written in this order, and the shop is whole; the message."""
-    recording = durable.run(story)
+def assert_fails(durable: Durable, scenario: Scenario, error: str, written: list[str]) -> str:
+    """Assert the error class, the writes in order, and consistency; return the error message."""
+    recording = durable.run(scenario)
     assert recording.status == "FAILED"
     assert recording.error is not None
     assert (recording.error.type or "").endswith(f".{error}")
     assert recording.world.written == written
-    assert_whole(recording.world)
+    assert_consistent(recording.world)
     return recording.error.message or ""
 
 
-# -- how an order ends ----------------------------------------------------------------------------
+# -- endings --------------------------------------------------------------------------------------
 
 
-def test_an_order_is_reserved_paid_and_shipped_and_over_when_the_parcel_is_gone(
+def test_an_order_ends_when_its_parcel_is_picked_up(
     durable: Durable,
 ) -> None:
-    recording = assert_ends(durable, stories.shipped, "shipped", DONE)
+    recording = assert_ends(durable, scenarios.shipped, "shipped", DONE)
     assert len(recording.invocations) > 1, "nothing was replayed"
-    assert recording.world.standings == {"goods": "held", "payment": "held", "parcel": "gone"}
+    assert recording.world.statuses == {"goods": "held", "payment": "held", "parcel": "picked up"}
 
 
-def test_what_is_not_in_stock_leaves_nothing_to_undo(durable: Durable) -> None:
-    recording = assert_ends(durable, stories.out_of_stock, "out of stock", [])
+def test_an_item_that_is_out_of_stock_leaves_nothing_to_compensate(durable: Durable) -> None:
+    recording = assert_ends(durable, scenarios.out_of_stock, "out of stock", [])
     assert [o.name for o in recording.operations] == ["reserve the goods"]
 
 
-def test_a_payment_that_is_declined_releases_the_goods(durable: Durable) -> None:
-    assert_ends(durable, stories.declined, "declined", ["goods held", GOODS_BACK])
+def test_a_declined_payment_releases_the_goods(durable: Durable) -> None:
+    assert_ends(durable, scenarios.declined, "declined", ["goods held", RELEASED])
 
 
-def test_a_parcel_that_is_refused_gives_the_money_back_and_then_releases_the_goods(
+def test_a_refused_parcel_refunds_the_payment_and_then_releases_the_goods(
     durable: Durable,
 ) -> None:
-    written = ["goods held", "payment held", MONEY_BACK, GOODS_BACK]
-    assert_ends(durable, stories.not_shippable, "not shippable", written)
+    written = ["goods held", "payment held", REFUNDED, RELEASED]
+    assert_ends(durable, scenarios.not_shippable, "not shippable", written)
 
 
-def test_a_parcel_that_is_cancelled_while_it_is_waited_for_is_undone_from_the_top_of_a_replay(
+def test_a_parcel_canceled_during_the_wait_is_compensated_after_a_replay(
     durable: Durable,
 ) -> None:
-    """The list of what to undo was filled invocations ago; it is filled again by the body."""
-    recording = assert_ends(durable, stories.cancelled, "cancelled", [*DONE, *UNDONE])
+    """The list was filled invocations ago; on replay, the handler's body fills it again."""
+    recording = assert_ends(durable, scenarios.canceled, "canceled", [*DONE, *COMPENSATED])
     assert len(recording.invocations) > 1, "nothing was replayed"
-    assert recording.operations_named("cancel the parcel") == [], "it was cancelled already"
+    assert recording.operations_named("cancel the parcel") == [], "it was already canceled"
 
 
-def test_a_parcel_that_is_cancelled_too_late_is_shipped(durable: Durable) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    late = replace(stories.CANCELLED, after=timedelta(hours=11))
-    story = replace(stories.shipped, happenings=(stories.PICK_UP, late))
-    assert_ends(durable, story, "shipped", DONE)
+def test_a_parcel_canceled_after_the_pickup_is_shipped(durable: Durable) -> None:
+    only_in_virtual_time(durable, "has no exact time for external events")
+    late = replace(scenarios.CANCELED, after=timedelta(hours=11))
+    scenario = replace(scenarios.shipped, external_events=(scenarios.PICK_UP, late))
+    assert_ends(durable, scenario, "shipped", DONE)
 
 
-def test_after_two_days_without_the_carrier_all_is_undone_last_things_first(
+def test_two_days_without_the_carrier_compensate_all_steps_in_reverse(
     durable: Durable,
 ) -> None:
-    recording = assert_ends(durable, stories.never_picked_up, "not picked up", [*DONE, *UNDONE])
-    assert recording.operation(WAIT).attempts == workflow.MOST_LOOKS
+    recording = assert_ends(
+        durable, scenarios.never_picked_up, "not picked up", [*DONE, *COMPENSATED]
+    )
+    assert recording.operation(WAIT).attempts == workflow.MAX_CHECKS
     if durable.engine == "sim":
         assert recording.virtual_seconds == 48 * 3600
 
 
-def test_a_parcel_that_nobody_could_look_at_is_not_called_back_if_it_is_gone(
+def test_a_parcel_with_failing_checks_is_not_withdrawn_if_it_was_picked_up(
     durable: Durable,
 ) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    recording = assert_ends(durable, stories.nobody_may_look, "shipped", DONE)
-    assert recording.operation(WAIT).attempts == workflow.MOST_LOOKS
+    only_in_virtual_time(durable, "has no exact time for external events")
+    recording = assert_ends(durable, scenarios.parcel_unreadable, "shipped", DONE)
+    assert recording.operation(WAIT).attempts == workflow.MAX_CHECKS
 
 
-# -- what breaks ----------------------------------------------------------------------------------
+# -- faults ---------------------------------------------------------------------------------------
 
 
-def test_a_table_that_throttles_for_a_while_delays_the_order_and_that_is_all(
+def test_temporary_throttling_only_delays_the_order(
     durable: Durable,
 ) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    recording = assert_ends(durable, stories.table_throttles, "shipped", DONE)
+    only_in_virtual_time(durable, "has no exact time for external events")
+    recording = assert_ends(durable, scenarios.table_throttles, "shipped", DONE)
     assert recording.operation("reserve the goods").attempts > 1
 
 
-def test_a_table_that_throttles_for_longer_fails_the_order_and_leaves_nothing_behind(
+def test_long_throttling_fails_the_order_and_leaves_nothing_behind(
     durable: Durable,
 ) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    message = assert_fails(durable, stories.table_throttles_for_long, "OrderFailed", [])
+    only_in_virtual_time(durable, "has no exact time for external events")
+    message = assert_fails(durable, scenarios.table_throttles_for_long, "OrderFailed", [])
     assert message.startswith("could not reserve the goods: ")
 
 
-def test_a_payment_whose_reply_is_lost_is_taken_once(durable: Durable) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    recording = assert_ends(durable, stories.reply_to_payment_lost, "shipped", DONE)
+def test_a_payment_whose_reply_is_lost_is_charged_once(durable: Durable) -> None:
+    only_in_virtual_time(durable, "has no exact time for external events")
+    recording = assert_ends(durable, scenarios.reply_to_payment_lost, "shipped", DONE)
     assert recording.operation("take the payment").attempts > 1
 
 
-def test_a_payment_that_is_never_confirmed_may_have_been_taken_and_is_given_back(
+def test_a_payment_that_is_never_confirmed_is_refunded(
     durable: Durable,
 ) -> None:
-    written = ["goods held", "payment held", MONEY_BACK, GOODS_BACK]
-    story = stories.payment_never_answered
-    message = assert_fails(durable, story, "OrderFailed", written)
+    written = ["goods held", "payment held", REFUNDED, RELEASED]
+    scenario = scenarios.payment_never_answered
+    message = assert_fails(durable, scenario, "OrderFailed", written)
     assert message.startswith("could not take the payment: ")
 
 
-def test_money_that_can_not_be_given_back_is_named_and_the_goods_are_released_all_the_same(
+def test_a_failed_refund_is_named_and_the_goods_are_still_released(
     durable: Durable,
 ) -> None:
-    written = ["goods held", "payment held", GOODS_BACK]
-    message = assert_fails(durable, stories.refund_forbidden, "NotUndone", written)
-    assert message.startswith("not shippable; still to do by hand: give the money back (")
+    written = ["goods held", "payment held", RELEASED]
+    message = assert_fails(durable, scenarios.refund_forbidden, "CompensationFailed", written)
+    assert message.startswith("not shippable; manual compensation needed: give the money back (")
     assert "release" not in message
 
 
-def test_undoing_is_tried_for_longer_than_anything_else(durable: Durable) -> None:
-    only_in_virtual_time(durable, "has the happenings at no certain hour")
-    recover = replace(stories.RECOVER, after=timedelta(minutes=15))
-    story = replace(stories.refund_forbidden, happenings=(recover,))
-    written = ["goods held", "payment held", MONEY_BACK, GOODS_BACK]
-    assert_ends(durable, story, "not shippable", written)
+def test_compensations_are_retried_for_longer_than_steps(durable: Durable) -> None:
+    only_in_virtual_time(durable, "has no exact time for external events")
+    recover = replace(scenarios.RECOVER, after=timedelta(minutes=15))
+    scenario = replace(scenarios.refund_forbidden, external_events=(recover,))
+    written = ["goods held", "payment held", REFUNDED, RELEASED]
+    assert_ends(durable, scenario, "not shippable", written)
 
 
-def test_all_that_is_left_to_undo_is_named_in_one_error(durable: Durable) -> None:
-    written = [*DONE, PARCEL_OFF]
-    message = assert_fails(durable, stories.nothing_can_be_undone, "NotUndone", written)
-    assert message.startswith("cancelled; still to do by hand: give the money back (")
+def test_one_error_names_all_failed_compensations(durable: Durable) -> None:
+    written = [*DONE, CANCELED]
+    message = assert_fails(
+        durable, scenarios.compensations_forbidden, "CompensationFailed", written
+    )
+    assert message.startswith("canceled; manual compensation needed: give the money back (")
     assert ", release the goods (" in message
 
 
-def test_a_parcel_that_can_not_be_withdrawn_is_named_as_well(durable: Durable) -> None:
-    written = [*DONE, MONEY_BACK, GOODS_BACK]
-    message = assert_fails(durable, stories.withdrawal_forbidden, "NotUndone", written)
+def test_a_failed_withdrawal_is_named_as_well(durable: Durable) -> None:
+    written = [*DONE, REFUNDED, RELEASED]
+    message = assert_fails(durable, scenarios.withdrawal_forbidden, "CompensationFailed", written)
     assert message.startswith("could not withdraw the parcel: ")
-    assert "; still to do by hand: cancel the parcel (" in message
+    assert "; manual compensation needed: cancel the parcel (" in message
 
 
-def test_an_event_that_is_no_order_fails_with_the_field_named(durable: Durable) -> None:
-    message = assert_fails(durable, stories.no_order, "InvalidOrder", [])
+def test_an_invalid_event_fails_with_the_field_named(durable: Durable) -> None:
+    message = assert_fails(durable, scenarios.invalid_order, "InvalidOrder", [])
     assert message.startswith("quantity: ")
 
 
-# -- who asks again -------------------------------------------------------------------------------
+# -- repeated requests ----------------------------------------------------------------------------
 
 NAME = execution_name("A-17")
 
 
-def test_who_asks_again_finds_the_order_where_it_is_and_begins_no_other(durable: Durable) -> None:
-    only_in_virtual_time(durable, "knows no executions by name")
-    recording = assert_ends(durable, stories.asked_for_again, "shipped", DONE)
+def test_a_repeated_request_finds_the_execution_and_starts_no_other(durable: Durable) -> None:
+    only_in_virtual_time(durable, "has no execution names")
+    recording = assert_ends(durable, scenarios.submitted_again, "shipped", DONE)
     assert recording.world.replies == [
         {"execution_name": NAME, "status": "RUNNING"},
         {"execution_name": NAME, "status": "SUCCEEDED", "ending": "shipped"},
@@ -203,67 +203,71 @@ def test_who_asks_again_finds_the_order_where_it_is_and_begins_no_other(durable:
     assert recording.others == []
 
 
-def test_who_asks_for_an_order_that_failed_is_told_why(durable: Durable) -> None:
-    only_in_virtual_time(durable, "knows no executions by name")
-    (reply,) = durable.run(stories.refund_forbidden).world.replies
+def test_a_repeated_request_for_a_failed_order_returns_the_error(durable: Durable) -> None:
+    only_in_virtual_time(durable, "has no execution names")
+    (reply,) = durable.run(scenarios.refund_forbidden).world.replies
     assert (reply["execution_name"], reply["status"]) == (NAME, "FAILED")
-    assert "still to do by hand: give the money back" in reply["error"]
+    assert "manual compensation needed: give the money back" in reply["error"]
 
 
-def test_another_order_under_the_same_id_is_refused_and_the_first_goes_on(
+def test_another_order_with_the_same_id_is_rejected_and_the_first_continues(
     durable: Durable,
 ) -> None:
-    only_in_virtual_time(durable, "knows no executions by name")
-    story = stories.asked_for_with_another_order
-    recording = assert_ends(durable, story, "shipped", DONE)
+    only_in_virtual_time(durable, "has no execution names")
+    scenario = scenarios.resubmitted_with_another_order
+    recording = assert_ends(durable, scenario, "shipped", DONE)
     (reply,) = recording.world.replies
-    assert reply["errorType"] == "StartedDifferently"
+    assert reply["errorType"] == "StartedWithDifferentInput"
     assert recording.others == []
 
 
-# -- who dies -------------------------------------------------------------------------------------
+# -- crashes --------------------------------------------------------------------------------------
 
 CLIENTS = [ledger_writes.dynamodb]
-LOOKS = 3  # at once, and every six hours until the carrier has come
-SHIPPED_CALLS = ["TransactWriteItems"] * 3 + ["GetItem"] * LOOKS
+CHECKS = 3  # at once, and every six hours until the carrier comes
+SHIPPED_CALLS = ["TransactWriteItems"] * 3 + ["GetItem"] * CHECKS
 
 
-def test_an_order_that_is_shipped_is_these_calls(durable: Durable) -> None:
+def test_a_shipped_order_makes_these_calls(durable: Durable) -> None:
     only_in_virtual_time(durable, "calls from several threads")
     with watching(CLIENTS) as calls:
-        durable.run(stories.shipped)
-    assert calls.made == SHIPPED_CALLS
+        durable.run(scenarios.shipped)
+    assert calls.names == SHIPPED_CALLS
 
 
 @pytest.mark.parametrize("moment", moments(len(SHIPPED_CALLS)), ids=str)
-def test_whoever_dies_at_any_call_everything_is_done_once(durable: Durable, moment: Moment) -> None:
-    only_in_virtual_time(durable, "can't crash a handler")
-    with dying_at(CLIENTS, moment) as died:
-        recording = assert_ends(durable, stories.shipped, "shipped", DONE)
-    assert died
-    assert len(recording.invocations) > LOOKS, "nothing was invoked again"
-
-
-@pytest.mark.parametrize("moment", moments(5), ids=str)
-def test_whoever_dies_while_undoing_everything_is_undone_once(
+def test_every_step_takes_effect_once_despite_a_crash_at_any_call(
     durable: Durable, moment: Moment
 ) -> None:
     only_in_virtual_time(durable, "can't crash a handler")
-    written = ["goods held", "payment held", MONEY_BACK, GOODS_BACK]
-    with dying_at(CLIENTS, moment) as died:
-        recording = assert_ends(durable, stories.not_shippable, "not shippable", written)
-    assert died
+    with crash_at(CLIENTS, moment) as crashes:
+        recording = assert_ends(durable, scenarios.shipped, "shipped", DONE)
+    assert crashes
+    assert len(recording.invocations) > CHECKS, "nothing was invoked again"
+
+
+@pytest.mark.parametrize("moment", moments(5), ids=str)
+def test_every_compensation_takes_effect_once_despite_a_crash_at_any_call(
+    durable: Durable, moment: Moment
+) -> None:
+    only_in_virtual_time(durable, "can't crash a handler")
+    written = ["goods held", "payment held", REFUNDED, RELEASED]
+    with crash_at(CLIENTS, moment) as crashes:
+        recording = assert_ends(durable, scenarios.not_shippable, "not shippable", written)
+    assert crashes
     assert len(recording.invocations) == 2
 
 
 def _pick_up_and_cancel(shop: Shop) -> None:
-    shop.be_cancelled()
-    shop.be_picked_up()
+    shop.customer_cancels()
+    shop.carrier_picks_up()
 
 
-def test_the_one_row_of_the_parcel_decides_whether_it_is_cancelled_or_gone(
+def test_the_parcels_one_row_decides_whether_it_is_canceled_or_picked_up(
     durable: Durable,
 ) -> None:
-    both: Any = Happening(stories.FIVE_HOURS, "both come at once", _pick_up_and_cancel)
-    story = replace(stories.shipped, happenings=(both,))
-    assert_ends(durable, story, "cancelled", [*DONE, *UNDONE])
+    both: Any = ExternalEvent(
+        scenarios.FIVE_HOURS, "pickup and cancellation coincide", _pick_up_and_cancel
+    )
+    scenario = replace(scenarios.shipped, external_events=(both,))
+    assert_ends(durable, scenario, "canceled", [*DONE, *COMPENSATED])

@@ -1,4 +1,4 @@
-"""New code, deployed while an execution is in flight: what becomes of the execution, for real."""
+"""Deploys new code while an execution is in flight, and reports what goes wrong with it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from typing import Any
 from aws_durable_execution_sdk_python.lambda_service import Operation, OperationType
 
 from dacapo import Recording, ScenarioError
-from dacapo.probe import Probe
-from dacapo.recorded import label_of
-from dacapo.runner import run_under
-from dacapo.sdk_internals.operations import divergences
-from dacapo.service.door import Interference
+from dacapo.history.operations import label_of
+from dacapo.sdk.operation_hooks import divergences
+from dacapo.service.client import Interference, Probe
 from dacapo.service.functions import Handler
 from dacapo.service.invocations import Conditions
-from dacapo.verify.interferences import CrashAt, UpdateKey, UpdateLog
+from dacapo.simulation.runner import run_under
+from dacapo.verify.experiments.crashes import CheckpointLog, CrashAt, UpdateKey
 from tests.verify import order
 from tests.verify.in_flight import Change
 
 
 @dataclass(frozen=True)
 class Run:
-    """An undisturbed run, how often it did what, and what it checkpointed."""
+    """A run without interference: its recording, its side effects and its checkpoints."""
 
     recording: Recording
     effects: Counter[str]
@@ -35,103 +34,103 @@ class Run:
 
     @classmethod
     def of(cls, handler: Handler) -> Run:
-        updates = UpdateLog()
-        recording = run_under(Conditions(updates), order.story(handler), seed=0)
+        updates = CheckpointLog()
+        recording = run_under(Conditions(updates), order.scenario(handler), seed=0)
         assert recording.status == "SUCCEEDED", recording.error
-        return cls(recording, Counter(order.done), updates.keys)
+        return cls(recording, Counter(order.effects), updates.keys)
 
 
 class Deployment(Probe):
-    """A handler whose code becomes another one; knows what that one was given, and what it read.
+    """A handler whose code is replaced once; tracks the operations that the new code reads back.
 
     Parameters:
-        is_due: whether the new code is there, by the number of invocations so far.
+        is_due: returns whether to deploy the new code, by the number of invocations so far.
     """
 
     def __init__(self, change: Change, is_due: Callable[[int], bool]) -> None:
         self.change = change
         self.is_due = is_due
         self.invocations = 0
-        self.is_done = False
-        self.given: list[Operation] = []
+        self.is_deployed = False
+        self.received: list[Operation] = []
         self.read: set[str] = set()
-        # By this the SDK's own handlers are known.
+        # This attribute marks the handlers that the SDK decorates.
         self.__wrapped__ = change.new
 
     def __call__(self, event: Any, context: Any) -> Any:
-        if not self.is_done and self.is_due(self.invocations):
-            self.is_done = True
-            self.given = list(event.initial_execution_state.operations)
+        if not self.is_deployed and self.is_due(self.invocations):
+            self.is_deployed = True
+            self.received = list(event.initial_execution_state.operations)
         self.invocations += 1
-        return (self.change.new if self.is_done else self.change.old)(event, context)
+        return (self.change.new if self.is_deployed else self.change.old)(event, context)
 
-    def reads(self, operation_id: str) -> None:
-        if self.is_done:
+    def on_read(self, operation_id: str) -> None:
+        if self.is_deployed:
             self.read.add(operation_id)
 
     @property
     def unread(self) -> list[Operation]:
         return [
             operation
-            for operation in self.given
+            for operation in self.received
             if operation.operation_type is not OperationType.EXECUTION
             and operation.operation_id not in self.read
         ]
 
 
 class Trial:
-    """Deploys one change, again and again: wherever an execution rests, or wherever it dies."""
+    """A change, deployed at every point where an execution is suspended, or at which it crashes."""
 
     def __init__(self, change: Change, old: Run) -> None:
         self.change = change
         self.old = old
         self.new = Run.of(change.new)
 
-    def at_rest(self) -> Iterator[list[str]]:
-        """What goes wrong, for each invocation that another one follows; the latest first."""
-        for rested in range(len(self.old.recording.invocations) - 1, 0, -1):
-            deployment = Deployment(self.change, partial(operator.eq, rested))
-            yield list(self.wrongs(deployment, Interference()))
+    def while_suspended(self) -> Iterator[list[str]]:
+        """Yield the problems of deploying at each suspension, the latest first."""
+        for invocations in range(len(self.old.recording.invocations) - 1, 0, -1):
+            deployment = Deployment(self.change, partial(operator.eq, invocations))
+            yield list(self.problems(deployment, Interference()))
 
-    def dying(self) -> Iterator[list[str]]:
-        """What goes wrong, for each checkpoint of what is gone, after which an invocation dies."""
-        kept = {operation.id for operation in self.new.recording.operations}
+    def after_crashes(self) -> Iterator[list[str]]:
+        """Yield the problems of deploying after a crash at a checkpoint of a removed operation."""
+        remaining = {operation.id for operation in self.new.recording.operations}
         for key in self.old.updates:
-            if key[0] not in kept:
+            if key[0] not in remaining:
                 crash = CrashAt(key, "after")
                 deployment = Deployment(self.change, partial(_has_happened, crash))
-                yield list(self.wrongs(deployment, crash))
+                yield list(self.problems(deployment, crash))
 
-    def wrongs(self, deployment: Deployment, interference: Interference) -> Iterator[str]:
+    def problems(self, deployment: Deployment, interference: Interference) -> Iterator[str]:
         conditions = Conditions(interference, deployment, backoff=timedelta(0))
         with divergences() as diverged:
             try:
-                recording = run_under(conditions, order.story(deployment), seed=0)
+                recording = run_under(conditions, order.scenario(deployment), seed=0)
             except ScenarioError as error:
-                yield f"it is stuck: {error}"
+                yield f"the run cannot end: {error}"
                 return
-        assert deployment.is_done, "the change was never deployed"
+        assert deployment.is_deployed, "the change was never deployed"
         if recording.error is not None:
-            yield f"it fails: {recording.error.type}: {recording.error.message}"
+            yield f"the execution fails: {recording.error.type}: {recording.error.message}"
             return
-        yield from (f"it diverges: {message}" for message in diverged)
-        yield from (f"{label_of(o)!r} is recorded, but never read" for o in deployment.unread)
-        yield from self.other_effects(Counter(order.done))
-        yield from self.misread(recording.result)
+        yield from (f"the replay diverges: {message}" for message in diverged)
+        yield from (f"{label_of(o)!r} is recorded but never read" for o in deployment.unread)
+        yield from self.unexpected_effects(Counter(order.effects))
+        yield from self.misread_results(recording.result)
 
-    def other_effects(self, effects: Counter[str]) -> Iterator[str]:
-        # What one of the two does and the other does not depends on when the change comes.
+    def unexpected_effects(self, effects: Counter[str]) -> Iterator[str]:
+        # Where the versions differ, either count is right: it depends on the time of deployment.
         for effect in {**self.old.effects, **self.new.effects}:
             counts = {self.old.effects[effect], self.new.effects[effect]}
             if effects[effect] not in counts:
-                yield f"{effect!r} is done {effects[effect]} times, not {counts}"
+                yield f"side effect {effect!r} occurs {effects[effect]} times, not {counts}"
 
-    def misread(self, result: order.Found) -> Iterator[str]:
-        # Each value is the old code's, or the new code's: else it was read in a wrong place.
+    def misread_results(self, result: order.Order) -> Iterator[str]:
+        # A value that neither version produces was read from the wrong operation.
         for key, value in result.items():
             values = [run.recording.result.get(key) for run in (self.old, self.new)]
             if value not in values:
-                yield f"{key!r} is {value!r}, which is none of {values}"
+                yield f"{key!r} is {value!r}, which is not in {values}"
 
 
 def _has_happened(crash: CrashAt, _: int) -> bool:

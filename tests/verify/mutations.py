@@ -1,9 +1,9 @@
-"""Faults that are put into a durable handler by rule, each at every place where it can be made.
+"""Mutation operators for durable handlers: each applies one fault at every possible place.
 
-An operator is given the syntax tree of a handler's module, and yields mutants of it, each with
-words for what was done. What must not differ between two invocations is made to differ by the
-clock, by chance, or by a count that the process keeps. The last one can't be seen being read:
-nothing but what it leads to gives it away.
+An operator takes the syntax tree of a handler's module and yields mutants, each with a description
+of its fault. Where a fault makes something vary between invocations, it reads the clock, a random
+value, or a counter in process memory. No hook can see that counter being read: only its
+consequences reveal it.
 """
 
 from __future__ import annotations
@@ -14,103 +14,103 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tests.verify import sites
-from tests.verify.sites import label, words
+from tests.verify.sites import label, title
 
 Mutants = Iterator[tuple[str, ast.Module]]
 Operator = Callable[[ast.Module], Mutants]
 Site = TypeVar("Site")
 
-CLOCK, CHANCE, COUNT = "int(time.time()) % 3607", "uuid.uuid4()", "next(_turns)"
-_BY = {CLOCK: "by the clock", CHANCE: "by chance", COUNT: "by the process"}
+CLOCK, RANDOM, COUNT = "int(time.time()) % 3607", "uuid.uuid4()", "next(_counter)"
+_BY = {CLOCK: "by the clock", RANDOM: "by a random value", COUNT: "by process state"}
 _PREAMBLE = """
 import dataclasses, itertools, time, uuid
 
-_turns = itertools.count()
+_counter = itertools.count()
 
 def _longer(config, field, more):
     length = getattr(config, field)
     longer = type(length).from_seconds(length.to_seconds() + more)
     return dataclasses.replace(config, **{field: longer})
 
-def _kept(box, function):
-    def keeping(*arguments):
+def _stored(box, function):
+    def storing(*arguments):
         box.append(function(*arguments))
         return box[-1]
-    return keeping
+    return storing
 """
 
 
 def source_of(tree: ast.Module) -> str:
-    """A mutant as the text of a module, with what the mutations need."""
+    """Return the source text of a mutant, including the helpers that mutations call."""
     future = next(s for s in tree.body if isinstance(s, ast.ImportFrom))
     whole = _replaced(tree, future, [future, *ast.parse(_PREAMBLE).body])
     return ast.unparse(ast.fix_missing_locations(whole))
 
 
 def drop_a_name(tree: ast.Module) -> Mutants:
-    """Leave an operation without a name."""
+    """Drop the name of an operation."""
     for mutant, (call, name) in _each(tree, sites.named):
-        done = f"{label(call)} has no name"
+        fault = f"{label(call)} has no name"
         call.keywords.remove(name)
-        yield done, mutant
+        yield fault, mutant
 
 
 def move_out_of_the_step(tree: ast.Module) -> Mutants:
-    """Do in the handler's body what was done in a step."""
+    """Run the body of a step in the handler's body."""
     for mutant, (call, function) in _each(tree, sites.steps):
-        yield f"{label(call)} is no step", _replaced(mutant, call, function.body)
+        yield f"{label(call)} is not a step", _replaced(mutant, call, function.body)
 
 
 def read_it_outside(tree: ast.Module) -> Mutants:
-    """Let the way, a step's payload or the handler's result follow what is read in the body."""
+    """Make the control flow, a step's payload or the result depend on a read in the body."""
     for source in (CLOCK, COUNT):
         for mutant, statement in _each(tree, sites.simple):
             more = _statement(f"if {_sometimes(source)}: context.step(lambda _: 0, name='more')")
-            done = f"{_BY[source]}, another step before {words(statement)}"
-            yield done, _replaced(mutant, statement, [more, statement])
+            fault = f"{_BY[source]}, another step before {title(statement)}"
+            yield fault, _replaced(mutant, statement, [more, statement])
         for mutant, end in _each(tree, sites.results):
-            done = f"{_BY[source]}, another {ast.unparse(end)}"
+            fault = f"{_BY[source]}, another {ast.unparse(end)}"
             end.value = ast.Dict([None, ast.Constant("at")], [_of(end), _expression(source)])
-            yield done, mutant
+            yield fault, mutant
     for mutant, (call, function) in _each(tree, sites.steps):
         function.args.args.append(ast.arg("read"))
         function.args.defaults.append(_expression(CLOCK))
         function.body = ast.BoolOp(ast.Or(), [function.body, _expression("read")])
-        yield f"{_BY[CLOCK]}, another result of {label(call)} if it has none", mutant
+        yield f"{_BY[CLOCK]}, another result of {label(call)} instead of None", mutant
 
 
 def swap_two_operations(tree: ast.Module) -> Mutants:
-    """Let the order of two operations differ."""
+    """Swap two operations on some invocations."""
     for source in (CLOCK, COUNT):
         for mutant, (one, other) in _each(tree, sites.independent_pairs):
-            done = f"{_BY[source]}, {words(other)} before {words(one)}"
+            fault = f"{_BY[source]}, {title(other)} before {title(one)}"
             choice = ast.If(_expression(_sometimes(source)), [other, one], [one, other])
-            yield done, _replaced(_replaced(mutant, other, []), one, choice)
+            yield fault, _replaced(_replaced(mutant, other, []), one, choice)
 
 
 def change_a_closure(tree: ast.Module) -> Mutants:
-    """Take a result from a list that the body of a step or poll changes."""
-    for mutant, (statement, call) in _each(tree, sites.taken):
-        call.args[0] = _call("_kept", _expression("_box"), call.args[0])
+    """Read a result from a list that the body of a step or poll mutates."""
+    for mutant, (statement, call) in _each(tree, sites.assignments):
+        call.args[0] = _call("_stored", _expression("_box"), call.args[0])
         statement.value = _expression("_box[-1] if _box else None")
         lines = [_statement("_box = []"), ast.Expr(call), statement]
         yield f"{label(call)} returns through a list", _replaced(mutant, statement, lines)
 
 
 def swallow_a_suspension(tree: ast.Module) -> Mutants:
-    """Catch everything around an operation."""
+    """Catch every exception around an operation."""
     for mutant, (block, handler) in _each(tree, sites.handlers):
         caught = ast.unparse(handler.type or _expression("BaseException"))
         handler.type = _expression("BaseException")
-        yield f"{words(block)}: not only {caught} is caught", mutant
+        yield f"{title(block)}: not only {caught} is caught", mutant
     for mutant, statement in _each(tree, sites.simple):
         everything = ast.ExceptHandler(None, None, [_without_result(statement)])
         whole = ast.Try([statement], [everything], [], [])
-        yield f"{words(statement)}: everything is caught", _replaced(mutant, statement, whole)
+        yield f"{title(statement)}: everything is caught", _replaced(mutant, statement, whole)
 
 
 def lengthen_a_timeout(tree: ast.Module) -> Mutants:
-    """Let a callback wait for longer, by so much."""
+    """Lengthen a timeout of a callback by a varying amount."""
     for source in (CLOCK, COUNT):
         for field in sites.timeouts(tree):
             for mutant, (call, config) in _each(tree, sites.callbacks):
@@ -120,12 +120,12 @@ def lengthen_a_timeout(tree: ast.Module) -> Mutants:
 
 
 def make_a_name_dynamic(tree: ast.Module) -> Mutants:
-    """Give an operation another name."""
-    for source in (CLOCK, CHANCE, COUNT):
+    """Vary the name of an operation."""
+    for source in (CLOCK, RANDOM, COUNT):
         for mutant, (call, name) in _each(tree, sites.named):
-            done = f"{_BY[source]}, another name for {label(call)}"
+            fault = f"{_BY[source]}, another name for {label(call)}"
             name.value = ast.BinOp(name.value, ast.Add(), _expression(f"f' {{{source}}}'"))
-            yield done, mutant
+            yield fault, mutant
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -149,7 +149,7 @@ def _each(
 
 
 def _sometimes(source: str) -> str:
-    # Whether the bits that are set are odd in number: no even pace of runs falls into step with it.
+    # Parity of the set bits: a regular rhythm of runs can't fall into step with it.
     return f"({source}).bit_count() % 2"
 
 

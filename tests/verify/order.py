@@ -1,6 +1,6 @@
-"""An order from the till to the archive: a part for each thing that the SDK can do, named.
+"""An order from checkout to archive: one part per feature of the SDK, each operation named.
 
-The order rests in nearly every part, so that new code can find it there.
+The handler suspends in nearly every part, so that new code can be deployed there.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from aws_durable_execution_sdk_python.waits import (
     create_wait_strategy,
 )
 
-from dacapo import Happening, Scenario
+from dacapo import ExternalEvent, Scenario
 from dacapo.service.functions import Handler
 
-Found = dict[str, Any]
-"""What is known of an order so far, which in the end is the handler's result."""
-Part = Callable[[DurableContext, Found], None]
+Order = dict[str, Any]
+"""The state of an order; at the end, the handler's result."""
+Part = Callable[[DurableContext, Order], None]
 Branch = ParallelBranch[str]
 
 MINUTE, HOUR = Duration.from_minutes(1), Duration.from_hours(1)
@@ -40,35 +40,35 @@ DAY, WEEK = Duration.from_days(1), Duration.from_days(7)
 ITEMS = ["tea", "pot"]
 FUNCTION = "order"
 INVOICING = "invoicing"
-LOOKS = 2
+POLLS = 2
 
-aws = boto3.client("lambda")
-done: list[str] = []
-"""The effects of a run, in order."""
-letters: list[str] = []
-"""The callback ids that the customer has not answered yet."""
+lambda_client = boto3.client("lambda")
+effects: list[str] = []
+"""The side effects of a run, in order."""
+open_callbacks: list[str] = []
+"""IDs of the callbacks that the customer has not answered yet."""
 
 
-def does(effect: str, result: Any = None) -> Callable[..., Any]:
-    """A step's body: has an effect, and gives a result."""
+def side_effect(name: str, result: Any = None) -> Callable[..., Any]:
+    """Return a step body that has this side effect and returns `result`."""
 
     def body(*_: object) -> Any:
-        done.append(effect)
+        effects.append(name)
         return result
 
     return body
 
 
 def ask_the_customer(callback_id: str, *_: object) -> None:
-    done.append("ask")
-    letters.append(callback_id)
+    effects.append("ask")
+    open_callbacks.append(callback_id)
 
 
-def poll_every(delay: Duration, most: int = LOOKS) -> WaitForConditionConfig[int]:
-    """Look so many times."""
+def poll_every(delay: Duration, most: int = POLLS) -> WaitForConditionConfig[int]:
+    """Return a configuration that polls `most` times."""
     strategy = create_wait_strategy(
         WaitStrategyConfig[int](
-            should_continue_polling=lambda looks: looks < most,
+            should_continue_polling=lambda polls: polls < most,
             initial_delay=delay,
             jitter_strategy=JitterStrategy.NONE,
         )
@@ -76,52 +76,53 @@ def poll_every(delay: Duration, most: int = LOOKS) -> WaitForConditionConfig[int
     return WaitForConditionConfig(strategy, initial_state=0)
 
 
-def look(looks: int, _: object) -> int:
-    return looks + 1
+def poll(polls: int, _: object) -> int:
+    return polls + 1
 
 
-def again_after(delay: Duration) -> StepConfig:
-    """Try up to three times."""
+def retry_after(delay: Duration) -> StepConfig:
+    """Return a configuration that allows three attempts."""
     strategy = RetryStrategyConfig(
         max_attempts=3, initial_delay=delay, jitter_strategy=JitterStrategy.NONE
     )
     return StepConfig(retry_strategy=create_retry_strategy(strategy))
 
 
-def second_time(body: Callable[..., Any]) -> Callable[[StepContext], Any]:
-    """A step's body that fails at first."""
+def fail_once(body: Callable[..., Any]) -> Callable[[StepContext], Any]:
+    """Return a step body that fails on its first attempt."""
 
-    def tried(step: StepContext) -> Any:
+    def attempt(step: StepContext) -> Any:
         if step.attempt == 1:
-            raise ConnectionError("the archive does not answer")
+            raise ConnectionError("the archive does not respond")
         return body()
 
-    return tried
+    return attempt
 
 
-def reserve(context: DurableContext, order: Found) -> None:
-    order["stock"] = context.step(does("reserve", "S-1"), name="reserve")
+def reserve(context: DurableContext, order: Order) -> None:
+    order["stock"] = context.step(side_effect("reserve", "S-1"), name="reserve")
 
 
-def quote(context: DurableContext, order: Found) -> None:
-    order["total"] = context.step(does("quote", 120), name="quote")
+def quote(context: DurableContext, order: Order) -> None:
+    order["total"] = context.step(side_effect("quote", 120), name="quote")
 
 
-def charge(context: DurableContext, order: Found) -> None:
-    order["payment"] = context.step(does("charge", f"P-{order['total']}"), name="charge")
+def charge(context: DurableContext, order: Order) -> None:
+    body = side_effect("charge", f"P-{order['total']}")
+    order["payment"] = context.step(body, name="charge")
 
 
-def cool_off(context: DurableContext, order: Found) -> None:
+def cool_off(context: DurableContext, order: Order) -> None:
     context.wait(DAY, name="cool off")
 
 
-def confirm(context: DurableContext, order: Found) -> None:
+def confirm(context: DurableContext, order: Order) -> None:
     config = WaitForCallbackConfig(timeout=WEEK)
     order["answer"] = context.wait_for_callback(ask_the_customer, name="confirm", config=config)
 
 
 def pick_one(context: DurableContext, item: str) -> str:
-    return str(context.step(does(f"pick {item}", item), name=f"pick {item}"))
+    return str(context.step(side_effect(f"pick {item}", item), name=f"pick {item}"))
 
 
 def pick(context: DurableContext) -> list[str]:
@@ -133,53 +134,54 @@ def let_dry(context: DurableContext) -> None:
 
 
 def weigh(context: DurableContext) -> int:
-    return int(context.step(does("weigh", 750), name="weigh"))
+    return int(context.step(side_effect("weigh", 750), name="weigh"))
 
 
-def packing(child: DurableContext) -> Found:
+def packing(child: DurableContext) -> Order:
     picked = pick(child)
     let_dry(child)
     return {"picked": picked, "grams": weigh(child)}
 
 
-def pack(context: DurableContext, order: Found) -> None:
+def pack(context: DurableContext, order: Order) -> None:
     order["parcel"] = context.run_in_child_context(packing, name="pack")
 
 
 def label_one(context: DurableContext, item: str, index: int, items: Any) -> str:
-    label = context.step(does(f"print {item}", f"label of {item}"), name="print")
+    label = context.step(side_effect(f"print {item}", f"label of {item}"), name="print")
     context.wait(Duration.from_hours(index + 1), name="let the ink dry")
-    return str(context.step(does(f"stick {item}", f"{label} on {item}"), name="stick"))
+    return str(context.step(side_effect(f"stick {item}", f"{label} on {item}"), name="stick"))
 
 
-def label(context: DurableContext, order: Found) -> None:
+def label(context: DurableContext, order: Order) -> None:
     order["labels"] = context.map(ITEMS, label_one, name="label").get_results()
 
 
-def tell(context: DurableContext, how: str, after: Duration) -> str:
-    context.wait(after, name=f"before the {how}")
-    return str(context.step(does(f"send {how}", f"{how} sent"), name=f"send {how}"))
+def send(context: DurableContext, channel: str, after: Duration) -> str:
+    context.wait(after, name=f"before the {channel}")
+    body = side_effect(f"send {channel}", f"{channel} sent")
+    return str(context.step(body, name=f"send {channel}"))
 
 
-MAIL: Branch = ParallelBranch(partial(tell, how="mail", after=HOUR), name="mail")
-TEXT: Branch = ParallelBranch(partial(tell, how="text", after=DAY), name="text")
+MAIL: Branch = ParallelBranch(partial(send, channel="mail", after=HOUR), name="mail")
+TEXT: Branch = ParallelBranch(partial(send, channel="text", after=DAY), name="text")
 
 
-def notify(context: DurableContext, order: Found) -> None:
-    order["told"] = context.parallel([MAIL, TEXT], name="notify").get_results()
+def notify(context: DurableContext, order: Order) -> None:
+    order["messages"] = context.parallel([MAIL, TEXT], name="notify").get_results()
 
 
-def follow(context: DurableContext, order: Found) -> None:
-    order["looks"] = context.wait_for_condition(look, poll_every(MINUTE), name="follow")
+def follow(context: DurableContext, order: Order) -> None:
+    order["polls"] = context.wait_for_condition(poll, poll_every(MINUTE), name="follow")
 
 
-def invoice(context: DurableContext, order: Found) -> None:
+def invoice(context: DurableContext, order: Order) -> None:
     order["invoice"] = context.invoke(INVOICING, {"total": order["total"]}, name="invoice")
 
 
-def archive(context: DurableContext, order: Found) -> None:
-    body = second_time(does("archive", "kept"))
-    order["archive"] = context.step(body, name="archive", config=again_after(MINUTE))
+def archive(context: DurableContext, order: Order) -> None:
+    body = fail_once(side_effect("archive", "archived"))
+    order["archive"] = context.step(body, name="archive", config=retry_after(MINUTE))
 
 
 PARTS: tuple[Part, ...] = (
@@ -198,11 +200,11 @@ PARTS: tuple[Part, ...] = (
 
 
 def order_of(*parts: Part) -> Handler:
-    """The handler that does these parts, one after the other."""
+    """Return a handler that runs these parts in sequence."""
 
     @durable_execution
-    def handler(event: Any, context: DurableContext) -> Found:
-        order: Found = {}
+    def handler(event: Any, context: DurableContext) -> Order:
+        order: Order = {}
         for part in parts:
             part(context, order)
         return order
@@ -215,30 +217,33 @@ base = order_of(*PARTS)
 
 @contextmanager
 def world() -> Iterator[None]:
-    """Nothing has been done yet."""
-    done.clear()
-    letters.clear()
+    """Context manager that forgets the side effects and callbacks of earlier runs."""
+    effects.clear()
+    open_callbacks.clear()
     yield
 
 
 def _answer(_: None) -> None:
-    while letters:
-        aws.send_durable_execution_callback_success(CallbackId=letters.pop(), Result=b'"yes"')
+    while open_callbacks:
+        lambda_client.send_durable_execution_callback_success(
+            CallbackId=open_callbacks.pop(), Result=b'"yes"'
+        )
 
 
-# New code may ask earlier or later, and under another name: the customer answers whatever came.
+# New code may ask earlier or later, and under another name, so the customer checks the mail daily
+# and answers every open callback.
 _ANSWERS = [
-    Happening(timedelta(hours=36 + 24 * day), "the customer reads the mail", _answer)
+    ExternalEvent(timedelta(hours=36 + 24 * day), "the customer reads the mail", _answer)
     for day in range(10)
 ]
 
 
-def story(handler: Handler) -> Scenario:
-    """An order that is dealt with by this handler."""
+def scenario(handler: Handler) -> Scenario:
+    """Return the scenario of an order that this handler processes."""
     return Scenario(
         handler=handler,
         world=world,
-        happenings=_ANSWERS,
-        functions={INVOICING: does("invoice", "I-1")},
+        external_events=_ANSWERS,
+        functions={INVOICING: side_effect("invoice", "I-1")},
         function_name=FUNCTION,
     )

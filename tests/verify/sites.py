@@ -1,6 +1,6 @@
-"""Where in the syntax tree of a durable handler something can be changed, and how it is called.
+"""Finds and names the sites in a durable handler's syntax tree that a mutation can change.
 
-A handler is taken to call its context `context`, and to hand it on under that name.
+A handler has to name its context `context`, and to pass it on under that name.
 """
 
 from __future__ import annotations
@@ -21,58 +21,58 @@ _SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.Return)
 
 
 class Step(NamedTuple):
-    """A step, and the function that it runs."""
+    """A step and the function that it runs."""
 
     call: ast.Call
     function: ast.Lambda
 
 
-class Taken(NamedTuple):
-    """A statement that does nothing but take what an operation returns."""
+class Assignment(NamedTuple):
+    """A statement that only assigns or returns the result of an operation."""
 
     statement: Any
     call: ast.Call
 
 
 def named(tree: ast.AST) -> list[tuple[ast.Call, ast.keyword]]:
-    """Operations, each with its name."""
+    """Return operations, each with its `name` keyword."""
     return [(call, k) for call in _operations(tree) for k in call.keywords if k.arg == "name"]
 
 
 def callbacks(tree: ast.AST) -> list[tuple[ast.Call, ast.keyword]]:
-    """Waits for a callback, each with its config."""
+    """Return waits for a callback, each with its `config` keyword."""
     calls = _operations(tree, CALLBACK)
     return [(call, k) for call in calls for k in call.keywords if k.arg == "config"]
 
 
 def timeouts(tree: ast.AST) -> list[str]:
-    """The timeouts that configs are made with."""
+    """Return the names of the timeouts that are set."""
     keywords = [node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)]
     return [name for name in _TIMEOUTS if name in keywords]
 
 
 def steps(tree: ast.AST) -> list[Step]:
-    """Steps whose function is written where they are called."""
+    """Return steps whose function is a lambda."""
     calls = _operations(tree, STEP)
     return [Step(call, f) for call in calls if isinstance(f := call.args[0], ast.Lambda)]
 
 
 def simple(tree: ast.AST) -> list[ast.stmt]:
-    """Statements of a line that make an operation, here or in a function that they call."""
+    """Return simple statements that run an operation, directly or in a function that they call."""
     return [node for node in ast.walk(tree) if isinstance(node, _SIMPLE) and durable(node)]
 
 
 def independent_pairs(tree: ast.AST) -> list[tuple[ast.stmt, ast.stmt]]:
-    """Statements that follow each other, both make operations, and could as well be swapped."""
+    """Return pairs of consecutive statements that both run operations and could be swapped."""
     blocks = [getattr(n, field, None) for n in ast.walk(tree) for field in ("body", "orelse")]
     pairs = [pair for block in blocks if isinstance(block, list) for pair in pairwise(block)]
     return [pair for pair in pairs if all(map(_acts, pair)) and not _uses(pair[1], pair[0])]
 
 
-def taken(tree: ast.AST) -> list[Taken]:
-    """Results of steps and polls, as they are taken."""
+def assignments(tree: ast.AST) -> list[Assignment]:
+    """Return assignments of the results of steps and polls."""
     return [
-        Taken(statement, call)
+        Assignment(statement, call)
         for statement in simple(tree)
         for call in _operations(statement, STEP, POLL)
         if not isinstance(statement, ast.Expr) and getattr(statement, "value", None) is call
@@ -80,33 +80,33 @@ def taken(tree: ast.AST) -> list[Taken]:
 
 
 def handlers(tree: ast.AST) -> list[tuple[ast.Try, ast.ExceptHandler]]:
-    """What catches errors of operations."""
+    """Return exception handlers around operations."""
     blocks = [n for n in ast.walk(tree) if isinstance(n, ast.Try) and durable(n)]
     return [(block, handler) for block in blocks for handler in block.handlers]
 
 
 def results(tree: ast.AST) -> list[ast.Return]:
-    """Where the durable handler itself returns."""
+    """Return the return statements of the durable handler itself."""
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     (handler,) = (f for f in functions if "durable_execution" in map(ast.unparse, f.decorator_list))
     return [node for node in ast.walk(handler) if isinstance(node, ast.Return)]
 
 
 def durable(tree: ast.AST) -> list[ast.Call]:
-    """Calls of operations, and of functions that are handed the context."""
+    """Return calls of operations, and of functions that receive the context."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return [c for c in calls if _operation(c) or "context" in map(ast.unparse, c.args)]
 
 
 def label(call: ast.Call) -> str:
-    """How to call an operation: by its name, or as it is called."""
+    """Return the name of an operation, or else the text of its call."""
     names = [ast.unparse(k.value) for k in call.keywords if k.arg == "name"]
     texts = [ast.unparse(arg) for arg in call.args if isinstance(arg, ast.Constant)]
     return names[0] if names else " ".join([ast.unparse(call.func), *texts])
 
 
-def words(statement: ast.AST) -> str:
-    """How to call a statement: as its first operation."""
+def title(statement: ast.AST) -> str:
+    """Return the label of the first operation in a statement."""
     return label(durable(statement)[0])
 
 
@@ -125,5 +125,5 @@ def _acts(statement: ast.stmt) -> bool:
 
 def _uses(later: ast.stmt, earlier: ast.stmt) -> bool:
     names = [node for node in ast.walk(earlier) if isinstance(node, ast.Name)]
-    made = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    return any(isinstance(node, ast.Name) and node.id in made for node in ast.walk(later))
+    assigned = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    return any(isinstance(node, ast.Name) and node.id in assigned for node in ast.walk(later))

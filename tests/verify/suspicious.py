@@ -1,7 +1,7 @@
-"""Correct handlers that look suspicious: by time, chance, their process, or what they keep.
+"""Correct handlers that look suspicious: clocks, randomness, process state and broad excepts.
 
-Each of them survives replay, though a rule of thumb ("no clock in the body", "no set", "no cache")
-or a careless comparison of two runs would say that it does not.
+Each one survives replay, although a rule of thumb ("no clock in the body", "no set", "no cache") or
+a careless comparison of two runs would flag it.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ logger = logging.getLogger(__name__)
 MINUTE = Duration.from_minutes(1)
 DAY = Duration.from_days(1)
 TABLE = os.environ.get("ORDERS_TABLE", "orders")
-"""Read once, when the module is imported: the same as long as the process lives."""
+"""Read once, on import: constant for the lifetime of the process."""
 
 JITTERED = create_retry_strategy(RetryStrategyConfig(max_attempts=3, initial_delay=MINUTE))
-"""Full jitter, as always when nothing else is asked for."""
+"""Full jitter, which is the default."""
 
 
-def give(value: Any, _: StepContext) -> Any:
+def echo(value: Any, _: StepContext) -> Any:
     return value
 
 
-# -- pauses that chance makes ----------------------------------------------------------------------
+# -- random delays ---------------------------------------------------------------------------------
 
 
 @durable_execution
 def jittered_retry(_: Any, context: DurableContext) -> int:
-    """Its pauses have another length each time; but no pause is part of what it does."""
+    """Retry after random delays, but no delay is part of what the handler does."""
     config = StepConfig(retry_strategy=JITTERED)
     return int(context.step(fails_until(3), name="try", config=config))
 
 
 @durable_execution
 def jittered_poll(event: int, context: DurableContext) -> int:
-    """A poll's pause, drawn again on replay, may be another; but the SDK takes the recorded one."""
+    """Poll with a delay that a replay draws again, but the SDK uses the recorded one."""
     strategy = create_wait_strategy(
         WaitStrategyConfig[int](should_continue_polling=lambda n: n < event, max_attempts=5)
     )
@@ -77,7 +77,7 @@ def jittered_poll(event: int, context: DurableContext) -> int:
 
 @durable_execution
 def jittered_block(_: Any, context: DurableContext) -> int:
-    """The SDK draws the length of these waits anew on each replay; but the recorded one counts."""
+    """Retry after waits whose durations a replay draws again, but the recorded ones count."""
 
     def block(inner: Any, attempt: int) -> int:
         body = fails_until(1 if attempt > 2 else 9)
@@ -87,24 +87,24 @@ def jittered_block(_: Any, context: DurableContext) -> int:
     return int(with_retry(context, block, WithRetryConfig(JITTERED), name="block"))
 
 
-# -- clocks and chance -----------------------------------------------------------------------------
+# -- clocks and randomness -------------------------------------------------------------------------
 
 
 @durable_execution
 def draws_in_steps(_: Any, context: DurableContext) -> list[Any]:
-    """Clock and chance decide how long it waits, and for what; but they are read in steps."""
-    drawn: list[Any] = [
+    """Let clock and randomness decide what to wait for and how long, but read both in steps."""
+    values: list[Any] = [
         context.step(lambda _: str(uuid.uuid4()), name="draw an id"),
         context.step(lambda _: random.randrange(1, 9), name="draw a number"),
         context.step(lambda _: time.time(), name="look at the clock"),
     ]
-    context.wait(Duration.from_minutes(drawn[1]), name=f"wait for {drawn[0]}")
-    return drawn
+    context.wait(Duration.from_minutes(values[1]), name=f"wait for {values[0]}")
+    return values
 
 
 @durable_execution
 def deadline_of_a_step(_: Any, context: DurableContext) -> float:
-    """It works a wait out from two clock readings; but each was made in a step, and stays."""
+    """Compute a wait from two clock readings, but record each of them in a step."""
     until = context.step(lambda _: datetime.now(UTC) + timedelta(days=1), name="set a deadline")
     context.wait(MINUTE, name="do something else")
     now = context.step(lambda _: datetime.now(UTC), name="look at the clock")
@@ -115,58 +115,60 @@ def deadline_of_a_step(_: Any, context: DurableContext) -> float:
 
 @durable_execution
 def logs_the_time(_: Any, context: DurableContext) -> str:
-    """The body reads the clock; but what it shows goes to the log and nowhere else."""
+    """Read the clock in the body, but only to log it."""
     logger.info("invoked at %s", datetime.now(UTC))
     context.wait(DAY, name="a day")
-    return str(context.step(partial(give, "done"), name="finish"))
+    return str(context.step(partial(echo, "done"), name="finish"))
 
 
 @durable_execution
 def prints_how_long_it_took(_: Any, context: DurableContext) -> str:
-    """A stopwatch around a wait, which shows nothing after a replay; but only a print has it."""
-    began = time.monotonic()
+    """Time a wait, which shows nothing after a replay, but only print the reading."""
+    start = time.monotonic()
     context.wait(DAY, name="a day")
-    print(f"took {time.monotonic() - began:.1f} s")  # noqa: T201 - what this is about
+    print(f"took {time.monotonic() - start:.1f} s")  # noqa: T201 - the point of this handler
     return "done"
 
 
 @durable_execution
 def seeded_generator(event: int, context: DurableContext) -> list[int]:
-    """The body draws lots; but from a generator of its own, which the event seeds."""
-    lots = random.Random(event)
-    order = lots.sample(range(9), 2)
-    context.wait(Duration.from_minutes(lots.randrange(1, 60)), name="keep them waiting")
-    return [context.step(partial(give, n), name=f"ask number {n}") for n in order]
+    """Draw random numbers in the body, but from a private generator that the event seeds."""
+    generator = random.Random(event)
+    order = generator.sample(range(9), 2)
+    context.wait(Duration.from_minutes(generator.randrange(1, 60)), name="keep them waiting")
+    return [context.step(partial(echo, n), name=f"ask number {n}") for n in order]
 
 
 @durable_execution
 def ids_from_names(event: str, context: DurableContext) -> str:
-    """The body makes a UUID and names a step by it; but a uuid5 follows from its name."""
+    """Name a step after a UUID, but a uuid5, which is a function of its input."""
     key = uuid.uuid5(uuid.NAMESPACE_URL, event)
     context.wait(DAY, name="a day")
-    return str(context.step(partial(give, str(key)), name=f"order {key}"))
+    return str(context.step(partial(echo, str(key)), name=f"order {key}"))
 
 
-# -- sets, caches, generators: what a process keeps ------------------------------------------------
+# -- process state: sets, caches, generators -------------------------------------------------------
 
 
 @durable_execution
 def sorted_set(event: list[str], context: DurableContext) -> list[str]:
-    """A loop of steps over a set, whose order is the process's own; but it is sorted first."""
+    """Loop over a set, whose order differs by process, but sort it first."""
     context.wait(MINUTE, name="a minute")
-    return [context.step(partial(give, who), name=f"ask {who}") for who in sorted(set(event))]
+    return [
+        context.step(partial(echo, person), name=f"ask {person}") for person in sorted(set(event))
+    ]
 
 
 @durable_execution
 def set_without_order(event: list[str], context: DurableContext) -> int:
-    """A set decides which steps there are; but only by what is in it, and how much that is."""
+    """Let a set decide which steps run, but only by membership and size, never by order."""
     seen: set[str] = set()
-    for who in event:
-        if who not in seen:
-            seen.add(who)
-            context.step(partial(give, who), name=f"greet {who}")
+    for person in event:
+        if person not in seen:
+            seen.add(person)
+            context.step(partial(echo, person), name=f"greet {person}")
     context.wait(MINUTE, name="a minute")
-    return sum(len(who) for who in seen)
+    return sum(len(person) for person in seen)
 
 
 @cache
@@ -176,43 +178,43 @@ def tariff(zone: int) -> int:
 
 @durable_execution
 def warm_cache(event: int, context: DurableContext) -> int:
-    """A warm process has the answer, a cold one works it out; but it is the same, with no step."""
+    """Use a value that only a warm process has cached, but that a cold one computes alike."""
     hours = tariff(event)
     context.wait(Duration.from_hours(hours), name=f"wait for {hours} hours")
-    return int(context.step(partial(give, hours), name="bill"))
+    return int(context.step(partial(echo, hours), name="bill"))
 
 
 @durable_execution
 def environment_at_import(event: str, context: DurableContext) -> str:
-    """What the environment says is in a name; but it was read when the module was imported."""
+    """Put an environment variable into a step's name, but read it on import."""
     context.wait(MINUTE, name="a minute")
-    return str(context.step(partial(give, TABLE), name=f"put {event} into {TABLE}"))
+    return str(context.step(partial(echo, TABLE), name=f"put {event} into {TABLE}"))
 
 
 @durable_execution
 def reads_a_file(_: Any, context: DurableContext) -> str:
-    """The body opens a file on every replay; but one that is deployed with it, and to read."""
+    """Open a file on every replay, but only to read one that is deployed with the code."""
     title = Path(__file__).read_text().splitlines()[0].strip('"')
     context.wait(MINUTE, name="a minute")
-    return str(context.step(partial(give, title), name=title[:20]))
+    return str(context.step(partial(echo, title), name=title[:20]))
 
 
 @durable_execution
 def names_from_the_event(event: list[str], context: DurableContext) -> int:
-    """No name in the code is the name of a step; but the event makes the same ones each time."""
+    """Give no step a literal name, but derive the same names from the event each time."""
     number = count(1)
     for item in event:
-        context.step(partial(give, item), name=f"{next(number)}: {item}")
+        context.step(partial(echo, item), name=f"{next(number)}: {item}")
     context.wait(MINUTE, name=f"after {item}")
     return next(number)
 
 
 @durable_execution
 def sum_of_steps(event: list[int], context: DurableContext) -> int:
-    """A variable grows while it waits, and leads the way; but from results that are read back."""
+    """Let a running total decide the control flow, but sum results that are read back."""
     total = 0
     for n in event:
-        total += context.step(partial(give, n), name=f"count box {n}")
+        total += context.step(partial(echo, n), name=f"count box {n}")
         if total > 4:
             context.wait(MINUTE, name=f"at {total}")
             break
@@ -220,30 +222,30 @@ def sum_of_steps(event: list[int], context: DurableContext) -> int:
 
 
 @durable_execution
-def polls_by_hand(event: int, context: DurableContext) -> int:
-    """It asks again until a clock lets it stop; but steps read the clock, and it is bounded."""
-    began = context.step(lambda _: time.time(), name="begin")
+def polls_in_a_loop(event: int, context: DurableContext) -> int:
+    """Poll until a clock says stop, but read the clock in steps, and bound the loop."""
+    start = context.step(lambda _: time.time(), name="begin")
     for n in range(9):
-        if context.step(lambda _: time.time() - began > event, name=f"look {n}"):
+        if context.step(lambda _: time.time() - start > event, name=f"look {n}"):
             return n
         context.wait(MINUTE, name=f"wait {n}")
     return -1
 
 
 @durable_execution
-def types_that_last(_: Any, context: DurableContext) -> list[str]:
-    """Its results are no JSON, and their types lead the way; but these come back as they were."""
+def types_that_survive_serdes(_: Any, context: DurableContext) -> list[str]:
+    """Depend on the types of results that are not JSON, but that the serializer restores."""
     due = context.step(lambda _: datetime(2026, 3, 1, tzinfo=UTC), name="due")
     price = context.step(lambda _: Decimal("9.99"), name="price")
     pair = context.step(lambda _: (1, (2, b"3")), name="pair")
     context.wait(MINUTE, name="a minute")
     types = [type(value).__name__ for value in (due, price, pair, pair[1])]
-    return list(context.step(partial(give, types), name=", ".join(types)))
+    return list(context.step(partial(echo, types), name=", ".join(types)))
 
 
 @durable_execution
 def slow_steps(_: Any, context: DurableContext) -> float:
-    """Time passes in its steps, more of it when one runs again; but nothing is made of that."""
+    """Take random time in steps, and more if one runs again, but let nothing depend on it."""
 
     def work(_: StepContext) -> float:
         time.sleep(random.uniform(30, 90))
@@ -254,32 +256,32 @@ def slow_steps(_: Any, context: DurableContext) -> float:
     return float(context.step(work, name="slow again") - first)
 
 
-# -- what is caught, and what is done on the way out -----------------------------------------------
+# -- except and finally ----------------------------------------------------------------------------
 
 
 @durable_execution
 def catches_everything(event: list[str], context: DurableContext) -> int:
-    """It catches every exception; but around code that holds no durable operation."""
+    """Catch every exception, but only around code without durable operations."""
     numbers = []
     for text in event:
         try:
             numbers.append(int(text))
-        except Exception:  # noqa: BLE001 - what this is about
+        except Exception:  # noqa: BLE001 - the point of this handler
             numbers.append(0)
     context.wait(Duration.from_minutes(sum(numbers)), name="wait")
-    return int(context.step(partial(give, sum(numbers)), name="sum"))
+    return int(context.step(partial(echo, sum(numbers)), name="sum"))
 
 
 @durable_execution
 def finally_that_tidies(event: int, context: DurableContext) -> str:
-    """A finally around a wait runs at the suspension; but it only sets a variable of the body."""
+    """Run a finally on suspension, but one that only sets a local variable."""
     state = "waiting"
     try:
         context.wait(Duration.from_minutes(event), name="wait")
         seen = state
     finally:
         state = "over"
-    return str(context.step(partial(give, f"{seen}, then {state}"), name="say so"))
+    return str(context.step(partial(echo, f"{seen}, then {state}"), name="say so"))
 
 
 SCENARIOS = (
@@ -299,8 +301,8 @@ SCENARIOS = (
     Scenario(handler=reads_a_file),
     Scenario(handler=names_from_the_event, event=["soup", "bread"]),
     Scenario(handler=sum_of_steps, event=[3, 2, 8]),
-    Scenario(handler=polls_by_hand, event=30),
-    Scenario(handler=types_that_last),
+    Scenario(handler=polls_in_a_loop, event=30),
+    Scenario(handler=types_that_survive_serdes),
     Scenario(handler=slow_steps),
     Scenario(handler=catches_everything, event=["1", "two", "3"]),
     Scenario(handler=finally_that_tidies, event=5),

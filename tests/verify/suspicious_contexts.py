@@ -1,4 +1,4 @@
-"""Correct handlers that look suspicious: by branches, child contexts, callbacks and errors."""
+"""Correct handlers that look suspicious: branches, child contexts, callbacks and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from aws_durable_execution_sdk_python.retries import (
 
 from dacapo import Scenario, fail, heartbeats, never, succeed
 from tests.lab.handlers import fails_until
-from tests.verify.suspicious import DAY, JITTERED, MINUTE, give
+from tests.verify.suspicious import DAY, JITTERED, MINUTE, echo
 
 HOUR = timedelta(hours=1)
 ONCE = StepConfig(RetryPresets.none())
@@ -41,7 +41,7 @@ AFTER_A_MINUTE = create_retry_strategy(
     RetryStrategyConfig(max_attempts=2, initial_delay=MINUTE, jitter_strategy=JitterStrategy.NONE)
 )
 BIG = 300_000
-"""Characters; more than the 256 KB that a context may store."""
+"""Characters; exceeds the 256 KB that a context can store."""
 
 
 # -- branches --------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ BIG = 300_000
 
 @durable_execution
 def branches_that_wait(event: list[int], context: DurableContext) -> list[int]:
-    """What two branches wait for is due at the same moment; but each goes on from its own place."""
+    """Resume two branches at the same moment, but each from its own operation."""
 
     def branch(child: DurableContext, minutes: int, _: int, __: Any) -> int:
         child.wait(Duration.from_minutes(minutes), name="wait")
@@ -60,8 +60,8 @@ def branches_that_wait(event: list[int], context: DurableContext) -> list[int]:
 
 
 @durable_execution
-def branches_that_try_again(event: list[int], context: DurableContext) -> list[int]:
-    """Its branches pause for as long as chance has it; but it is their results that come back."""
+def branches_that_retry(event: list[int], context: DurableContext) -> list[int]:
+    """Retry in branches after random delays, but return only their results."""
 
     def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
         config = StepConfig(retry_strategy=JITTERED)
@@ -72,7 +72,7 @@ def branches_that_try_again(event: list[int], context: DurableContext) -> list[i
 
 @durable_execution
 def first_of_many(event: list[int], context: DurableContext) -> list[int]:
-    """It leaves a branch behind, unfinished; but which are first is recorded with the map."""
+    """Abandon an unfinished branch, but the map records which branch was first."""
 
     def branch(child: DurableContext, minutes: int, _: int, __: Any) -> int:
         child.wait(Duration.from_minutes(minutes), name="wait")
@@ -81,27 +81,27 @@ def first_of_many(event: list[int], context: DurableContext) -> list[int]:
     config: MapConfig[int] = MapConfig(completion_config=CompletionConfig(min_successful=1))
     batch: BatchResult[int] = context.map(event, branch, name="first", config=config)
     first = batch.get_results()
-    context.step(partial(give, first), name=f"the first took {first[0]} minutes")
+    context.step(partial(echo, first), name=f"the first took {first[0]} minutes")
     return first
 
 
 @durable_execution
 def any_of_many(event: list[str], context: DurableContext) -> str:
-    """Which branches run at all is a matter of their order; but one is enough, whichever it is."""
+    """Let the interleaving decide which branches run at all, but need only any one of them."""
 
     def branch(child: DurableContext, mirror: str, _: int, __: Any) -> str:
-        return str(child.step(partial(give, mirror), name=f"ask {mirror}"))
+        return str(child.step(partial(echo, mirror), name=f"ask {mirror}"))
 
     config: MapConfig[str] = MapConfig(completion_config=CompletionConfig(min_successful=1))
     batch: BatchResult[str] = context.map(event, branch, name="ask any", config=config)
     context.wait(MINUTE, name="a minute")
-    told = f"{batch.success_count} answered"
-    return str(context.step(partial(give, told), name=told))
+    outcome = f"{batch.success_count} answered"
+    return str(context.step(partial(echo, outcome), name=outcome))
 
 
 @durable_execution
 def tolerant_map(event: list[int], context: DurableContext) -> str:
-    """One of its branches fails each time; but it may, and what failed is counted, not raised."""
+    """Fail one branch every time, but tolerate it: count the failure, never raise it."""
 
     def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
         return int(child.step(fails_until(attempts), name="may fail", config=ONCE))
@@ -111,13 +111,13 @@ def tolerant_map(event: list[int], context: DurableContext) -> str:
     )
     batch: BatchResult[int] = context.map(event, branch, name="tolerant", config=config)
     context.wait(MINUTE, name="a minute")
-    told = f"{batch.success_count} of {batch.total_count}"
-    return str(context.step(partial(give, told), name=told))
+    outcome = f"{batch.success_count} of {batch.total_count}"
+    return str(context.step(partial(echo, outcome), name=outcome))
 
 
 @durable_execution
 def intolerant_map(event: list[int], context: DurableContext) -> str:
-    """Two of its branches fail, and what the others came to is chance; but nobody asks."""
+    """Fail two branches, which makes the results of the others vary, but read none of those."""
 
     def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
         return int(child.step(fails_until(attempts), name="may fail", config=ONCE))
@@ -127,29 +127,29 @@ def intolerant_map(event: list[int], context: DurableContext) -> str:
     )
     batch: BatchResult[int] = context.map(event, branch, name="intolerant", config=config)
     context.wait(MINUTE, name="a minute")
-    told = "too many" if batch.failure_count > 1 else "enough"
-    return str(context.step(partial(give, told), name=told))
+    outcome = "too many" if batch.failure_count > 1 else "enough"
+    return str(context.step(partial(echo, outcome), name=outcome))
 
 
 @durable_execution
 def contexts_in_contexts(event: list[int], context: DurableContext) -> list[int]:
-    """The same names at three depths; but each context numbers its operations by itself."""
+    """Repeat names at three levels, but each context numbers its own operations."""
 
     def inner(child: DurableContext, n: int, _: int, __: Any) -> int:
-        return int(child.step(partial(give, n), name="step"))
+        return int(child.step(partial(echo, n), name="step"))
 
     def outer(child: DurableContext) -> list[int]:
-        first = int(child.step(partial(give, 0), name="step"))
+        first = int(child.step(partial(echo, 0), name="step"))
         child.wait(MINUTE, name="wait")
         return [first, *child.map(event, inner, name="map").get_results()]
 
-    first = int(context.step(partial(give, -1), name="step"))
+    first = int(context.step(partial(echo, -1), name="step"))
     return [first, *context.run_in_child_context(outer, name="child")]
 
 
 @durable_execution
 def race(_: Any, context: DurableContext) -> list[str]:
-    """An answer and the end of the day race, and one loses; but who wins is recorded."""
+    """Race an answer against a timeout, and abandon the loser, but the winner is recorded."""
 
     def answered(child: DurableContext) -> str:
         callback = child.create_callback(name="answer", config=CallbackConfig(timeout=DAY))
@@ -165,23 +165,23 @@ def race(_: Any, context: DurableContext) -> list[str]:
 
 @durable_execution
 def big_child(event: int, context: DurableContext) -> int:
-    """A body that runs again on every replay, its result too big; but it makes the same again."""
+    """Return a result too large to store, so that a replay recomputes it, but to the same value."""
 
     def child(inner: DurableContext) -> str:
-        letter = str(inner.step(partial(give, "x"), name="letter"))
+        letter = str(inner.step(partial(echo, "x"), name="letter"))
         return letter * event
 
     text = context.run_in_child_context(child, name="big child")
     context.wait(MINUTE, name="a minute")
-    return int(context.step(partial(give, len(text)), name=f"{len(text)} characters"))
+    return int(context.step(partial(echo, len(text)), name=f"{len(text)} characters"))
 
 
-# -- answers ---------------------------------------------------------------------------------------
+# -- callbacks and invokes -------------------------------------------------------------------------
 
 
 @durable_execution
-def asks_somebody(event: str, context: DurableContext) -> str:
-    """How it goes on is up to somebody outside; but the answer, or its absence, is recorded."""
+def asks_a_person(event: str, context: DurableContext) -> str:
+    """Let an external answer decide the control flow, but it is recorded, as is a timeout."""
     config = WaitForCallbackConfig(timeout=DAY, heartbeat_timeout=Duration.from_hours(2))
     try:
         answer = context.wait_for_callback(lambda *_: None, name=event, config=config)
@@ -189,28 +189,28 @@ def asks_somebody(event: str, context: DurableContext) -> str:
         answer = f"nobody: {error}"
     except CallbackExternalError as error:
         answer = f"refused: {error}"
-    return str(context.step(partial(give, answer), name=f"tell {event}"))
+    return str(context.step(partial(echo, answer), name=f"tell {event}"))
 
 
 @durable_execution
 def answers_in_another_order(event: list[str], context: DurableContext) -> list[str | None]:
-    """The second callback is answered first; but each is read where it was made."""
+    """Receive the second answer first, but read each result from its own callback."""
     config = CallbackConfig(timeout=DAY)
-    callbacks = [context.create_callback(name=who, config=config) for who in event]
-    for who in event:
-        context.step(partial(give, None), name=f"ask {who}")
+    callbacks = [context.create_callback(name=person, config=config) for person in event]
+    for person in event:
+        context.step(partial(echo, None), name=f"ask {person}")
     return [callback.result() for callback in callbacks]
 
 
 @durable_execution
-def asks_another_function(event: dict[str, Any], context: DurableContext) -> Any:
-    """It hands its event on, and catches what the other says; but both stay what they were."""
+def invokes_another_function(event: dict[str, Any], context: DurableContext) -> Any:
+    """Pass the event on and catch an error, but both are the same on every replay."""
     price: int = context.invoke("price", {"dish": event["dish"]}, name="price")
     context.wait(MINUTE, name="a minute")
     try:
         context.invoke("refuse", {**event, "price": price}, name="refuse")
     except InvokeError as error:
-        return context.step(partial(give, f"{price}: {error.message}"), name="note it")
+        return context.step(partial(echo, f"{price}: {error.message}"), name="note it")
     return None
 
 
@@ -227,53 +227,53 @@ def refuse(event: Any, _: Any) -> int:
 
 @durable_execution
 def compensates(event: list[str], context: DurableContext) -> list[str]:
-    """It undoes what a list says that it filled on the way; but in the body, after each step."""
-    undo: list[str] = []
-    for what in event:
+    """Compensate from a list, but append to it in the body, after each step succeeds."""
+    booked: list[str] = []
+    for item in event:
         try:
-            context.step(partial(book, what), name=f"book {what}", config=ONCE)
+            context.step(partial(book, item), name=f"book {item}", config=ONCE)
         except StepError:
             break
-        undo.append(what)
-        context.wait(MINUTE, name=f"after {what}")
-    for what in reversed(undo):
-        context.step(partial(give, what), name=f"cancel {what}")
-    return undo
+        booked.append(item)
+        context.wait(MINUTE, name=f"after {item}")
+    for item in reversed(booked):
+        context.step(partial(echo, item), name=f"cancel {item}")
+    return booked
 
 
-def book(what: str, _: Any) -> str:
-    if what == "car":
+def book(item: str, _: Any) -> str:
+    if item == "car":
         raise LookupError("no car is left")
-    return what
+    return item
 
 
 @durable_execution
 def error_by_its_name(event: str, context: DurableContext) -> str:
-    """A string decides what an error means; but that is how the SDK hands a step's error on."""
+    """Match an error by a string, but a name is all that the SDK keeps of a step's error."""
     try:
         context.step(partial(book, event), name="book", config=ONCE)
     except StepError as error:
         if error.error_type != "LookupError":
             raise
         context.wait(MINUTE, name="ask again later")
-        return str(context.step(partial(give, f"none: {error}"), name="give up"))
+        return str(context.step(partial(echo, f"none: {error}"), name="give up"))
     return event
 
 
 BRANCHES = (
-    *("branches_that_wait", "branches_that_try_again", "first_of_many", "any_of_many"),
+    *("branches_that_wait", "branches_that_retry", "first_of_many", "any_of_many"),
     *("tolerant_map", "intolerant_map", "contexts_in_contexts", "race"),
 )
-"""The names of those whose branches come in an order that the seed chooses."""
+"""Names of the handlers whose branches interleave as the seed decides."""
 
 
-def _asking(who: str, *answers: Any) -> Scenario:
-    return Scenario(handler=asks_somebody, event=who, name=who, answers={who: answers})
+def _asking(person: str, *answers: Any) -> Scenario:
+    return Scenario(handler=asks_a_person, event=person, name=person, answers={person: answers})
 
 
 SCENARIOS = (
     Scenario(handler=branches_that_wait, event=[1, 2]),
-    Scenario(handler=branches_that_try_again, event=[2, 2]),
+    Scenario(handler=branches_that_retry, event=[2, 2]),
     Scenario(handler=first_of_many, event=[3, 1]),
     Scenario(handler=any_of_many, event=["one", "other"]),
     Scenario(handler=tolerant_map, event=[1, 9]),
@@ -292,7 +292,7 @@ SCENARIOS = (
         answers={"Mia": succeed(raw=b"1", after=HOUR), "Ada": succeed(raw=b"2", after=HOUR / 2)},
     ),
     Scenario(
-        handler=asks_another_function,
+        handler=invokes_another_function,
         event={"dish": "soup"},
         functions={"price": price, "refuse": refuse},
     ),

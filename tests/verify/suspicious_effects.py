@@ -1,4 +1,4 @@
-"""Correct handlers that look suspicious by what they do to the world, with stock boto3."""
+"""Correct handlers that look suspicious: side effects, made with stock boto3."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from moto import mock_aws
 
 from dacapo import Scenario
 from tests.lab.handlers import fails_until
-from tests.verify.suspicious import DAY, JITTERED, MINUTE, give
+from tests.verify.suspicious import DAY, JITTERED, MINUTE, echo
 
 TABLE = "orders"
 PAYMENTS = "https://sqs.us-east-1.amazonaws.com/123456789012/payments.fifo"
@@ -38,13 +38,13 @@ sqs = boto3.client("sqs")
 
 
 def put(order: str, status: str) -> None:
-    """Write an order; the same request whenever it is made again."""
+    """Write an order; repeating the call sends an identical request."""
     item = {"id": {"S": order}, "status": {"S": status}}
     dynamodb.put_item(TableName=TABLE, Item=item)
 
 
 def send(text: str, key: str) -> None:
-    """Send a message; the queue takes one with the same key for the same."""
+    """Send a message; the queue drops another one with the same deduplication ID."""
     sqs.send_message(
         QueueUrl=PAYMENTS, MessageBody=text, MessageGroupId="all", MessageDeduplicationId=key
     )
@@ -52,7 +52,7 @@ def send(text: str, key: str) -> None:
 
 @durable_execution
 def same_item_again(event: str, context: DurableContext) -> str:
-    """A crash makes it write twice; but the same item under the same key, which is writing once."""
+    """Write twice after a crash, but the same item under the same key, which is idempotent."""
     context.step(lambda _: put(event, "new"), name="note the order")
     context.wait(DAY, name="a day")
     context.step(lambda _: put(event, "old"), name="close the order")
@@ -60,27 +60,27 @@ def same_item_again(event: str, context: DurableContext) -> str:
 
 
 @durable_execution
-def item_if_there_is_none(event: str, context: DurableContext) -> str:
-    """What it writes has the time in it, so a second write is another; but there is no second."""
+def conditional_put(event: str, context: DurableContext) -> str:
+    """Write an item that contains the time, but under a condition that allows one write."""
 
-    def take(_: StepContext) -> str:
+    def claim(_: StepContext) -> str:
         time.sleep(1)
         item = {"id": {"S": event}, "taken": {"N": str(time.time())}}
-        # It may have been here before, and died before it could say so.
+        # An earlier attempt may have written the item and crashed before its checkpoint.
         with suppress(dynamodb.exceptions.ConditionalCheckFailedException):
             dynamodb.put_item(
                 TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(id)"
             )
         return event
 
-    taken = str(context.step(take, name="take the number"))
+    number = str(context.step(claim, name="take the number"))
     context.wait(MINUTE, name="a minute")
-    return taken
+    return number
 
 
 @durable_execution
 def message_with_a_key(event: str, context: DurableContext) -> str:
-    """A crash makes it send twice; but with a key from the execution's name, so one arrives."""
+    """Send twice after a crash, but with an idempotency key from the ARN, so one arrives."""
     key = uuid.uuid5(uuid.NAMESPACE_URL, context.execution_context.durable_execution_arn)
     context.step(lambda _: send(event, f"{key} pay"), name="pay")
     context.wait(MINUTE, name="a minute")
@@ -89,7 +89,7 @@ def message_with_a_key(event: str, context: DurableContext) -> str:
 
 @durable_execution
 def key_from_a_step(event: str, context: DurableContext) -> str:
-    """Its key comes from chance; but it is drawn in a step, before the step that needs it."""
+    """Send with a random idempotency key, but draw it in an earlier step."""
     key = str(context.step(lambda _: str(uuid.uuid4()), name="draw a key"))
     context.wait(MINUTE, name="a minute")
     context.step(lambda _: send(event, key), name="pay")
@@ -98,14 +98,14 @@ def key_from_a_step(event: str, context: DurableContext) -> str:
 
 @durable_execution
 def paid_or_unclear(event: str, context: DurableContext) -> str:
-    """It ends otherwise if it dies while it pays; but paying what may be paid twice is worse."""
+    """Return something else after a crash during payment, but paying twice would be worse."""
     try:
         answer = context.step(partial(pay, event), name="pay", config=AT_MOST_ONCE)
     except StepError as error:
         answer = f"unclear: {error.error_type.rpartition('.')[2]}"
         context.step(lambda _: put(event, answer), name="ask somebody")
     context.wait(MINUTE, name="a minute")
-    return str(context.step(partial(give, answer), name="tell"))
+    return str(context.step(partial(echo, answer), name="tell"))
 
 
 def pay(text: str, _: StepContext) -> str:
@@ -114,13 +114,13 @@ def pay(text: str, _: StepContext) -> str:
 
 
 @durable_execution
-def asks_before_it_writes(event: str, context: DurableContext) -> str:
-    """What it asks has another answer the second time; but what it then does is the same."""
+def reads_before_it_writes(event: str, context: DurableContext) -> str:
+    """Read something else when the step runs again, but end in the same state."""
 
     def close(_: StepContext) -> str:
         key = {"id": {"S": event}}
-        found = dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
-        if found is None:
+        item = dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
+        if item is None:
             put(event, "closed")
         return "closed"
 
@@ -129,8 +129,8 @@ def asks_before_it_writes(event: str, context: DurableContext) -> str:
 
 
 @durable_execution
-def tries_after_an_effect(event: str, context: DurableContext) -> int:
-    """Each try writes before it fails, after a pause that chance makes; but it is one item."""
+def retries_after_an_effect(event: str, context: DurableContext) -> int:
+    """Write on every attempt, with random delays in between, but always the same item."""
 
     def work(step: StepContext) -> int:
         put(event, "tried")
@@ -145,8 +145,8 @@ def client_of_this_process() -> Any:
 
 
 @durable_execution
-def client_made_late(event: str, context: DurableContext) -> str:
-    """A module keeps a client that a cold process has to make; but no operation hangs on it."""
+def client_created_late(event: str, context: DurableContext) -> str:
+    """Cache a client that a cold process has to create, but let no operation depend on it."""
     client = client_of_this_process()
     item = {"id": {"S": event}}
     context.wait(MINUTE, name="a minute")
@@ -156,7 +156,7 @@ def client_made_late(event: str, context: DurableContext) -> str:
 
 @durable_execution
 def branches_that_write(event: list[str], context: DurableContext) -> list[str]:
-    """Its items are written in another order each time; but each from a step, under its own key."""
+    """Write items in any order, but each in its own step, under its own key."""
 
     def branch(child: DurableContext, order: str, _: int, __: Any) -> str:
         child.step(lambda _: put(order, "new"), name="note it")
@@ -168,7 +168,7 @@ def branches_that_write(event: list[str], context: DurableContext) -> list[str]:
 
 @durable_execution
 def threads_in_a_step(event: list[str], context: DurableContext) -> int:
-    """Threads of its own write in any order; but within one step, and without the context."""
+    """Write from threads in any order, but within one step, and without the context."""
 
     def write(_: StepContext) -> int:
         with ThreadPoolExecutor(2) as pool:
@@ -181,7 +181,7 @@ def threads_in_a_step(event: list[str], context: DurableContext) -> int:
 
 @contextmanager
 def table() -> Iterator[None]:
-    """A table with no order in it; gone afterwards, even if moto goes on for the next one."""
+    """Context manager that creates an empty table, and deletes it even if moto stays active."""
     with mock_aws():
         dynamodb.create_table(
             TableName=TABLE,
@@ -197,7 +197,7 @@ def table() -> Iterator[None]:
 
 @contextmanager
 def queue() -> Iterator[None]:
-    """A queue that takes messages with the same key for one; gone afterwards."""
+    """Context manager that creates a queue with deduplication, and deletes it."""
     with mock_aws():
         sqs.create_queue(QueueName=PAYMENTS.rpartition("/")[2], Attributes={"FifoQueue": "true"})
         try:
@@ -208,14 +208,14 @@ def queue() -> Iterator[None]:
 
 @contextmanager
 def bank() -> Iterator[None]:
-    """A table and a queue."""
+    """Context manager that creates a table and a queue."""
     with table(), queue():
         yield
 
 
 @durable_execution
 def starts_its_successor(event: list[str], context: DurableContext) -> str:
-    """Its first step writes another item each time; but each time is an execution of its own."""
+    """Write another item in each first step, but each in an execution of its own."""
     order, *others = event
     context.step(lambda _: put(order, "new"), name="note the order")
     context.wait(DAY, name="a day")
@@ -225,7 +225,7 @@ def starts_its_successor(event: list[str], context: DurableContext) -> str:
 
 
 def hand_over(orders: list[str]) -> None:
-    """Start the next execution, once by name."""
+    """Start the next execution, idempotently by its name."""
     lambda_client.invoke(
         FunctionName="starts_its_successor:live",
         InvocationType="Event",
@@ -236,13 +236,13 @@ def hand_over(orders: list[str]) -> None:
 
 SCENARIOS = (
     Scenario(handler=same_item_again, event="17", world=table),
-    Scenario(handler=item_if_there_is_none, event="17", world=table),
+    Scenario(handler=conditional_put, event="17", world=table),
     Scenario(handler=message_with_a_key, event="5 euros", world=queue),
     Scenario(handler=key_from_a_step, event="5 euros", world=queue),
     Scenario(handler=paid_or_unclear, event="5 euros", world=bank),
-    Scenario(handler=asks_before_it_writes, event="17", world=table),
-    Scenario(handler=tries_after_an_effect, event="17", world=table),
-    Scenario(handler=client_made_late, event="17", world=table),
+    Scenario(handler=reads_before_it_writes, event="17", world=table),
+    Scenario(handler=retries_after_an_effect, event="17", world=table),
+    Scenario(handler=client_created_late, event="17", world=table),
     Scenario(handler=branches_that_write, event=["17", "18"], world=table),
     Scenario(handler=threads_in_a_step, event=["17", "18"], world=table),
     Scenario(handler=starts_its_successor, event=["17", "18"], world=table),

@@ -1,4 +1,4 @@
-"""Effects that only a fake of the world can see are told to the verifier by the fake itself."""
+"""A fake reports side effects that only it can see to the verifier, through `dacapo.effect`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from aws_durable_execution_sdk_python.config import Duration
 
 import dacapo
 from dacapo import Scenario
-from dacapo.verify.experiments import CRASHED, MOVED
-from dacapo.verify.findings import PROVED, Code
+from dacapo.verify.findings import Certainty, Code, ExperimentName
 from dacapo.verify.verifier import verify
 
 A_DAY = Duration.from_days(1)
 
 
 class Kafka:
-    """A fake of a client that is written in C."""
+    """A fake of a client written in C, whose calls no hook sees."""
 
     def produce(self, message: str) -> str:
         dacapo.effect("kafka:Produce", message)
@@ -42,25 +41,25 @@ def inside(_: Any, context: DurableContext) -> None:
 
 
 @durable_execution
-def never_the_same(_: Any, context: DurableContext) -> None:
+def changing(_: Any, context: DurableContext) -> None:
     context.step(lambda _: kafka.produce(f"hello number {next(numbers)}"), name="say hello")
     context.wait(A_DAY, name="a day")
 
 
-def found(handler: Any) -> list[tuple[Code, str]]:
+def codes_of(handler: Any) -> list[tuple[Code, str]]:
     report = verify(Scenario(handler=handler))
-    assert report.experiments[CRASHED].runs
-    assert report.experiments[MOVED].runs
+    assert report.experiments[ExperimentName.CRASHED].runs
+    assert report.experiments[ExperimentName.FRESH_PROCESS].runs
     return [(finding.code, finding.certainty) for finding in report.findings]
 
 
 def test_an_effect_outside_a_step_is_proved() -> None:
-    assert found(outside) == [(Code.EFFECT_OUTSIDE_STEP, PROVED)]
+    assert codes_of(outside) == [(Code.EFFECT_OUTSIDE_STEP, Certainty.PROVED)]
 
 
-def test_an_effect_in_a_step_is_fine_if_it_is_the_same_when_it_comes_again() -> None:
-    assert found(inside) == []
+def test_a_repeated_effect_in_a_step_is_no_finding_if_it_is_identical() -> None:
+    assert codes_of(inside) == []
 
 
-def test_an_effect_in_a_step_that_is_another_one_when_it_comes_again_is_proved() -> None:
-    assert (Code.EFFECT_REPEATED, PROVED) in found(never_the_same)
+def test_a_repeated_effect_in_a_step_is_proved_if_it_differs() -> None:
+    assert (Code.EFFECT_REPEATED, Certainty.PROVED) in codes_of(changing)

@@ -1,4 +1,4 @@
-"""A handler that hangs, or takes its process with it, is stopped and reported."""
+"""A handler that hangs or ends its process is stopped and reported."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Scenario
-from dacapo.verify.experiments import CRASHED, EXPERIMENTS, MOVED, REWOUND
-from dacapo.verify.findings import AS_SCHEDULED, Code
-from dacapo.verify.report import Report
+from dacapo.verify.findings import Code, ExperimentName, Report
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance
 
 PATIENCE = 4.0
 
 
-def loop_for_ever() -> None:
+def loop_forever() -> None:
     while True:
         pass
 
 
-def wait_for_nobody() -> None:
+def wait_forever() -> None:
     threading.Event().wait()
 
 
@@ -40,7 +38,7 @@ def end_the_thread() -> None:
 
 
 def verified(action: Callable[[], None]) -> Report:
-    """What is said of a handler that does this."""
+    """Verify a handler that does this."""
 
     @durable_execution
     def handler(_: Any, context: DurableContext) -> None:
@@ -50,17 +48,20 @@ def verified(action: Callable[[], None]) -> Report:
     return verify(Scenario(handler=handler), patience=PATIENCE)
 
 
-@pytest.mark.parametrize("action", [loop_for_ever, wait_for_nobody])
-def test_a_handler_that_hangs_is_stopped_and_the_line_is_named(action: Callable[[], None]) -> None:
+@pytest.mark.parametrize("action", [loop_forever, wait_forever])
+def test_a_handler_that_hangs_is_stopped_and_its_line_reported(action: Callable[[], None]) -> None:
     report = verified(action)
     (finding,) = report.findings
-    assert (finding.code, finding.experiment) == (Code.STUCK, AS_SCHEDULED)
+    assert (finding.code, finding.experiment) == (Code.STUCK, ExperimentName.REFERENCE_RUN)
     assert "nothing happens for 4 s" in finding.message
     assert finding.place is not None
     assert finding.place.file == __file__
     lines = range(action.__code__.co_firstlineno, action.__code__.co_firstlineno + 4)
     assert finding.place.line in lines
-    assert report.experiments[REWOUND].not_run == "the handler was stopped in 'as scheduled'"
+    assert (
+        report.experiments[ExperimentName.REPLAYED].not_run
+        == "the handler was stopped in 'reference run'"
+    )
 
 
 def test_a_handler_that_ends_the_process_does_not_end_the_verifier() -> None:
@@ -70,30 +71,33 @@ def test_a_handler_that_ends_the_process_does_not_end_the_verifier() -> None:
         Code.DIED,
         "the handler ends its process, with exit status 3",
     )
-    assert report.experiments[MOVED].not_run
+    assert report.experiments[ExperimentName.FRESH_PROCESS].not_run
 
 
-def test_a_handler_that_ends_its_thread_fails_like_any_other() -> None:
+def test_a_handler_that_ends_its_thread_is_proved_to_fail() -> None:
     report = verified(end_the_thread)
     assert {finding.code for finding in report.proved} == {Code.DIED}
 
 
 @durable_execution
-def ends_any_other_process(_: Any, context: DurableContext) -> None:
+def ends_a_fresh_process(_: Any, context: DurableContext) -> None:
     context.wait(Duration.from_days(1), name="a day")
-    if sys.argv[0].endswith("moved.py"):
+    if sys.argv[-1].endswith("fresh-process"):
         end_the_process()
 
 
-def test_a_handler_that_ends_another_process_is_found_there() -> None:
-    (finding,) = verify(Scenario(handler=ends_any_other_process)).findings
-    assert (finding.code, finding.experiment) == (Code.DIED, MOVED)
+def test_a_handler_that_ends_the_fresh_process_is_reported_by_that_experiment() -> None:
+    (finding,) = verify(Scenario(handler=ends_a_fresh_process)).findings
+    assert (finding.code, finding.experiment) == (Code.DIED, ExperimentName.FRESH_PROCESS)
     assert finding.message == "replayed in another process, it ends that process"
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_what_is_found_is_the_same_in_one_process_and_in_two(processes: int) -> None:
+def test_the_number_of_processes_does_not_change_the_findings(processes: int) -> None:
     report = verify(branch_on_chance.breaks, processes=processes)
-    assert [finding.code for finding in report.findings] == [Code.CHANCE_OUTSIDE_STEP]
-    assert list(report.experiments) == list(EXPERIMENTS)
-    assert all(report.experiments[name].runs for name in (CRASHED, REWOUND, MOVED))
+    assert [finding.code for finding in report.findings] == [Code.RANDOMNESS_OUTSIDE_STEP]
+    assert list(report.experiments) == list(ExperimentName)
+    assert all(
+        report.experiments[name].runs
+        for name in (ExperimentName.CRASHED, ExperimentName.REPLAYED, ExperimentName.FRESH_PROCESS)
+    )

@@ -1,7 +1,8 @@
-"""An execution is in flight while new code is deployed: whether it survives, and who says so first.
+"""The deploy check predicts whether an in-flight execution survives new code.
 
-What becomes of it is tried, not reasoned: the execution goes on with the new code, on the simulated
-service and the SDK as it is, from every point at which it rests. Only then is the gate asked.
+The truth is established first, by experiment: the execution continues with the new code, on the
+simulated service and the real SDK, from every point where it is suspended. The deploy check then
+has to agree.
 """
 
 from __future__ import annotations
@@ -13,86 +14,94 @@ from functools import cache
 import pytest
 
 from dacapo import Recording
+from dacapo.history.replay_log import Log
 from dacapo.service.functions import Handler
-from dacapo.verify import gate
-from dacapo.verify.findings import PROVED, Code, Finding
-from dacapo.verify.log import Log
+from dacapo.verify import deploy_check
+from dacapo.verify.findings import Certainty, Code, Finding
+from tests.depth import every
 from tests.verify import order
 from tests.verify.deployment import Run, Trial
-from tests.verify.in_flight import BREAKING, DYING, OPTIONS, SAFE, UNSEEN, Change
+from tests.verify.in_flight import (
+    BREAKING,
+    BREAKING_AFTER_CRASH,
+    IGNORED_OPTIONS,
+    SAFE,
+    UNDETECTED,
+    Change,
+)
 
-SURVIVED = {**SAFE, **OPTIONS}
-recorded = cache(Run.of)
-"""The run of old code, which many changes begin with."""
+SURVIVED = {**SAFE, **IGNORED_OPTIONS}
+run_of = cache(Run.of)
+"""Run old code, once: many changes share the same one."""
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """The SDK logs every failure with its trace, and most of these executions fail."""
+    """Turn logging off: the SDK logs a trace per failure, and most of these executions fail."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
 def trial(change: Change) -> Trial:
-    return Trial(change, recorded(change.old))
+    return Trial(change, run_of(change.old))
 
 
-def verdict(handler: Handler, recording: Recording) -> list[Finding]:
-    """What the gate has against new code, given a history that old code made."""
-    return gate.check(handler, Log.of(recording)).findings
+def findings_of(handler: Handler, recording: Recording) -> list[Finding]:
+    """Run the deploy check on new code against a history that old code wrote."""
+    return deploy_check.check_log(handler, Log.of(recording)).findings
 
 
-def refused(change: Change) -> list[str]:
-    findings = verdict(change.new, recorded(change.old).recording)
-    return [f"{f.code}: {f.message}" for f in findings if f.certainty == PROVED]
+def objections(change: Change) -> list[str]:
+    findings = findings_of(change.new, run_of(change.old).recording)
+    return [f"{f.code}: {f.message}" for f in findings if f.certainty == Certainty.PROVED]
 
 
-def test_the_order_rests_in_every_kind_of_operation() -> None:
-    recording = recorded(order.base).recording
-    begun = {e["Id"]: recording.events.index(e) for e in reversed(recording.events) if "Id" in e}
-    ended = {e["Id"]: recording.events.index(e) for e in recording.events if "Id" in e}
+def test_the_order_suspends_in_every_kind_of_operation() -> None:
+    recording = run_of(order.base).recording
+    begun = {e.operation_id: n for n, e in reversed([*enumerate(recording.events)])}
+    ended = {e.operation_id: n for n, e in enumerate(recording.events)}
     between = [i.events_after for i in recording.invocations[:-1]]
-    resting = {
+    suspended_in = {
         o.kind for o in recording.operations for at in between if begun[o.id] < at <= ended[o.id]
     }
     assert len(between) == 10
-    assert resting == {o.kind for o in recording.operations}
+    assert suspended_in == {o.kind for o in recording.operations}
 
 
-@pytest.mark.parametrize("name", [*BREAKING, *UNSEEN])
-def test_an_execution_in_flight_breaks_if(name: str) -> None:
-    assert any(trial({**BREAKING, **UNSEEN}[name]).at_rest())
+@pytest.mark.parametrize("name", every(6, [*BREAKING, *UNDETECTED]))
+def test_an_in_flight_execution_breaks_if(name: str) -> None:
+    assert any(trial({**BREAKING, **UNDETECTED}[name]).while_suspended())
 
 
-@pytest.mark.parametrize("name", SURVIVED)
-def test_an_execution_in_flight_survives_wherever_it_rests_if(name: str) -> None:
-    assert [wrong for wrong in trial(SURVIVED[name]).at_rest() if wrong] == []
+@pytest.mark.parametrize("name", every(6, SURVIVED))
+def test_an_in_flight_execution_survives_wherever_it_is_suspended_if(name: str) -> None:
+    assert [problems for problems in trial(SURVIVED[name]).while_suspended() if problems] == []
 
 
-@pytest.mark.parametrize("name", DYING)
-def test_only_an_execution_that_dies_half_way_breaks_if(name: str) -> None:
-    assert not any(trial(DYING[name]).at_rest())
-    assert any(trial(DYING[name]).dying())
+@pytest.mark.parametrize("name", every(6, BREAKING_AFTER_CRASH))
+def test_an_in_flight_execution_breaks_only_after_a_crash_if(name: str) -> None:
+    assert not any(trial(BREAKING_AFTER_CRASH[name]).while_suspended())
+    assert any(trial(BREAKING_AFTER_CRASH[name]).after_crashes())
 
 
-@pytest.mark.parametrize("name", [*BREAKING, *DYING])
-def test_the_gate_refuses_if(name: str) -> None:
-    assert refused({**BREAKING, **DYING}[name])
+@pytest.mark.parametrize("name", every(6, [*BREAKING, *BREAKING_AFTER_CRASH]))
+def test_the_deploy_check_fails_if(name: str) -> None:
+    assert objections({**BREAKING, **BREAKING_AFTER_CRASH}[name])
 
 
-@pytest.mark.parametrize("name", SURVIVED)
-def test_the_gate_lets_pass_if(name: str) -> None:
-    assert refused(SURVIVED[name]) == []
+@pytest.mark.parametrize("name", every(6, SURVIVED))
+def test_the_deploy_check_passes_if(name: str) -> None:
+    assert objections(SURVIVED[name]) == []
 
 
-@pytest.mark.parametrize("name", UNSEEN)
-def test_a_history_without_names_does_not_tell_the_gate_if(name: str) -> None:
-    """It holds no line of code: only names say which step a result is of."""
-    assert refused(UNSEEN[name]) == []
+@pytest.mark.parametrize("name", UNDETECTED)
+def test_the_deploy_check_can_not_detect_without_operation_names_that(name: str) -> None:
+    """A history holds no code: only the name of a step identifies the owner of a result."""
+    assert objections(UNDETECTED[name]) == []
 
 
-def test_the_gate_says_so_where_operations_have_no_names() -> None:
-    change = UNSEEN["two steps without a name change places"]
-    findings = verdict(change.new, recorded(change.old).recording)
+def test_the_deploy_check_reports_operations_without_names() -> None:
+    change = UNDETECTED["two unnamed steps swap places"]
+    findings = findings_of(change.new, run_of(change.old).recording)
     assert [finding.code for finding in findings] == [Code.UNNAMED_OPERATION]

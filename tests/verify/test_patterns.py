@@ -1,34 +1,46 @@
-"""Every story of every pattern survives replay: nothing is proved against it, nothing suspected.
+"""Every scenario of every pattern survives replay: nothing is proved against it, nothing suspected.
 
-In another process each third story is replayed, each second one is crashed, and at few points; with
-`make prove`, nothing is left out.
+To save time, `make test` takes every twelfth scenario, replays every third of these in a fresh
+process and crashes every second at few points. `make prove` runs all of them in full.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from dacapo.pytest_plugin import Durable
-from dacapo.verify.experiments import CRASHED, DEFAULT_CRASHES, EXPERIMENTS, MOVED, REWOUND
-from dacapo.verify.points import DEFAULT_POINTS
-from tests.stories import STORIES
+from dacapo.history.points import DEFAULT_POINTS
+from dacapo.testing.fixture import Durable
+from dacapo.verify.experiments.reference import DEFAULT_CRASHES
+from dacapo.verify.findings import ExperimentName
+from tests.all_scenarios import SCENARIOS
+from tests.depth import every
 
 FEW_CRASHES, FEW_POINTS = 2, 30
-EVERY = {CRASHED: 2, MOVED: 3}
-"""Which stories such an experiment is made with, counted through all of them."""
-LEFT_OUT = {
+EVERY = {ExperimentName.CRASHED: 2, ExperimentName.FRESH_PROCESS: 3}
+"""Run such an experiment on every n-th scenario, counted through all of them."""
+SKIPPED = {
     name: {experiment for experiment, every in EVERY.items() if number % every}
-    for number, name in enumerate(STORIES)
+    for number, name in enumerate([*SCENARIOS][::12])
 }
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_of_a_pattern_survives_replay(durable: Durable, name: str, thorough: bool) -> None:
-    story = STORIES[name]
-    only = EXPERIMENTS if thorough else [e for e in EXPERIMENTS if e not in LEFT_OUT[name]]
+@pytest.mark.parametrize("name", every(12, SCENARIOS))
+def test_a_scenario_of_a_pattern_survives_replay(
+    durable: Durable, name: str, thorough: bool
+) -> None:
+    scenario = SCENARIOS[name]
+    only = (
+        [*ExperimentName]
+        if thorough
+        else [e for e in ExperimentName if e not in SKIPPED.get(name, ())]
+    )
     crashes, points = (DEFAULT_CRASHES, DEFAULT_POINTS) if thorough else (FEW_CRASHES, FEW_POINTS)
-    report = durable.verify(story, crashes=crashes, points=points, only=only)
+    report = durable.verify(scenario, crashes=crashes, points=points, only=only)
     assert [finding.message for finding in report.findings] == []
-    for experiment in {CRASHED, REWOUND, MOVED}.intersection(only):
-        was_tried = bool(report.experiments[experiment].runs)
-        assert was_tried or durable.run(story).operations == [], "there is something to try"
+    for experiment in {
+        ExperimentName.CRASHED,
+        ExperimentName.REPLAYED,
+        ExperimentName.FRESH_PROCESS,
+    }.intersection(only):
+        ran = bool(report.experiments[experiment].runs)
+        assert ran or durable.run(scenario).operations == [], "the experiment had something to run"

@@ -1,4 +1,4 @@
-"""The watch sees what a handler does outside every operation, with the line, and nothing else."""
+"""The verifier reports reads and side effects outside every operation, with the line of each."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackCon
 from moto import mock_aws
 
 from dacapo import Scenario
-from dacapo.verify.experiments import REWOUND
-from dacapo.verify.findings import PROVED, SUSPECTED, Code
+from dacapo.verify.findings import Certainty, Code, ExperimentName
 from dacapo.verify.verifier import verify
 
 A_DAY = Duration.from_days(1)
@@ -54,8 +53,8 @@ def start_a_process() -> None:
     subprocess.run([sys.executable, "-c", ""], check=True)
 
 
-def seen(action: Callable[[], object], *, in_step: bool = False) -> list[tuple[Code, str]]:
-    """What is found in a handler that does this, in a step or outside, before a wait."""
+def codes_of(action: Callable[[], object], *, in_step: bool = False) -> list[tuple[Code, str]]:
+    """Verify a handler that does this before a wait, in a step or in the body."""
 
     @durable_execution
     def handler(_: Any, context: DurableContext) -> None:
@@ -65,21 +64,23 @@ def seen(action: Callable[[], object], *, in_step: bool = False) -> list[tuple[C
             action()
         context.wait(Duration.from_days(1), name="a day")
 
-    report = verify(Scenario(handler=handler, world=mock_aws), only=[REWOUND])
-    assert report.experiments[REWOUND].runs > 2
-    return [(f.code, f.certainty) for f in report.findings if f.experiment == REWOUND]
+    report = verify(Scenario(handler=handler, world=mock_aws), only=[ExperimentName.REPLAYED])
+    assert report.experiments[ExperimentName.REPLAYED].runs > 2
+    return [
+        (f.code, f.certainty) for f in report.findings if f.experiment == ExperimentName.REPLAYED
+    ]
 
 
-SIGHTS = {
+READS = {
     "time": (time.time, Code.CLOCK_OUTSIDE_STEP),
     "monotonic": (time.monotonic, Code.CLOCK_OUTSIDE_STEP),
     "now": (lambda: datetime.now(UTC), Code.CLOCK_OUTSIDE_STEP),
-    "random": (random.random, Code.CHANCE_OUTSIDE_STEP),
-    "choice": (lambda: random.choice("ab"), Code.CHANCE_OUTSIDE_STEP),
-    "an unseeded generator": (random.Random, Code.CHANCE_OUTSIDE_STEP),
-    "uuid4": (uuid.uuid4, Code.CHANCE_OUTSIDE_STEP),
-    "urandom": (lambda: os.urandom(4), Code.CHANCE_OUTSIDE_STEP),
-    "secrets": (lambda: secrets.token_hex(4), Code.CHANCE_OUTSIDE_STEP),
+    "random": (random.random, Code.RANDOMNESS_OUTSIDE_STEP),
+    "choice": (lambda: random.choice("ab"), Code.RANDOMNESS_OUTSIDE_STEP),
+    "an unseeded generator": (random.Random, Code.RANDOMNESS_OUTSIDE_STEP),
+    "uuid4": (uuid.uuid4, Code.RANDOMNESS_OUTSIDE_STEP),
+    "urandom": (lambda: os.urandom(4), Code.RANDOMNESS_OUTSIDE_STEP),
+    "secrets": (lambda: secrets.token_hex(4), Code.RANDOMNESS_OUTSIDE_STEP),
     "environ": (lambda: os.environ["PATH"], Code.ENVIRONMENT_OUTSIDE_STEP),
     "getenv": (lambda: os.getenv("PATH"), Code.ENVIRONMENT_OUTSIDE_STEP),
 }
@@ -93,34 +94,34 @@ HARMLESS: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", SIGHTS)
-def test_a_look_at_clock_chance_or_environment_is_suspected(what: str) -> None:
-    action, code = SIGHTS[what]
-    assert seen(action) == [(code, SUSPECTED)]
+@pytest.mark.parametrize("name", READS)
+def test_a_read_of_clock_randomness_or_environment_is_suspected(name: str) -> None:
+    action, code = READS[name]
+    assert codes_of(action) == [(code, Certainty.SUSPECTED)]
 
 
 @pytest.mark.parametrize(
     "action", [write_a_file, send_a_message, connect_somewhere, start_a_process]
 )
-def test_an_effect_that_every_replay_repeats_is_proved(action: Callable[[], object]) -> None:
-    found = seen(action)
-    assert found
-    assert set(found) == {(Code.EFFECT_OUTSIDE_STEP, PROVED)}
+def test_a_side_effect_in_the_body_is_proved(action: Callable[[], object]) -> None:
+    codes = codes_of(action)
+    assert codes
+    assert set(codes) == {(Code.EFFECT_OUTSIDE_STEP, Certainty.PROVED)}
 
 
-@pytest.mark.parametrize("what", HARMLESS)
-def test_what_is_the_same_on_every_replay_is_no_finding(what: str) -> None:
-    assert seen(HARMLESS[what]) == []
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_deterministic_action_is_not_reported(name: str) -> None:
+    assert codes_of(HARMLESS[name]) == []
 
 
-@pytest.mark.parametrize("what", SIGHTS)
-def test_in_a_step_all_of_it_is_fine(what: str) -> None:
-    action, _ = SIGHTS[what]
-    assert seen(action, in_step=True) == []
+@pytest.mark.parametrize("name", READS)
+def test_a_read_in_a_step_is_not_reported(name: str) -> None:
+    action, _ = READS[name]
+    assert codes_of(action, in_step=True) == []
 
 
 @durable_execution
-def looks_in_a_child(_: Any, context: DurableContext) -> None:
+def reads_in_a_child(_: Any, context: DurableContext) -> None:
     def child(inner: DurableContext) -> None:
         time.time()
         inner.wait(A_DAY, name="a day")
@@ -129,7 +130,7 @@ def looks_in_a_child(_: Any, context: DurableContext) -> None:
 
 
 @durable_execution
-def looks_in_a_branch(_: Any, context: DurableContext) -> None:
+def reads_in_a_branch(_: Any, context: DurableContext) -> None:
     def branch(inner: DurableContext, item: int, *_: Any) -> None:
         time.time()
         inner.wait(A_DAY, name=f"a day for {item}")
@@ -138,7 +139,7 @@ def looks_in_a_branch(_: Any, context: DurableContext) -> None:
 
 
 @durable_execution
-def looks_in_a_submitter(_: Any, context: DurableContext) -> None:
+def reads_in_a_submitter(_: Any, context: DurableContext) -> None:
     def ask(*_: Any) -> None:
         time.time()
 
@@ -148,12 +149,12 @@ def looks_in_a_submitter(_: Any, context: DurableContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "is_seen"),
-    [(looks_in_a_child, True), (looks_in_a_branch, True), (looks_in_a_submitter, False)],
+    ("handler", "is_reported"),
+    [(reads_in_a_child, True), (reads_in_a_branch, True), (reads_in_a_submitter, False)],
 )
-def test_the_bodies_of_children_and_branches_are_watched_and_a_submitter_is_a_step(
-    handler: Any, is_seen: bool
+def test_bodies_of_children_and_branches_are_watched_and_a_submitter_counts_as_a_step(
+    handler: Any, is_reported: bool
 ) -> None:
-    findings = verify(Scenario(handler=handler), only=[REWOUND]).findings
-    assert [f.code for f in findings] == ([Code.CLOCK_OUTSIDE_STEP] if is_seen else [])
+    findings = verify(Scenario(handler=handler), only=[ExperimentName.REPLAYED]).findings
+    assert [f.code for f in findings] == ([Code.CLOCK_OUTSIDE_STEP] if is_reported else [])
     assert all(f.place and f.place.file == __file__ for f in findings)

@@ -1,1 +1,1 @@
-"""Recordings for people to look at."""
+"""Recordings and findings, printed for people: timeline, chart, bill and findings."""

@@ -1,29 +1,32 @@
-"""The operations of an execution over virtual time: time runs across, operations go down."""
+"""Chart of an execution: virtual time runs across, operations go down."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from aws_durable_execution_sdk_python.lambda_service import OperationStatus
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dacapo.recorded import RecordedOperation
-from dacapo.recording import Recording
+from dacapo.history.operations import RecordedOperation
+from dacapo.history.recording import Recording
 from dacapo.report.durations import spell_short, ticks
+from dacapo.service.callbacks import DeliveryKind
 
 MOST_ROWS = 40
-"""Operations that are drawn; the rest is counted."""
+"""Maximum number of operations that are drawn; the rest are counted."""
 GOOD_STATUSES = {"SUCCEEDED", "STARTED", "PENDING", "READY", "RUNNING"}
+"""Statuses of executions, invocations and operations that are not failures."""
 _LONGEST_NAME, _LONGEST_OUTCOME = 32, 24
 _TICK_WIDTH = 10
-_MOMENT, _ATTEMPT, _BAD, _CALLED, _ALIVE = "●", "○", "✗", "▼", "◦"
-_LASTS, _WAITS = "─", "┄"
+_EVENT, _ATTEMPT, _FAILURE, _INVOCATION, _HEARTBEAT = "●", "○", "✗", "▼", "◦"
+_RUNNING_LINE, _WAITING_LINE = "─", "┄"
 
 
 class _Axis:
-    """Virtual time, spread over a number of columns."""
+    """Virtual time, mapped to a number of columns."""
 
     def __init__(self, recording: Recording, columns: int) -> None:
         self.start = recording.started
@@ -56,9 +59,10 @@ class _Axis:
 
 
 def chart(recording: Recording, width: int) -> RenderableType:
-    """Draw operations, a line each with a mark for everything that became of it.
+    """Draw one line for each operation, with a mark for each of its events.
 
     Parameters:
+        recording: the execution.
         width: columns of the terminal.
     """
     shown = recording.operations[:MOST_ROWS]
@@ -72,7 +76,7 @@ def chart(recording: Recording, width: int) -> RenderableType:
     table.add_column(width=axis.columns, no_wrap=True)
     table.add_column(width=outcome_width, no_wrap=True, overflow="ellipsis")
     table.add_row("", axis.labels(), "")
-    calls = axis.draw((invocation.started, _CALLED) for invocation in recording.invocations)
+    calls = axis.draw((invocation.started, _INVOCATION) for invocation in recording.invocations)
     table.add_row(Text("invocations", "dim"), Text(calls, "cyan"), "")
     for operation, name, outcome in zip(shown, names, outcomes, strict=True):
         is_good = operation.status in GOOD_STATUSES
@@ -88,7 +92,7 @@ def _width_of(texts: list[str], longest: int) -> int:
 
 
 def label(operation: RecordedOperation) -> str:
-    """The operation's name, indented by the contexts around it."""
+    """Return the operation's name, indented by its nesting."""
     around = operation.around
     # `wait_for_callback` names the operations inside it after itself.
     short = operation.label.removeprefix(f"{around[-1]} ") if around else operation.label
@@ -96,49 +100,51 @@ def label(operation: RecordedOperation) -> str:
 
 
 def _line(operation: RecordedOperation) -> str:
-    return _WAITS if operation.kind in ("Wait", "Callback", "ChainedInvoke") else _LASTS
+    is_waiting = operation.kind in ("Wait", "Callback", "ChainedInvoke")
+    return _WAITING_LINE if is_waiting else _RUNNING_LINE
 
 
 def _marks(operation: RecordedOperation, recording: Recording) -> Iterator[tuple[datetime, str]]:
-    yield from _signs_of_life(operation, recording)
-    events = [event for event in recording.events if event.get("Id") == operation.id]
+    yield from _heartbeats(operation, recording)
+    events = [event for event in recording.events if event.operation_id == operation.id]
     for number, event in enumerate(events):
         is_last = number == len(events) - 1
-        if event["EventType"].endswith(("Failed", "TimedOut", "Stopped")) and is_last:
-            yield event["EventTimestamp"], _BAD
+        if event.type.endswith(("Failed", "TimedOut", "Stopped")) and is_last:
+            yield event.timestamp, _FAILURE
         elif is_last or number == 0:
-            yield event["EventTimestamp"], _MOMENT
-        elif not event["EventType"].endswith("Started"):
-            yield event["EventTimestamp"], _ATTEMPT
+            yield event.timestamp, _EVENT
+        elif not event.is_start:
+            yield event.timestamp, _ATTEMPT
 
 
-def _signs_of_life(
+def _heartbeats(
     operation: RecordedOperation, recording: Recording
 ) -> Iterator[tuple[datetime, str]]:
     for delivery in recording.deliveries:
-        if delivery.operation_id == operation.id and delivery.kind == "heartbeat":
-            yield delivery.at, _ALIVE
+        if delivery.operation_id == operation.id and delivery.kind is DeliveryKind.HEARTBEAT:
+            yield delivery.at, _HEARTBEAT
 
 
 def _outcome(operation: RecordedOperation, recording: Recording) -> str:
+    succeeded = operation.stored.status is OperationStatus.SUCCEEDED
     match operation.kind:
         case "WaitForCondition":
             return f"{operation.attempts} polls"
         case "Callback":
             return _callback_outcome(operation, recording)
-        case "Wait" if operation.status == "SUCCEEDED":
+        case "Wait" if succeeded:
             return spell_short(operation.length)
     attempts = f"{operation.attempts} attempts" if operation.attempts > 1 else ""
-    status = "" if operation.status == "SUCCEEDED" else operation.status.lower()
+    status = "" if succeeded else operation.status.lower()
     return ", ".join(part for part in (status, attempts) if part)
 
 
 def _callback_outcome(operation: RecordedOperation, recording: Recording) -> str:
-    if operation.status == "TIMED_OUT":
+    if operation.stored.status is OperationStatus.TIMED_OUT:
         return "timed out"
     for delivery in recording.deliveries:
-        is_answer = delivery.kind != "heartbeat" and delivery.refused is None
+        is_answer = delivery.kind is not DeliveryKind.HEARTBEAT and delivery.refused is None
         if delivery.operation_id == operation.id and is_answer:
-            verb = "answered" if delivery.kind == "success" else "failed"
+            verb = "answered" if delivery.kind is DeliveryKind.SUCCESS else "failed"
             return f"{verb} by {delivery.by}"
     return "not answered"

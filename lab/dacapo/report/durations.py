@@ -1,4 +1,4 @@
-"""Lengths of time in words and on an axis."""
+"""Durations in words and on an axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEPS = (
 
 
 def spell(length: timedelta) -> str:
-    """A length of time in its two largest units: `6h 02m`, `3d 00h`, `45s`."""
+    """Spell a duration in its two largest units: `6h 02m`, `3d 00h`, `45s`."""
     seconds = round(length.total_seconds())
     for size, unit, smaller_size, smaller_unit in _UNITS:
         if seconds >= size:
@@ -23,15 +23,16 @@ def spell(length: timedelta) -> str:
 
 
 def spell_short(length: timedelta) -> str:
-    """A round length of time in one unit where it can be: `6h`, `90s`."""
+    """Spell a duration in one unit if it is a round number of them: `6h`, otherwise `1m 30s`."""
     return spell(length).removesuffix(" 00h").removesuffix(" 00m").removesuffix(" 00s")
 
 
 def ticks(length: timedelta, most: int) -> list[timedelta]:
-    """Round moments from 0 to `length` for an axis.
+    """Return round times from 0 to `length` for an axis.
 
     Parameters:
-        most: how many there may be, at least 2.
+        length: length of the axis.
+        most: maximum number of ticks, at least 2.
     """
     step = next((s for s in _STEPS if length / s <= most - 1), _STEPS[-1])
     return [step * n for n in range(int(length / step) + 1)][:most]

@@ -1,19 +1,18 @@
-"""What the verifier found, for people: what is wrong, where, and what to do."""
+"""Print findings for people: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dacapo.verify.advice import ADVICE, PAGE
-from dacapo.verify.findings import PROVED, Finding, proved
-from dacapo.verify.gate import Replayed
-from dacapo.verify.report import Report
+from dacapo.verify.deploy_check import CheckResult
+from dacapo.verify.findings import Certainty, ExperimentResult, Finding, Report, proved
+from dacapo.verify.rules import explain_command, rules
 
 
 def show(report: Report, console: Console) -> None:
@@ -25,44 +24,44 @@ def show(report: Report, console: Console) -> None:
     _show_verdict(f"{report.scenario} {verdict}", report.findings, console)
 
 
-def show_replayed(target: str, replayed: Mapping[str, Replayed], console: Console) -> None:
-    """Print what replaying histories came to, one after the other, and the verdict last."""
+def show_checked(target: str, results: Sequence[CheckResult], console: Console) -> None:
+    """Print what replaying histories showed, one after the other, and the verdict last."""
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
     table.add_column("history")
     table.add_column("points", justify="right")
     table.add_column("")
-    for file, one in replayed.items():
-        if one.findings:
-            console.print(Text(file, "bold"))
-        for number, finding in enumerate(one.findings, start=1):
+    for result in results:
+        if result.findings:
+            console.print(Text(result.name, "bold"))
+        for number, finding in enumerate(result.findings, start=1):
             _show_finding(number, finding, console)
-        table.add_row(file, str(one.points), "breaks" if one.proved else "survives")
+        table.add_row(result.name, str(result.points), "breaks" if result.proved else "survives")
     console.print(table)
-    broken = sum(1 for one in replayed.values() if one.proved)
-    verdict = f"breaks {broken} of {len(replayed)}" if broken else f"keeps all {len(replayed)}"
-    found = [finding for one in replayed.values() for finding in one.findings]
-    _show_verdict(f"{target} {verdict} histories", found, console)
+    broken = sum(1 for result in results if result.proved)
+    verdict = f"breaks {broken} of {len(results)}" if broken else f"keeps all {len(results)}"
+    findings = [finding for result in results for finding in result.findings]
+    _show_verdict(f"{target} {verdict} histories", findings, console)
 
 
-def _show_verdict(verdict: str, found: Sequence[Finding], console: Console) -> None:
-    certain = len(proved(found))
+def _show_verdict(verdict: str, findings: Sequence[Finding], console: Console) -> None:
+    certain = len(proved(findings))
     style = "bold red" if certain else "bold green"
-    counts = f"{certain} proved, {len(found) - certain} suspected"
+    counts = f"{certain} proved, {len(findings) - certain} suspected"
     console.print(Text(f"\n{verdict}: {counts}", style))
 
 
 def _show_finding(number: int, finding: Finding, console: Console) -> None:
-    style = "red" if finding.certainty == PROVED else "yellow"
+    style = "red" if finding.certainty is Certainty.PROVED else "yellow"
     console.print(Text(f"{number}  {finding.certainty}: {finding.code}", f"bold {style}"))
     if finding.place is not None:
         console.print(Text(f"   at    {finding.place}"), soft_wrap=True)
-    advice = ADVICE[finding.code]
+    rule = rules()[finding.code]
     for label, text in (
         ("seen", finding.message),
         *([("also", _in_short(finding.also))] if finding.also else []),
-        ("rule", advice.rule),
-        ("fix", advice.fix),
-        ("more", f"{PAGE}#{finding.code}"),
+        ("rule", rule.rule),
+        ("fix", rule.fix),
+        ("more", explain_command(finding.code)),
     ):
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=8)
@@ -98,7 +97,13 @@ def _experiments(report: Report) -> Table:
     table.add_column("")
     for name, experiment in report.experiments.items():
         time = f"{experiment.seconds * 1000:.0f} ms" if not experiment.not_run else ""
-        why = f"not run: {experiment.not_run}" if experiment.not_run else ""
+        why = f"not run: {experiment.not_run}" if experiment.not_run else _not_compared(experiment)
         runs = str(experiment.runs) if not experiment.not_run else "–"
         table.add_row(name, runs, time, Text(why, "yellow"))
     return table
+
+
+def _not_compared(experiment: ExperimentResult) -> str:
+    return "; ".join(
+        f"{count} not compared: {reason}" for reason, count in experiment.skipped.items()
+    )

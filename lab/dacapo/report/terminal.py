@@ -1,7 +1,7 @@
 """The timeline of an execution in the terminal.
 
-Virtual time runs across, operations go down. Below it, each invocation with what it read back
-from the history and what it did anew; and what the execution costs.
+Virtual time runs across, operations go down. Below it are the invocations, each with the operations
+that it replayed and the new ones, and the bill.
 """
 
 from __future__ import annotations
@@ -12,28 +12,32 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dacapo.recording import Recording
-from dacapo.report.bill import bill, small_print
+from dacapo import metering
+from dacapo.history.recording import Recording
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
-from dacapo.service.execution import Invocation
+from dacapo.service.execution import Invocation, InvocationStatus
 
 FIRST_INVOCATIONS, LAST_INVOCATIONS = 3, 2
-"""Invocations that are listed at either end, when there are too many to list them all."""
+"""Invocations that are listed at either end if there are too many to list them all."""
 _BAR_WIDTH = 12
-_READ_BACK, _NEW = "░", "█"
+_REPLAYED, _NEW = "░", "█"
+
+_KB_PER_GB = 1024**2
+_SMALL_GB = 0.001
 
 
 def show(recording: Recording, console: Console) -> None:
-    """Print the timeline of a recording, as wide as the console is."""
+    """Print the timeline of a recording, as wide as the console."""
     console.print(timeline(recording, console.width))
 
 
 def timeline(recording: Recording, width: int) -> RenderableType:
-    """The timeline of a recording.
+    """Return the timeline of a recording.
 
     Parameters:
-        width: columns of the terminal; it reads well from 80 on.
+        recording: the execution.
+        width: columns of the terminal; 80 or more read well.
     """
     return Group(
         _title(recording),
@@ -42,8 +46,8 @@ def timeline(recording: Recording, width: int) -> RenderableType:
         Text(),
         _invocations(recording, width),
         Text(),
-        bill(recording),
-        small_print(recording),
+        _bill(recording),
+        _small_print(recording),
     )
 
 
@@ -66,9 +70,9 @@ def _invocations(recording: Recording, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1), width=width)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("at", no_wrap=True)
-    table.add_column(f"{_READ_BACK} read back", width=_BAR_WIDTH, no_wrap=True)
-    table.add_column(f"{_NEW} done anew", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("ends", no_wrap=True)
+    table.add_column(f"{_REPLAYED} replayed", width=_BAR_WIDTH, no_wrap=True)
+    table.add_column(f"{_NEW} new", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("outcome", no_wrap=True)
     total = len(recording.invocations)
     gap = total - FIRST_INVOCATIONS - LAST_INVOCATIONS
     for number, invocation in enumerate(recording.invocations, 1):
@@ -82,20 +86,59 @@ def _invocations(recording: Recording, width: int) -> Table:
 def _invocation(
     number: int, invocation: Invocation, recording: Recording
 ) -> tuple[str, str, Text, Text, Text]:
-    old, new = recording.replayed_in(invocation), recording.done_in(invocation)
+    replayed, new = recording.replayed_in(invocation), recording.done_in(invocation)
     names = ", ".join(label(operation).strip() for operation in new)
-    waits = invocation.status == "PENDING"
+    is_suspended = invocation.status is InvocationStatus.PENDING
     return (
         str(number),
         spell(invocation.started - recording.started),
-        _bar(len(old), len(new)),
+        _bar(len(replayed), len(new)),
         Text(names or "nothing"),
-        Text("waits", "dim") if waits else Text(*_status(invocation.status)),
+        Text("suspended", "dim") if is_suspended else Text(*_status(invocation.status)),
     )
 
 
-def _bar(old: int, new: int) -> Text:
-    scale = min(1.0, _BAR_WIDTH / max(1, old + new))
-    columns_old = round(old * scale) if old else 0
-    columns_new = max(1, round(new * scale)) if new else 0
-    return Text.assemble((_READ_BACK * columns_old, "dim"), (_NEW * columns_new, "green"))
+def _bar(replayed: int, new: int) -> Text:
+    scale = min(1.0, _BAR_WIDTH / max(1, replayed + new))
+    replayed_columns = round(replayed * scale) if replayed else 0
+    new_columns = max(1, round(new * scale)) if new else 0
+    return Text.assemble((_REPLAYED * replayed_columns, "dim"), (_NEW * new_columns, "green"))
+
+
+def _bill(recording: Recording) -> Table:
+    """Return a table with the cost of one execution, and of a million."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("cost")
+    for heading in ("quantity", "one execution", "a million"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    costs = recording.bill
+    for line in costs.lines:
+        table.add_row(
+            line.item,
+            _quantity(line),
+            f"${line.dollars:.8f}",
+            f"${line.dollars_per_million:,.2f}",
+        )
+    total = (f"${costs.dollars:.8f}", f"${costs.dollars_per_million:,.2f}")
+    table.add_row("total", "", *total, style="bold")
+    return table
+
+
+def _quantity(line: metering.Line) -> str:
+    if line.unit in ("GB", "GB-months") and line.quantity < _SMALL_GB:
+        return f"{line.quantity * _KB_PER_GB:,.3g} {line.unit.replace('GB', 'KB')}"
+    return f"{line.quantity:,.3g} {line.unit}"
+
+
+def _small_print(recording: Recording) -> Text:
+    """Return the counters behind the bill, and the assumptions of the prices."""
+    prices = metering.price_list()
+    assumed = prices["assumptions"]
+    text = (
+        f"{len(recording.invocations)} invocations, {recording.updates} checkpointed updates, "
+        f"{recording.charged_operations} operations charged, {recording.bytes_written:,} bytes "
+        f"written, seed {recording.seed}. Prices of {prices['region']}, {prices['date']}; assumed: "
+        f"{assumed['milliseconds_per_invocation']} ms at {assumed['memory_mb']} MB an invocation, "
+        f"history retained for {assumed['retention_days']} days."
+    )
+    return Text(text, "dim")

@@ -1,4 +1,4 @@
-"""The service's side of callbacks: made by a handler, answered once from outside, or timed out."""
+"""Callbacks on the service's side: created by a handler, then answered once or timed out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from aws_durable_execution_sdk_python.lambda_service import (
     CallbackOptions,
@@ -17,7 +18,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 from dacapo.service import quotas, transitions
-from dacapo.service.actors import Actors
+from dacapo.service.callers import Callers
 from dacapo.service.clock import Timer
 from dacapo.service.errors import ServiceError, callback_closed, invalid, not_found
 from dacapo.service.execution import Execution
@@ -30,42 +31,50 @@ _TIMED_OUT = {
 }
 
 
+class DeliveryKind(StrEnum):
+    """Kind of a call of the callback API."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    HEARTBEAT = "heartbeat"
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """One call of the callback API: who sent what to which callback, and what came of it.
+    """One call of the callback API.
 
     Parameters:
-        execution_arn, operation_id: the callback; "" if no callback has the id that was sent.
-        kind: `success`, `failure` or `heartbeat`.
-        refused: the error's name in the API model, or None if the call was accepted.
+        execution_arn, operation_id: the callback; "" if no callback has the ID that was sent.
+        by: the caller.
+        refused: the error's name in the API model; None if the service accepted the call.
     """
 
     at: datetime
     execution_arn: str
     operation_id: str
-    kind: str
+    kind: DeliveryKind
     by: str
     refused: str | None
 
 
 class Callbacks:
-    """Callbacks by id, across all executions of the service.
+    """Callbacks by ID, across all executions of the service.
 
-    `on_created` is called with each callback that a handler makes.
+    It calls `on_created` with each callback that a handler creates.
     """
 
-    def __init__(self, executions: Executions, actors: Actors) -> None:
+    def __init__(self, executions: Executions, callers: Callers) -> None:
         self._executions = executions
-        self._actors = actors
+        self._callers = callers
         self._by_id: dict[str, tuple[Execution, str]] = {}
         self._heartbeats: dict[str, tuple[timedelta, Timer]] = {}
         self.deliveries: list[Delivery] = []
         self.on_created: Callable[[Execution, Operation], None] = lambda *_: None
 
-    def created(
+    def register(
         self, execution: Execution, operation: Operation, options: CallbackOptions | None
     ) -> None:
-        """A handler made a callback: its clocks start."""
+        """Register a callback that a handler created, and start its timeouts."""
         callback_id = _id_of(operation)
         self._by_id[callback_id] = (execution, operation.operation_id)
         if options and options.timeout_seconds:
@@ -78,31 +87,31 @@ class Callbacks:
         self.on_created(execution, operation)
 
     def succeed(self, callback_id: str, result: bytes) -> None:
-        """Answer a callback with a result; an empty one counts as none.
+        """Complete a callback with a result; an empty result counts as none.
 
         Raises:
             ServiceError: unknown, closed, or the result is larger than 1 MiB or not UTF-8.
         """
-        with self._delivery(callback_id, "success"):
+        with self._delivery(callback_id, DeliveryKind.SUCCESS):
             text = _decode(result)
             self._end(callback_id, OperationStatus.SUCCEEDED, result=text or None)
 
     def fail(self, callback_id: str, error: ErrorObject) -> None:
-        """Answer a callback with a failure.
+        """Complete a callback with a failure.
 
         Raises:
             ServiceError: unknown or closed.
         """
-        with self._delivery(callback_id, "failure"):
+        with self._delivery(callback_id, DeliveryKind.FAILURE):
             self._end(callback_id, OperationStatus.FAILED, error=error)
 
     def heartbeat(self, callback_id: str) -> None:
-        """Say that the answer is still to come: the heartbeat's clock starts anew.
+        """Receive a heartbeat: restart the heartbeat timeout of a callback.
 
         Raises:
             ServiceError: unknown or closed.
         """
-        with self._delivery(callback_id, "heartbeat"):
+        with self._delivery(callback_id, DeliveryKind.HEARTBEAT):
             self._open(callback_id)
             if callback_id in self._heartbeats:
                 length, timer = self._heartbeats[callback_id]
@@ -110,7 +119,7 @@ class Callbacks:
                 self._expect_heartbeat(callback_id, length)
 
     @contextmanager
-    def _delivery(self, callback_id: str, kind: str) -> Iterator[None]:
+    def _delivery(self, callback_id: str, kind: DeliveryKind) -> Iterator[None]:
         refused = None
         try:
             yield
@@ -120,7 +129,7 @@ class Callbacks:
         finally:
             execution, operation_id = self._by_id.get(callback_id, (None, ""))
             arn = execution.arn if execution else ""
-            now, by = self._executions.clock.now, self._actors.name()
+            now, by = self._executions.clock.now, self._callers.name()
             self.deliveries.append(Delivery(now, arn, operation_id, kind, by, refused))
 
     def _open(self, callback_id: str) -> tuple[Execution, Operation]:
@@ -145,7 +154,7 @@ class Callbacks:
         execution, operation = self._open(callback_id)
         now = self._executions.clock.now
         ended = transitions.callback_ended(operation, status, now, result=result, error=error)
-        self._executions.change(execution, ended, result, error)
+        self._executions.apply_change(execution, ended, result, error)
 
     def _expect_heartbeat(self, callback_id: str, length: timedelta) -> None:
         timer = self._time_out_after(length, callback_id, CallbackTimeoutType.HEARTBEAT)
@@ -176,5 +185,5 @@ def _decode(result: bytes) -> str:
 
 def _id_of(operation: Operation) -> str:
     if operation.callback_details is None:
-        raise ValueError(f"{operation.operation_id} is no callback")
+        raise ValueError(f"{operation.operation_id} is not a callback")
     return operation.callback_details.callback_id

@@ -1,4 +1,4 @@
-"""Calls of plain functions, as Lambda makes them: at once, or queued and tried again."""
+"""Invocations of plain functions, as Lambda makes them: synchronous, or queued with retries."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
-from dacapo import chance
+from dacapo.process import randomness
 from dacapo.service import quotas
-from dacapo.service.actors import Actors
+from dacapo.service.callers import Callers
 from dacapo.service.clock import Clock
-from dacapo.service.functions import Died, Function
+from dacapo.service.functions import HANDLER_FAILURES, Function
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a plain function: what it was given (JSON), and what came of it."""
+    """One invocation of a plain function, with its payload and result as JSON."""
 
     at: datetime
     function: str
@@ -27,50 +27,50 @@ class Call:
 
 
 class Calls:
-    """Calls plain functions, and keeps what came of it.
+    """Invokes plain functions, and records every call in `completed`.
 
     Parameters:
-        seed: what the calls' request ids are made from.
+        seed: seed of the request IDs.
     """
 
-    def __init__(self, clock: Clock, actors: Actors, seed: int) -> None:
+    def __init__(self, clock: Clock, callers: Callers, seed: int) -> None:
         self._clock = clock
-        self._actors = actors
+        self._callers = callers
         self._seed = seed
-        self.made: list[Call] = []
+        self.completed: list[Call] = []
         self.dead_letters: list[Call] = []
 
     def call(self, function: Function, payload: str) -> Call:
-        """Call a plain function with `payload` (JSON)."""
+        """Invoke a plain function with `payload` (JSON), and return the recorded call."""
         at = self._clock.now
         context = function.context(
-            chance.uuid_from("call", self._seed, len(self.made)), self._clock
+            randomness.uuid_from("call", self._seed, len(self.completed)), self._clock
         )
         result, error = None, None
         try:
-            with self._actors.acting(function.name):
-                given = function.handler(json.loads(payload), context)
-            result = json.dumps(given)
-        except Died as died:
-            error = ErrorObject(str(died), type(died).__name__, None, None)
+            with self._callers.acting_as(function.name):
+                value = function.handler(json.loads(payload), context)
+            result = json.dumps(value)
+        except HANDLER_FAILURES as failure:
+            error = ErrorObject(str(failure), type(failure).__name__, None, None)
         call = Call(at, function.name, payload, result, error)
-        self.made.append(call)
+        self.completed.append(call)
         return call
 
-    def call_later(self, function: Function, payload: str, failed: int = 0) -> None:
-        """Queue an asynchronous call; one that fails is tried twice more, then a dead letter.
+    def call_later(self, function: Function, payload: str, failures: int = 0) -> None:
+        """Queue an asynchronous invocation; after two failed retries it becomes a dead letter.
 
         Parameters:
-            failed: how often this call has failed already.
+            failures: how often this invocation has failed already.
         """
-        delay = quotas.ASYNCHRONOUS_RETRIES[failed - 1] if failed else timedelta(0)
+        delay = quotas.ASYNCHRONOUS_RETRIES[failures - 1] if failures else timedelta(0)
 
         def attempt() -> None:
             call = self.call(function, payload)
             if call.error is None:
                 return
-            if failed < len(quotas.ASYNCHRONOUS_RETRIES):
-                self.call_later(function, payload, failed + 1)
+            if failures < len(quotas.ASYNCHRONOUS_RETRIES):
+                self.call_later(function, payload, failures + 1)
             else:
                 self.dead_letters.append(call)
 

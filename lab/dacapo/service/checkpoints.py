@@ -1,4 +1,4 @@
-"""The SDK's two calls: store a batch of updates, read the state that a replay needs."""
+"""The SDK's two API calls: store a batch of updates, and read the state that a replay needs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from aws_durable_execution_sdk_python.lambda_service import (
     StateOutput,
 )
 
-from dacapo import chance
-from dacapo.service import legality, quotas, transitions
+from dacapo.process import randomness
+from dacapo.service import quotas, transitions, validation
 from dacapo.service.callbacks import Callbacks
-from dacapo.service.chained import ChainedInvokes
+from dacapo.service.chained_invokes import ChainedInvokes
 from dacapo.service.errors import invalid
 from dacapo.service.execution import Execution
 from dacapo.service.executions import Executions
 
 
 class Checkpoints:
-    """Takes what handlers checkpoint, all of a batch or nothing of it."""
+    """Stores the checkpoints of handlers, in atomic batches."""
 
     def __init__(
         self, executions: Executions, callbacks: Callbacks, invokes: ChainedInvokes
@@ -40,8 +40,8 @@ class Checkpoints:
         """Store a batch of updates, all of them or none.
 
         Returns:
-            The next token, with every operation that changed since the handler was last told;
-            no token if the execution has reached its end by this.
+            The next token, with every operation that changed since the last call; no token if
+            this ended the execution.
 
         Raises:
             ServiceError: the token is stale, or an update is not legal.
@@ -52,23 +52,25 @@ class Checkpoints:
         for update, operation in plan:
             self._commit(execution, update, operation)
         if ending is not None:
-            self._end_by(execution, ending)
+            self._end_execution(execution, ending)
         self._enforce_quotas(execution)
         if not execution.is_running:
             return CheckpointOutput(None, CheckpointUpdatedExecutionState([]))
-        told = dict.fromkeys([*execution.changed, *(u.operation_id for u in updates)])
+        changed = dict.fromkeys([*execution.changed, *(u.operation_id for u in updates)])
         execution.changed.clear()
-        operations = [execution.operations[key] for key in told]
+        operations = [execution.operations[key] for key in changed]
         return CheckpointOutput(
             execution.renew_token(), CheckpointUpdatedExecutionState(operations)
         )
 
     def read(self, arn: str, token: str, marker: str, max_items: int) -> StateOutput:
-        """A page of the operations that a replay needs, in the order in which they were started.
+        """Return a page of the operations that a replay needs, in the order of their starts.
 
         Parameters:
-            marker: where the page before ended, or "" for the first page.
-            max_items: the page's length, at most 1,000.
+            arn: the execution.
+            token: its current checkpoint token.
+            marker: the previous page's marker, or "" for the first page.
+            max_items: length of the page, at most 1,000.
 
         Raises:
             ServiceError: the token is stale.
@@ -82,16 +84,16 @@ class Checkpoints:
         return StateOutput(operations[start:end], following)
 
     def wait_for_change(self, execution: Execution) -> bool:
-        """Let time pass until something has changed for an execution.
+        """Let time pass until something changes for an execution.
 
         Returns:
-            Whether something has; False if nothing will, or the execution has ended.
+            True if something did; False if nothing will, or the execution has ended.
         """
         clock = self._executions.clock
         while execution.is_running and not execution.changed:
             if clock.is_idle() or not clock.run_next():
                 return False
-        # What is due at the same moment has happened too, once that moment is there.
+        # Everything else that is due at this moment happens too, before the handler goes on.
         while execution.is_running and not clock.is_idle() and clock.run_next(until=clock.now):
             pass
         return execution.is_running
@@ -100,23 +102,25 @@ class Checkpoints:
         if not execution.is_running:
             raise invalid(f"The execution is {execution.status.value}.")
         if token != execution.token:
-            raise invalid("Invalid checkpoint token: it was used before, or is of an earlier call.")
+            raise invalid(
+                "Invalid checkpoint token: it was used before, or belongs to an earlier invocation."
+            )
 
     def _plan(
         self, execution: Execution, updates: Sequence[OperationUpdate]
     ) -> tuple[list[tuple[OperationUpdate, Operation]], OperationUpdate | None]:
-        # Worked out before anything is stored: a batch is stored whole or not at all.
+        # Compute everything before storing anything: a batch is stored whole or not at all.
         ends = bool(updates) and updates[-1].operation_type is OperationType.EXECUTION
         ending = updates[-1] if ends else None
         if ending is not None:
-            legality.check_ending(ending, is_child=execution.parent is not None)
+            validation.check_ending(ending, is_child=execution.parent is not None)
         operations = ChainMap[str, Operation]({}, execution.operations)
         plan = []
         for update in updates[:-1] if ends else updates:
             if update.operation_type is OperationType.EXECUTION:
                 raise invalid("EXECUTION checkpoint must be the last update, and the only one.")
-            legality.check_parent(operations, update)
-            callback_id = chance.identifier("callback", execution.arn, update.operation_id)
+            validation.check_parent(operations, update)
+            callback_id = randomness.identifier("callback", execution.arn, update.operation_id)
             current = operations.get(update.operation_id)
             operation = transitions.updated(
                 current, update, self._executions.clock.now, callback_id
@@ -126,56 +130,56 @@ class Checkpoints:
         return plan, ending
 
     def _commit(self, execution: Execution, update: OperationUpdate, operation: Operation) -> None:
-        execution.account(update)
+        execution.charge(update)
         execution.put(operation)
         event = execution.log.operation_updated(operation, update, self._executions.clock.now)
         match update.operation_type, update.action:
             case OperationType.STEP, OperationAction.RETRY:
-                self._arm_retry(execution, operation)
+                self._schedule_retry(execution, operation)
             case OperationType.WAIT, OperationAction.START:
-                self._arm_wait(execution, operation)
+                self._schedule_wait_end(execution, operation)
             case OperationType.WAIT, OperationAction.CANCEL:
                 self._executions.cancel_timers(execution, operation.operation_id)
             case OperationType.CALLBACK, OperationAction.START:
-                self._callbacks.created(execution, operation, update.callback_options)
+                self._callbacks.register(execution, operation, update.callback_options)
             case OperationType.CHAINED_INVOKE, OperationAction.START:
-                self._invokes.started(execution, operation, update, event)
+                self._invokes.start(execution, operation, update, event)
 
-    def _arm_retry(self, execution: Execution, operation: Operation) -> None:
+    def _schedule_retry(self, execution: Execution, operation: Operation) -> None:
         if operation.step_details and operation.step_details.next_attempt_timestamp:
             self._executions.set_timer(
                 execution,
                 operation.operation_id,
                 operation.step_details.next_attempt_timestamp - self._executions.clock.now,
-                lambda: self._executions.change(execution, transitions.retry_due(operation)),
+                lambda: self._executions.apply_change(execution, transitions.retry_due(operation)),
                 f"next attempt of {operation.name}",
             )
 
-    def _arm_wait(self, execution: Execution, operation: Operation) -> None:
+    def _schedule_wait_end(self, execution: Execution, operation: Operation) -> None:
         if operation.wait_details and operation.wait_details.scheduled_end_timestamp:
             end = operation.wait_details.scheduled_end_timestamp
             self._executions.set_timer(
                 execution,
                 operation.operation_id,
                 end - self._executions.clock.now,
-                lambda: self._executions.change(
+                lambda: self._executions.apply_change(
                     execution, transitions.wait_elapsed(operation, end)
                 ),
                 f"end of wait {operation.name}",
             )
 
-    def _end_by(self, execution: Execution, update: OperationUpdate) -> None:
+    def _end_execution(self, execution: Execution, update: OperationUpdate) -> None:
         execution.count_update()
         succeeded = update.action is OperationAction.SUCCEED
         status = OperationStatus.SUCCEEDED if succeeded else OperationStatus.FAILED
         self._executions.end(execution, status, result=update.payload, error=update.error)
 
     def _enforce_quotas(self, execution: Execution) -> None:
-        for what, used, limit in (
+        for quota, used, limit in (
             ("operations", execution.charged_operations, quotas.OPERATIONS),
             ("bytes written", execution.bytes_written, quotas.BYTES_WRITTEN),
         ):
             if used > limit:
-                message = f"The execution exceeded its quota of {limit} {what}."
+                message = f"The execution exceeded its quota of {limit} {quota}."
                 error = ErrorObject(message, "QuotaExceeded", None, None)
                 self._executions.end(execution, OperationStatus.FAILED, error=error)

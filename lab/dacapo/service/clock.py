@@ -1,9 +1,9 @@
-"""Virtual time: what the hour is, and what is due when.
+"""Virtual time: the current time of a run, and the timers that are due.
 
 One clock drives everything that happens in a run. Nothing sleeps: the clock jumps to the next
-event that is due, and the process clock (`time.time()`, `datetime.now()`) jumps with it. It is
-frozen between two jumps, so that a handler that reads it twice in one invocation, or in two runs,
-reads the same.
+timer that is due, and the process clock (`time.time()`, `datetime.now()`) jumps with it. Between
+jumps it is frozen, so a handler that reads it twice in one invocation, or in two runs, reads the
+same time.
 """
 
 from __future__ import annotations
@@ -18,107 +18,108 @@ import time_machine
 
 
 class Timer:
-    """Something that will happen at a virtual time, unless it is cancelled first."""
+    """An action scheduled at a virtual time, unless it is canceled first."""
 
-    __slots__ = ("action", "background", "cancelled", "what", "when")
+    __slots__ = ("action", "background", "description", "due", "is_canceled")
 
     def __init__(
-        self, when: datetime, action: Callable[[], object], what: str, *, background: bool
+        self, due: datetime, action: Callable[[], object], description: str, *, background: bool
     ) -> None:
-        self.when = when
+        self.due = due
         self.action = action
-        self.what = what
+        self.description = description
         self.background = background
-        self.cancelled = False
+        self.is_canceled = False
 
 
 class Clock:
     """The virtual clock and its queue of timers.
 
     Parameters:
-        start: the virtual time at which the run begins; must be timezone-aware.
+        start: virtual time at which the run begins; must be timezone-aware.
     """
 
     def __init__(self, start: datetime) -> None:
         self.now = start
         self._queue: list[tuple[datetime, int, Timer]] = []
-        self._made = count()
+        self._sequence = count()
         self._foreground = 0
-        self._traveller: time_machine.Traveller | None = None
+        self._traveler: time_machine.Traveller | None = None
 
     def schedule(
         self,
         delay: timedelta,
         action: Callable[[], object],
-        what: str,
+        description: str,
         *,
         background: bool = False,
     ) -> Timer:
-        """Let `action` happen `delay` after now; timers due at one time fire as they were made.
+        """Schedule `action` after `delay`; timers due at the same time fire in scheduling order.
 
         Parameters:
-            what: what will happen, in words, for messages.
-            background: whether the run may end without it (a timeout that only bounds a wait).
+            description: the action in words, for messages.
+            background: if True, the run may end before it fires (a timeout that only bounds a
+                wait).
         """
-        timer = Timer(self.now + delay, action, what, background=background)
-        heapq.heappush(self._queue, (timer.when, next(self._made), timer))
+        timer = Timer(self.now + delay, action, description, background=background)
+        heapq.heappush(self._queue, (timer.due, next(self._sequence), timer))
         self._foreground += not background
         return timer
 
     def cancel(self, timer: Timer) -> None:
-        """Take a timer back; one that fired already, or was cancelled, is left as it is."""
-        if not timer.cancelled:
-            timer.cancelled = True
+        """Cancel a timer; do nothing if it fired or was canceled before."""
+        if not timer.is_canceled:
+            timer.is_canceled = True
             self._foreground -= not timer.background
 
     def is_idle(self) -> bool:
-        """Whether nothing is due any more but what runs in the background."""
+        """Return True if only background timers are left."""
         return self._foreground == 0
 
     def run_next(self, until: datetime | None = None) -> bool:
-        """Move to the next timer and fire it.
+        """Advance to the next timer and fire it.
 
         Parameters:
-            until: do not go beyond this time.
+            until: do not advance past this time.
 
         Returns:
-            False when there is no timer, or none up to `until`.
+            False if there is no timer, or none up to `until`.
         """
-        while self._queue and self._queue[0][2].cancelled:
+        while self._queue and self._queue[0][2].is_canceled:
             heapq.heappop(self._queue)
         if not self._queue or (until is not None and self._queue[0][0] > until):
             return False
-        when, _, timer = heapq.heappop(self._queue)
+        due, _, timer = heapq.heappop(self._queue)
         self.cancel(timer)
-        self._move_to(when)
+        self._advance_to(due)
         timer.action()
         return True
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass; whatever falls due meanwhile happens.
+        """Let virtual time pass, and fire every timer that falls due on the way.
 
         Parameters:
             seconds: how long; 0 or more.
 
         Raises:
-            ValueError: `seconds` is negative, as `time.sleep` has it.
+            ValueError: `seconds` is negative, as in `time.sleep`.
         """
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         end = self.now + timedelta(seconds=seconds)
         while self.run_next(until=end):
             pass
-        self._move_to(end)
+        self._advance_to(end)
 
     @contextmanager
-    def drives_process(self) -> Iterator[None]:
-        """While this lasts, the process's clock is this clock."""
-        with time_machine.travel(self.now, tick=False) as self._traveller:
+    def driving_process(self) -> Iterator[None]:
+        """Context manager that makes this clock the process clock."""
+        with time_machine.travel(self.now, tick=False) as self._traveler:
             yield
-        self._traveller = None
+        self._traveler = None
 
-    def _move_to(self, when: datetime) -> None:
-        if when > self.now:
-            if self._traveller is not None:
-                self._traveller.shift(when - self.now)
-            self.now = when
+    def _advance_to(self, due: datetime) -> None:
+        if due > self.now:
+            if self._traveler is not None:
+                self._traveler.shift(due - self.now)
+            self.now = due

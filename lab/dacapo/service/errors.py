@@ -1,4 +1,4 @@
-"""The errors of the Lambda API, as botocore's model names them."""
+"""Errors of the Lambda API, as botocore's model names them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from botocore.exceptions import ClientError
 
 
 class ServiceError(Exception):
-    """An error that the service answers with.
+    """An error response of the service.
 
     Parameters:
-        code: the exception's name in the API model, `CallbackTimeoutException` for example.
-        message: what is wrong.
-        status: the HTTP status that the model gives to this exception.
+        code: the exception's name in the API model, for example `CallbackTimeoutException`.
+        message: the error message.
+        status: the HTTP status that the model assigns to this exception.
     """
 
     def __init__(self, code: str, message: str, status: int) -> None:
@@ -25,7 +25,7 @@ class ServiceError(Exception):
         self.status = status
 
     def as_client_error(self, operation: str) -> ClientError:
-        """The error as boto3 raises it for `operation`, `Invoke` for example."""
+        """Convert this to the error that boto3 raises for `operation`, for example `Invoke`."""
         response: Any = {
             "Error": {"Code": self.code, "Message": self.message},
             "ResponseMetadata": {"HTTPStatusCode": self.status},
@@ -34,27 +34,27 @@ class ServiceError(Exception):
 
 
 def invalid(message: str) -> ServiceError:
-    """The request can't be carried out as it stands."""
+    """Return the error for a request with an invalid parameter."""
     return ServiceError("InvalidParameterValueException", message, 400)
 
 
 def not_found(message: str) -> ServiceError:
-    """The function, execution or callback does not exist."""
+    """Return the error for a function, execution or callback that does not exist."""
     return ServiceError("ResourceNotFoundException", message, 404)
 
 
 def callback_closed(message: str) -> ServiceError:
-    """The callback expired, or was answered before; the API does not tell which."""
+    """Return the error for a callback that expired or is complete; the API has one for both."""
     return ServiceError("CallbackTimeoutException", message, 400)
 
 
 def already_started(message: str) -> ServiceError:
-    """The execution name is taken, with another payload."""
+    """Return the error for an execution name that is in use with another payload."""
     return ServiceError("DurableExecutionAlreadyStartedException", message, 409)
 
 
-def modelled(code: str, message: str) -> ServiceError:
-    """Any exception of the Lambda API, by its name, with the HTTP status that the model gives it.
+def modeled(code: str, message: str) -> ServiceError:
+    """Return any exception of the Lambda API by name, with the HTTP status from the model.
 
     Raises:
         ValueError: the API has no exception of this name.

@@ -1,9 +1,14 @@
-"""The execution's history: each change as an event, in the shape of GetDurableExecutionHistory."""
+"""The history of an execution: one typed event for each change.
+
+`Event.to_api` and `Event.from_api` convert to and from the shape of GetDurableExecutionHistory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from aws_durable_execution_sdk_python.lambda_service import (
     ErrorObject,
@@ -14,9 +19,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationUpdate,
 )
 
-Event = dict[str, Any]
-
-KINDS = {
+_TYPE_NAMES = {
     OperationType.EXECUTION: "Execution",
     OperationType.CONTEXT: "Context",
     OperationType.STEP: "Step",
@@ -24,17 +27,102 @@ KINDS = {
     OperationType.CALLBACK: "Callback",
     OperationType.CHAINED_INVOKE: "ChainedInvoke",
 }
-ENDINGS = {
+_STATUS_NAMES = {
+    OperationStatus.STARTED: "Started",
     OperationStatus.SUCCEEDED: "Succeeded",
     OperationStatus.FAILED: "Failed",
     OperationStatus.TIMED_OUT: "TimedOut",
     OperationStatus.STOPPED: "Stopped",
     OperationStatus.CANCELLED: "Cancelled",
 }
+_MEANINGS = {
+    f"{type_name}{status_name}": (operation_type, status)
+    for operation_type, type_name in _TYPE_NAMES.items()
+    for status, status_name in _STATUS_NAMES.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event of a history.
+
+    Parameters:
+        type: one of the model's EventType values, for example `StepSucceeded`.
+        event_id: its number, from 1.
+        timestamp: when it was written.
+        operation_id, name, sub_type, parent_id: the operation that it belongs to; None for what
+            is not set, and all of them for an event of no operation (InvocationCompleted).
+        details: the content of the event's `<Type>Details` member.
+    """
+
+    type: str
+    event_id: int
+    timestamp: datetime
+    operation_id: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    parent_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_api(cls, event: Mapping[str, Any]) -> Self:
+        """Parse an event in the shape of GetDurableExecutionHistory.
+
+        Raises:
+            KeyError, TypeError: it does not have that shape.
+        """
+        return cls(
+            type=event["EventType"],
+            event_id=int(event["EventId"]),
+            timestamp=event["EventTimestamp"],
+            operation_id=event.get("Id"),
+            name=event.get("Name"),
+            sub_type=event.get("SubType"),
+            parent_id=event.get("ParentId"),
+            details=event.get(f"{event['EventType']}Details") or {},
+        )
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the event in the shape of GetDurableExecutionHistory."""
+        optional = {
+            "Id": self.operation_id,
+            "Name": self.name,
+            "SubType": self.sub_type,
+            "ParentId": self.parent_id,
+        }
+        return {
+            "EventType": self.type,
+            "EventId": self.event_id,
+            "EventTimestamp": self.timestamp,
+            **{member: value for member, value in optional.items() if value},
+            f"{self.type}Details": dict(self.details),
+        }
+
+    @property
+    def meaning(self) -> tuple[OperationType, OperationStatus] | None:
+        """The type and the new status of its operation; None for an event of no operation."""
+        return _MEANINGS.get(self.type)
+
+    @property
+    def is_start(self) -> bool:
+        """True if an operation, or the execution, starts with it."""
+        return self.type.endswith("Started")
+
+    @property
+    def retry(self) -> Mapping[str, Any]:
+        """The RetryDetails of a step's attempt; empty for every other event."""
+        retry: Mapping[str, Any] = self.details.get("RetryDetails") or {}
+        return retry
+
+    @property
+    def retry_delay(self) -> int | None:
+        """Seconds until the next attempt; None if there is none."""
+        delay = self.retry.get("NextAttemptDelaySeconds")
+        return None if delay is None else int(delay)
 
 
 class EventLog:
-    """The events of one execution, numbered from 1 in the order in which they were written."""
+    """The events of one execution, numbered from 1 in the order in which they are written."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -43,55 +131,54 @@ class EventLog:
         self,
         event_type: str,
         at: datetime,
-        details: dict[str, Any],
+        details: Mapping[str, Any],
         operation: Operation | None = None,
     ) -> Event:
-        """Write an event, and give it.
+        """Append an event, and return it.
 
         Parameters:
-            event_type: one of the model's EventType values, `StepSucceeded` for example.
-            details: what goes under the event's `…Details` member.
-            operation: whose event it is; None for what belongs to the execution as a whole.
+            event_type: one of the model's EventType values, for example `StepSucceeded`.
+            at: its timestamp.
+            details: the content of its `<Type>Details` member.
+            operation: the operation that it belongs to; None for an event of the execution.
         """
-        event: Event = {
-            "EventType": event_type,
-            "EventId": len(self.events) + 1,
-            "EventTimestamp": at,
-        }
+        event = Event(type=event_type, event_id=len(self.events) + 1, timestamp=at, details=details)
         if operation is not None:
-            event["Id"] = operation.operation_id
-            for member, value in (
-                ("Name", operation.name),
-                ("SubType", operation.sub_type),
-                ("ParentId", operation.parent_id),
-            ):
-                if value:
-                    event[member] = value
-        event[f"{event_type}Details"] = details
+            event = replace(
+                event,
+                operation_id=operation.operation_id,
+                name=operation.name or None,
+                sub_type=operation.sub_type or None,
+                parent_id=operation.parent_id or None,
+            )
         self.events.append(event)
         return event
+
+    def add_details(self, event: Event, details: Mapping[str, Any]) -> None:
+        """Add details to an event that was written before."""
+        self.events[event.event_id - 1] = replace(event, details={**event.details, **details})
 
     def execution_started(
         self, operation: Operation, at: datetime, payload: str, timeout_seconds: int
     ) -> None:
-        """The execution began."""
+        """Write that the execution started."""
         details = {"Input": {"Payload": payload}, "ExecutionTimeout": timeout_seconds}
         self.write("ExecutionStarted", at, details, operation)
 
     def execution_ended(
         self, operation: Operation, at: datetime, result: str | None, error: ErrorObject | None
     ) -> None:
-        """The execution reached its end."""
+        """Write that the execution ended."""
         details = _outcome(result, error, succeeded=operation.status is OperationStatus.SUCCEEDED)
-        self.write(f"Execution{ENDINGS[operation.status]}", at, details, operation)
+        self.write(f"Execution{_STATUS_NAMES[operation.status]}", at, details, operation)
 
     def operation_updated(
         self, operation: Operation, update: OperationUpdate, at: datetime
     ) -> Event:
-        """The handler's checkpoint changed an operation."""
+        """Write that a checkpoint of the handler changed an operation."""
         if update.action is OperationAction.START:
-            kind = KINDS[operation.operation_type]
-            return self.write(f"{kind}Started", at, _started(operation, update), operation)
+            type_name = _TYPE_NAMES[operation.operation_type]
+            return self.write(f"{type_name}Started", at, _started(operation, update), operation)
         if operation.operation_type is OperationType.STEP:
             return self._step_attempt_ended(operation, update, at)
         return self.operation_ended(operation, at, update.payload, update.error)
@@ -103,19 +190,19 @@ class EventLog:
         result: str | None = None,
         error: ErrorObject | None = None,
     ) -> Event:
-        """An operation reached its end."""
+        """Write that an operation ended."""
         succeeded = operation.status is OperationStatus.SUCCEEDED
         if operation.operation_type is OperationType.WAIT:
             details = _wait_ended(operation) if succeeded else {}
         else:
             details = _outcome(result, error, succeeded=succeeded)
-        kind = KINDS[operation.operation_type]
-        return self.write(f"{kind}{ENDINGS[operation.status]}", at, details, operation)
+        event_type = _TYPE_NAMES[operation.operation_type] + _STATUS_NAMES[operation.status]
+        return self.write(event_type, at, details, operation)
 
     def invocation_completed(
         self, request_id: str, started: datetime, ended: datetime, error: ErrorObject | None
     ) -> None:
-        """An invocation of the handler returned, or died."""
+        """Write that an invocation of the handler returned or died."""
         details: dict[str, Any] = {
             "StartTimestamp": started,
             "EndTimestamp": ended,
@@ -128,8 +215,8 @@ class EventLog:
     def _step_attempt_ended(
         self, operation: Operation, update: OperationUpdate, at: datetime
     ) -> Event:
-        # A retry is an attempt that failed or, for a poll, one that succeeded and wants another:
-        # the model has no event of its own for it.
+        # The model has no event for a retry: it is a failed attempt or, for a wait_for_condition
+        # whose condition is not met yet, a successful one.
         attempts = operation.step_details.attempt if operation.step_details else 0
         retry: dict[str, Any] = {"CurrentAttempt": attempts}
         if update.step_options is not None:

@@ -1,9 +1,10 @@
-"""One durable execution: its operations, its history and its accounts."""
+"""One durable execution: its operations, its history and its quotas."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from aws_durable_execution_sdk_python.lambda_service import (
     ErrorObject,
@@ -14,19 +15,46 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationUpdate,
 )
 
-from dacapo import chance, metering
+from dacapo import metering
+from dacapo.process import randomness
 from dacapo.service import transitions
 from dacapo.service.clock import Timer
 from dacapo.service.events import EventLog
 from dacapo.service.functions import Function
 
 
+class ExecutionStatus(StrEnum):
+    """Status of an execution, as GetDurableExecution returns it."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    STOPPED = "STOPPED"
+
+
+class InvocationStatus(StrEnum):
+    """Status of an invocation: PENDING if it suspended, DIED if the handler crashed."""
+
+    RUNNING = "RUNNING"
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    DIED = "DIED"
+
+
 @dataclass
 class Invocation:
-    """One call of the handler: when, what it read back, what it did, how it ended.
+    """One call of the handler.
 
-    `events_before` and `events_after` are lengths of the history when it began and when it had
-    ended, so that what it replayed and what it did anew can be read from the history.
+    Parameters:
+        request_id: Lambda's request ID.
+        started, ended: virtual times; `ended` is None while it runs.
+        events_before, events_after: lengths of the history when it began and when it had ended,
+            which separate what it replayed from what it did for the first time.
+        replayed: number of operations in the state that it received.
+        updates: number of updates that it checkpointed.
+        error: the error that it died of.
     """
 
     request_id: str
@@ -36,7 +64,7 @@ class Invocation:
     updates: int = 0
     ended: datetime | None = None
     events_after: int = 0
-    status: str = "RUNNING"
+    status: InvocationStatus = InvocationStatus.RUNNING
     error: ErrorObject | None = None
 
 
@@ -45,7 +73,7 @@ class Execution:
     """The state that the service keeps for one execution.
 
     Parameters:
-        seed: what its tokens and request ids are made from.
+        seed: seed of its tokens and request IDs.
         parent: the execution and the operation whose chained invoke started this one.
     """
 
@@ -61,14 +89,14 @@ class Execution:
     result: str | None = None
     error: ErrorObject | None = None
     ended: datetime | None = None
-    tokens_made: int = 0
+    token_count: int = 0
     failed_invocations: int = 0
     is_invoked: bool = False
     wake_up: Timer | None = None
     timeout_timer: Timer | None = None
     operations: dict[str, Operation] = field(default_factory=dict)
     replayable: dict[str, Operation] = field(default_factory=dict)
-    inside: dict[str, list[str]] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
     timers: dict[str, list[Timer]] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
@@ -98,32 +126,37 @@ class Execution:
 
     @property
     def token(self) -> str:
-        """The only checkpoint token that is valid now."""
-        return chance.identifier("token", self.seed, self.arn, self.tokens_made)
+        """The only checkpoint token that is currently valid."""
+        return randomness.identifier("token", self.seed, self.arn, self.token_count)
 
     def renew_token(self) -> str:
-        """Make the next token, and with that the present one stale."""
-        self.tokens_made += 1
+        """Create the next token, which makes the current one stale."""
+        self.token_count += 1
         return self.token
 
     @property
     def is_running(self) -> bool:
-        """Whether the execution has not reached its end."""
+        """True until the execution ends."""
         return self.status is OperationStatus.STARTED
 
+    @property
+    def execution_status(self) -> ExecutionStatus:
+        """The status as the public API returns it."""
+        return ExecutionStatus.RUNNING if self.is_running else ExecutionStatus(self.status.value)
+
     def put(self, operation: Operation) -> None:
-        """Store an operation; the operations inside a finished context need no replay any more."""
+        """Store an operation; a finished context makes its children unnecessary for replay."""
         key = operation.operation_id
         if key not in self.operations and operation.parent_id:
-            self.inside.setdefault(operation.parent_id, []).append(key)
+            self.children.setdefault(operation.parent_id, []).append(key)
         self.operations[key] = operation
         self.replayable[key] = operation
         details = operation.context_details
         if details is not None and not details.replay_children:
-            self._forget_inside(key)
+            self._drop_children(key)
 
-    def is_out_of_reach(self, operation: Operation) -> bool:
-        """Whether a context around the operation has ended, so that no handler waits for it."""
+    def is_orphaned(self, operation: Operation) -> bool:
+        """Return True if an enclosing context has ended, so that no handler waits for it."""
         parent_id = operation.parent_id
         while parent_id is not None:
             parent = self.operations[parent_id]
@@ -133,7 +166,7 @@ class Execution:
         return False
 
     def open_operations(self) -> list[Operation]:
-        """Operations that something outside the handler can still change."""
+        """Return the operations that something outside the handler can still change."""
         waiting = {OperationStatus.STARTED, OperationStatus.PENDING}
         outside = {OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE}
         return [
@@ -141,37 +174,37 @@ class Execution:
             for operation in self.replayable.values()
             if operation.status in waiting
             and (operation.operation_type in outside or operation.status is OperationStatus.PENDING)
-            and not self.is_out_of_reach(operation)
+            and not self.is_orphaned(operation)
         ]
 
     def count_update(self) -> None:
-        """Count an update, and to the invocation that it came from."""
+        """Count an update, also for the invocation that sent it."""
         self.updates += 1
         if self.is_invoked:
             self.invocations[-1].updates += 1
 
-    def account(self, update: OperationUpdate) -> None:
-        """Charge an update, before it is stored, to this execution."""
+    def charge(self, update: OperationUpdate) -> None:
+        """Charge an update to this execution; call it before the update is stored."""
         self.count_update()
         is_new = update.operation_id not in self.operations
         self.charged_operations += metering.operations_charged(update, is_new=is_new)
-        self.account_bytes(update.payload, update.error)
+        self.charge_bytes(update.payload, update.error)
 
-    def account_bytes(self, payload: str | None, error: ErrorObject | None) -> None:
-        """Charge what the service itself stored: an answer, a result, an error."""
+    def charge_bytes(self, payload: str | None, error: ErrorObject | None) -> None:
+        """Charge a callback result, a function's result or an error that the service stored."""
         self.bytes_written += metering.bytes_of(payload, error)
 
     def end(
         self, status: OperationStatus, at: datetime, result: str | None, error: ErrorObject | None
     ) -> None:
-        """Bring the execution to its end and write the event for it."""
+        """End the execution, and write the event for it."""
         self.status, self.result, self.error, self.ended = status, result, error, at
         root = replace(self.operations[self.invocation_id], status=status, end_timestamp=at)
         self.put(root)
-        self.account_bytes(result, error)
+        self.charge_bytes(result, error)
         self.log.execution_ended(root, at, result, error)
 
-    def _forget_inside(self, context_id: str) -> None:
-        for key in self.inside.pop(context_id, ()):
+    def _drop_children(self, context_id: str) -> None:
+        for key in self.children.pop(context_id, ()):
             self.replayable.pop(key, None)
-            self._forget_inside(key)
+            self._drop_children(key)

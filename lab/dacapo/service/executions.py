@@ -1,7 +1,7 @@
-"""Many executions on one clock: how they start and end, and when their handlers are invoked.
+"""Executions on one clock: how they start and end, and when their handlers are invoked.
 
-It takes in what becomes of their operations from outside (a wait that ends, a callback that is
-answered), and has a handler invoked again when something that it waits for has changed.
+A change from outside the handler (a wait that elapses, a callback that is answered) is stored here
+and wakes the execution: its handler is invoked again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationStatus,
 )
 
-from dacapo import chance
+from dacapo.process import randomness
 from dacapo.service import quotas, transitions
 from dacapo.service.clock import Clock, Timer
 from dacapo.service.errors import already_started, not_found
@@ -26,15 +26,15 @@ NOW = timedelta(0)
 
 
 class Executions:
-    """Executions, their timers and their ends.
+    """The executions of a run, with their timers and their ends.
 
-    `invoke` is called with each execution whose handler has something to do, `on_ended` with each
-    that has ended.
+    It calls `invoke` with each execution whose handler has work to do, and `on_ended` with each
+    execution that has ended.
 
     Parameters:
-        clock: the virtual clock that everything happens on.
+        clock: the virtual clock that drives the run.
         functions: the functions of the run.
-        seed: what ids and tokens are made from.
+        seed: seed of every generated ID and token.
     """
 
     def __init__(self, clock: Clock, functions: Functions, seed: int) -> None:
@@ -57,25 +57,27 @@ class Executions:
         is_synchronous: bool = False,
         parent: tuple[Execution, str] | None = None,
     ) -> Execution:
-        """Start an execution, or find the one that was started with this name and payload.
+        """Start an execution, or return the one that was started with this name and payload.
 
         Parameters:
+            function: the durable function.
             payload: the input, as JSON.
-            name: makes the start idempotent; None for a name of the service's own.
-            is_synchronous: whether somebody waits for the result, which bounds the execution.
+            name: execution name, which makes the start idempotent; None to generate one.
+            is_synchronous: whether the caller waits for the result, which limits the execution to
+                15 minutes.
             parent: the execution and operation whose chained invoke this is.
 
         Raises:
-            ServiceError: the name is taken with another payload.
+            ServiceError: the name is in use with another payload.
         """
         number = len(self.executions) + 1
-        name = name or chance.uuid_from("name", self.seed, number)
+        name = name or randomness.uuid_from("name", self.seed, number)
         existing = self._by_name.get((function.name, name))
         if existing is not None:
             if existing.payload == payload:
                 return existing
             raise already_started(f"Execution {name} was started with another payload.")
-        invocation_id = chance.uuid_from("invocation", self.seed, number)
+        invocation_id = randomness.uuid_from("invocation", self.seed, number)
         timeout = function.execution_timeout or quotas.LONGEST_WAIT
         execution = Execution(
             seed=self.seed,
@@ -89,12 +91,12 @@ class Executions:
         )
         self.executions[execution.arn] = execution
         self._by_name[function.name, name] = execution
-        self._bound(execution)
+        self._start_timeout(execution)
         self.wake(execution)
         return execution
 
     def find(self, arn: str) -> Execution:
-        """The execution with this ARN.
+        """Return the execution with this ARN.
 
         Raises:
             ServiceError: there is none.
@@ -105,7 +107,7 @@ class Executions:
         return execution
 
     def stop(self, arn: str, error: ErrorObject | None) -> Execution:
-        """Stop an execution; one that has ended already is left as it is.
+        """Stop an execution, unless it has ended.
 
         Raises:
             ServiceError: there is no such execution.
@@ -123,37 +125,37 @@ class Executions:
         result: str | None = None,
         error: ErrorObject | None = None,
     ) -> None:
-        """Bring an execution to its end; the first end counts."""
+        """End an execution; the first call wins."""
         if not execution.is_running:
             return
-        self._cancel_everything(execution)
+        self._cancel_all_timers(execution)
         execution.end(status, self.clock.now, result, error)
         self.on_ended(execution)
 
-    # -- what changes an execution from outside its handler -----------------------------------
+    # -- changes from outside the handler -----------------------------------------------------
 
-    def change(
+    def apply_change(
         self,
         execution: Execution,
         operation: Operation,
         result: str | None = None,
         error: ErrorObject | None = None,
     ) -> None:
-        """Store what became of an operation outside the handler, and wake the execution for it.
+        """Store an operation that changed outside the handler, and wake its execution.
 
-        Nobody is woken for an operation inside a context that has ended: no handler waits for it.
+        An operation inside a finished context wakes nothing: no handler waits for it.
         """
         execution.put(operation)
         if transitions.is_terminal(operation):
             self.cancel_timers(execution, operation.operation_id)
-            execution.account_bytes(result, error)
+            execution.charge_bytes(result, error)
             execution.log.operation_ended(operation, self.clock.now, result, error)
-        if not execution.is_out_of_reach(operation):
+        if not execution.is_orphaned(operation):
             execution.changed[operation.operation_id] = None
             self.wake(execution)
 
     def wake(self, execution: Execution, delay: timedelta = NOW) -> None:
-        """Have the handler invoked, unless it runs or is about to."""
+        """Schedule an invocation of the handler, unless one is running or scheduled."""
         if execution.is_running and not execution.is_invoked and execution.wake_up is None:
             execution.wake_up = self.clock.schedule(
                 delay, lambda: self.invoke(execution), f"invocation of {execution.name}"
@@ -165,15 +167,15 @@ class Executions:
         operation_id: str,
         delay: timedelta,
         action: Callable[[], None],
-        what: str,
+        description: str,
     ) -> Timer:
-        """Start a timer that ends with its operation, or with the execution."""
-        timer = self.clock.schedule(delay, action, what)
+        """Schedule an action that is canceled when its operation, or the execution, ends."""
+        timer = self.clock.schedule(delay, action, description)
         execution.timers.setdefault(operation_id, []).append(timer)
         return timer
 
     def cancel_timers(self, execution: Execution, operation_id: str) -> None:
-        """Cancel what is still due for an operation."""
+        """Cancel the timers of an operation."""
         for timer in execution.timers.pop(operation_id, ()):
             self.clock.cancel(timer)
 
@@ -182,11 +184,11 @@ class Executions:
         while execution.is_running and self.clock.run_next():
             pass
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- private ------------------------------------------------------------------------------
 
-    def _bound(self, execution: Execution) -> None:
-        # The bound that the scenario does not state is the service's own, 366 days: nothing that
-        # a run may wait for, so it does not keep the run alive.
+    def _start_timeout(self, execution: Execution) -> None:
+        # An execution without a timeout of its own gets the service's, 366 days. No run waits for
+        # that, so it does not keep the run alive.
         seconds = int(execution.timeout.total_seconds())
         error = ErrorObject(f"Execution timed out after {seconds} seconds.", None, None, None)
         execution.timeout_timer = self.clock.schedule(
@@ -196,7 +198,7 @@ class Executions:
             background=execution.timeout == quotas.LONGEST_WAIT,
         )
 
-    def _cancel_everything(self, execution: Execution) -> None:
+    def _cancel_all_timers(self, execution: Execution) -> None:
         for operation_id in list(execution.timers):
             self.cancel_timers(execution, operation_id)
         for timer in (execution.timeout_timer, execution.wake_up):

@@ -1,4 +1,4 @@
-"""The functions of a run, by name, and what a handler is given to know where it runs."""
+"""Functions of a run, by name, and the Lambda context that their handlers receive."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dacapo.service.errors import invalid, not_found
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 VERSION = "1"
-"""The version that every name and alias leads to: a run has one version of the code."""
+"""The version that every name and alias resolves to: a run has one version of the code."""
 
 Handler = Callable[[Any, Any], Any]
 
-Died = (Exception, SystemExit)
-"""What ends one invocation and no more; everything else (Ctrl-C, a refusal to reach the network)
-ends the run."""
+HANDLER_FAILURES = (Exception, SystemExit)
+"""Exceptions that end a single invocation; any other one (Ctrl-C, a refused connection) ends the
+run."""
 
 _FUNCTION_NAME = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):)?"
@@ -30,20 +30,20 @@ _FUNCTION_NAME = re.compile(
 
 
 def function_arn(name: str) -> str:
-    """The ARN of a function of the run, without a version."""
+    """Return the ARN of a function of the run, without a version."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function that can be started, invoked or answered with.
+    """A function that can be started or invoked.
 
     Parameters:
         handler: the handler, as Lambda would import it.
         name: the function's name.
-        is_durable: whether it was made with `durable_execution`.
-        execution_timeout: bound of one durable execution; at most 366 days.
-        timeout: bound of one invocation; at most 15 minutes.
+        is_durable: whether `durable_execution` decorates the handler.
+        execution_timeout: limit of one durable execution; at most 366 days.
+        timeout: limit of one invocation; at most 15 minutes.
     """
 
     handler: Handler
@@ -58,19 +58,19 @@ class Function:
         return function_arn(self.name)
 
     def context(self, request_id: str, clock: Clock) -> LambdaContext:
-        """What the handler is told of an invocation that begins now."""
+        """Return the Lambda context of an invocation that starts now."""
         deadline = clock.now + self.timeout
         return LambdaContext(request_id, self.name, lambda: deadline - clock.now)
 
 
 @dataclass
 class LambdaContext:
-    """The context that Lambda hands to a handler.
+    """The context that Lambda passes to a handler.
 
     Parameters:
-        aws_request_id: the invocation's id.
+        aws_request_id: the invocation's ID.
         function_name: the function's name.
-        remaining: gives the time until the invocation times out.
+        remaining: returns the time until the invocation times out.
     """
 
     aws_request_id: str
@@ -88,15 +88,15 @@ class LambdaContext:
         self.invoked_function_arn = f"{function_arn(self.function_name)}:{self.function_version}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the invocation times out."""
+        """Return the milliseconds until the invocation times out."""
         return max(0, int(self.remaining().total_seconds() * 1000))
 
     def log(self, msg: object) -> None:
-        """Lambda writes this to the log; a run keeps no log."""
+        """Discard a log message; a run keeps no log."""
 
 
 class Functions:
-    """Functions by name, found in any form in which Lambda accepts one."""
+    """Functions by name, looked up in any form that Lambda accepts."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Function] = {}
@@ -106,10 +106,10 @@ class Functions:
         self._by_name[function.name] = function
 
     def find(self, name: str, qualifier: str | None = None) -> tuple[Function, str | None]:
-        """The function that `name` (a name, partial or full ARN) leads to, and its qualifier.
+        """Return the function with this name, partial or full ARN, and its qualifier.
 
         Raises:
-            ServiceError: the name is malformed, or no such function is part of the run.
+            ServiceError: the name is malformed, or the run has no such function.
         """
         match = _FUNCTION_NAME.fullmatch(name)
         if match is None:

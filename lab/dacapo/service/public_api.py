@@ -1,7 +1,7 @@
 """The public Lambda API of a run: Invoke, the callback calls, Get, List, History and Stop.
 
 Each method answers one operation of botocore's model, from a parsed HTTP request to an HTTP
-response; `dacapo.boto` carries them to and from stock boto3.
+response; `simulation.boto` connects them to unmodified boto3.
 """
 
 from __future__ import annotations
@@ -17,40 +17,44 @@ from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from dacapo.service.errors import ServiceError, invalid
 from dacapo.service.execution import Execution
 from dacapo.service.functions import VERSION, Function
-from dacapo.service.messages import Request, Response, page
+from dacapo.service.http import Request, Response, page
 from dacapo.service.service import DurableService
 
 
 class PublicApi:
-    """Answers API calls from a service.
+    """Answers the API calls of a run.
 
     Parameters:
-        service: whose executions, callbacks and functions the calls are about.
+        service: the service with the run's executions, callbacks and functions.
     """
 
     def __init__(self, service: DurableService) -> None:
         self._service = service
         self._faults: dict[str, deque[ServiceError]] = {}
 
-    def actor(self) -> str:
-        """Who acts at this moment: a function's name, or somebody outside."""
-        return self._service.actors.name()
+    def caller(self) -> str:
+        """Return the current caller: a function's name, or an outside party."""
+        return self._service.callers.name()
 
     def execution(self) -> str:
-        """The ARN of the execution that is acted for at this moment; "" for none."""
-        return self._service.actors.execution()
+        """Return the ARN of the execution that the current caller acts for; "" for none."""
+        return self._service.callers.execution()
 
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
-        """Let the next calls of an operation fail, as when the service throttles or is down."""
+        """Make the next calls of an operation fail, as when the service throttles or is down."""
         self._faults.setdefault(operation, deque()).extend([error] * times)
 
     def answer(self, operation: str, request: Request) -> Response:
-        """Answer one call of the operation with this name in botocore's model.
+        """Answer one call of an operation.
+
+        Parameters:
+            operation: its name in botocore's model.
+            request: the parsed request.
 
         Raises:
-            ServiceError: as the model has it.
+            ServiceError: an error of the model.
         """
-        self._service.actors.settle()
+        self._service.callers.flush()
         faults = self._faults.get(operation)
         if faults:
             raise faults.popleft()
@@ -132,7 +136,8 @@ class PublicApi:
         return Response(body)
 
     def _history(self, request: Request) -> Response:
-        events = list(self._service.find(request.path["DurableExecutionArn"]).log.events)
+        execution = self._service.find(request.path["DurableExecutionArn"])
+        events = [event.to_api() for event in execution.log.events]
         if request.parameter("ReverseOrder") == "true":
             events.reverse()
         if request.parameter("IncludeExecutionData", "true") != "true":
@@ -144,7 +149,7 @@ class PublicApi:
         executions = [
             _summary(execution)
             for execution in self._service.executions.values()
-            if execution.function.name == function.name and _is_wanted(execution, request)
+            if execution.function.name == function.name and _matches(execution, request)
         ]
         if request.parameter("ReverseOrder") == "true":
             executions.reverse()
@@ -177,29 +182,24 @@ def _invoked(
     return Response(body, headers=headers | {"X-Amz-Function-Error": "Unhandled"})
 
 
-def status_of(execution: Execution) -> str:
-    """The execution's status, as the API names it."""
-    return "RUNNING" if execution.is_running else execution.status.value
-
-
 def _summary(execution: Execution) -> dict[str, Any]:
     body = {
         "DurableExecutionArn": execution.arn,
         "DurableExecutionName": execution.name,
         "FunctionArn": f"{execution.function.arn}:{VERSION}",
-        "Status": status_of(execution),
+        "Status": execution.execution_status,
         "StartTimestamp": execution.started,
     }
     return body if execution.ended is None else body | {"EndTimestamp": execution.ended}
 
 
-def _is_wanted(execution: Execution, request: Request) -> bool:
+def _matches(execution: Execution, request: Request) -> bool:
     name = request.parameter("DurableExecutionName")
     statuses = request.query.get("Statuses")
     after, before = request.parameter("StartedAfter"), request.parameter("StartedBefore")
     return (
         (not name or execution.name == name)
-        and (not statuses or status_of(execution) in statuses)
+        and (not statuses or execution.execution_status in statuses)
         and (not after or execution.started > _time(after))
         and (not before or execution.started < _time(before))
     )
@@ -210,9 +210,9 @@ def _time(text: str) -> datetime:
 
 
 def _without_data(event: dict[str, Any]) -> dict[str, Any]:
-    def stripped(value: Any) -> Any:
+    def strip(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: stripped(v) for k, v in value.items() if k != "Payload"}
+            return {k: strip(v) for k, v in value.items() if k != "Payload"}
         return value
 
-    return {member: stripped(value) for member, value in event.items()}
+    return {member: strip(value) for member, value in event.items()}

@@ -1,4 +1,4 @@
-"""What may become of an operation: type by type, which update is legal and what it makes.
+"""State transitions of operations: for each type, the legal updates and their results.
 
 Everything here is pure. An update that the service would refuse raises `ServiceError` and changes
 nothing.
@@ -23,7 +23,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     WaitDetails,
 )
 
-from dacapo.service import legality
+from dacapo.service import validation
 
 TERMINAL = frozenset(
     {
@@ -45,24 +45,25 @@ _STATUS_AFTER = {
 
 
 def is_terminal(operation: Operation) -> bool:
-    """Whether nothing can become of this operation any more."""
+    """Return True if this operation has ended and can't change any more."""
     return operation.status in TERMINAL
 
 
 def updated(
     current: Operation | None, update: OperationUpdate, now: datetime, callback_id: str
 ) -> Operation:
-    """The operation after `update`.
+    """Return the operation after `update`.
 
     Parameters:
-        current: the operation as it stands; None if it does not exist yet.
+        current: the operation before it; None if it does not exist yet.
+        update: the handler's checkpoint.
         now: the virtual time.
-        callback_id: the id that a callback gets if this update creates one.
+        callback_id: ID for a callback, if this update creates one.
 
     Raises:
         ServiceError: the update is not legal here.
     """
-    legality.check(current, update)
+    validation.check(current, update)
     status = _STATUS_AFTER[update.action]
     operation = current or Operation(
         operation_id=update.operation_id,
@@ -90,12 +91,12 @@ def updated(
 
 
 def wait_elapsed(operation: Operation, now: datetime) -> Operation:
-    """The wait, over."""
+    """Return the wait after its time has elapsed."""
     return replace(operation, status=OperationStatus.SUCCEEDED, end_timestamp=now)
 
 
 def retry_due(operation: Operation) -> Operation:
-    """The step (or poll) that was pending, ready for its next attempt."""
+    """Return the pending step or wait_for_condition, ready for its next attempt."""
     details = operation.step_details or StepDetails()
     return replace(
         operation,
@@ -112,9 +113,9 @@ def callback_ended(
     result: str | None = None,
     error: ErrorObject | None = None,
 ) -> Operation:
-    """The callback, answered or timed out."""
+    """Return the callback after it was completed or timed out."""
     if operation.callback_details is None:
-        raise ValueError(f"{operation.operation_id} is no callback")
+        raise ValueError(f"{operation.operation_id} is not a callback")
     details = replace(operation.callback_details, result=result, error=error)
     return replace(operation, status=status, end_timestamp=now, callback_details=details)
 
@@ -127,18 +128,18 @@ def invoke_ended(
     result: str | None = None,
     error: ErrorObject | None = None,
 ) -> Operation:
-    """The chained invoke, with what the invoked function gave."""
+    """Return the chained invoke with the invoked function's result or error."""
     details = ChainedInvokeDetails(result=result, error=error)
     return replace(operation, status=status, end_timestamp=now, chained_invoke_details=details)
 
 
 def _step_details(current: Operation | None, update: OperationUpdate, now: datetime) -> StepDetails:
-    before = (current and current.step_details) or StepDetails()
+    previous = (current and current.step_details) or StepDetails()
     if update.action is OperationAction.START:
-        # The state of a poll stays with the operation: the SDK hands it to the next attempt.
-        return replace(before, next_attempt_timestamp=None, error=None)
+        # A wait_for_condition keeps its state: the SDK passes it to the next attempt.
+        return replace(previous, next_attempt_timestamp=None, error=None)
     due = now + _retry_delay(update) if update.action is OperationAction.RETRY else None
-    return StepDetails(before.attempt + 1, due, update.payload, update.error)
+    return StepDetails(previous.attempt + 1, due, update.payload, update.error)
 
 
 def _retry_delay(update: OperationUpdate) -> timedelta:
@@ -152,5 +153,5 @@ def _wait_details(update: OperationUpdate, now: datetime) -> WaitDetails:
 
 
 def _context_details(update: OperationUpdate) -> ContextDetails:
-    replays = bool(update.context_options and update.context_options.replay_children)
-    return ContextDetails(replays, update.payload, update.error)
+    replay_children = bool(update.context_options and update.context_options.replay_children)
+    return ContextDetails(replay_children, update.payload, update.error)

@@ -1,97 +1,107 @@
-"""What a run shows to be near a limit, or without one."""
+"""Observe what is over a limit, near a limit, or without one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
+    OperationAction,
+    OperationStatus,
     OperationSubType,
     OperationType,
 )
 
-from dacapo.history import details_of
-from dacapo.recording import Recording
+from dacapo.history.operations import label_of
+from dacapo.history.rebuild import operations_after
+from dacapo.history.recording import Recording
+from dacapo.history.replay_log import Log
 from dacapo.scenario import Scenario
+from dacapo.sdk import replayer
 from dacapo.service import quotas
-from dacapo.verify.effects import Effects
-from dacapo.verify.findings import AS_SCHEDULED, PROVED, SUSPECTED, Code, Finding
+from dacapo.simulation.simulation import world_of
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
+from dacapo.verify.observe.run import Observed
 
+NAME = ExperimentName.REFERENCE_RUN
 NEAR = 0.8
-"""From this share of a quota on it is reported."""
-_UNNAMED_BY_NATURE = (
+"""The share of a quota from which on it is reported."""
+_UNNAMED_BY_SDK = (
     OperationSubType.MAP_ITERATION,
     OperationSubType.PARALLEL_BRANCH,
 )
 """Operations that the SDK makes without a name unless it is given one."""
 
 
-def findings(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
-    """Payloads, operations and bytes, names and bounds, as the run shows them."""
-    yield from _quotas(recording)
-    yield from _payloads(recording, effects)
-    yield from _names(recording, effects)
-    yield from _timeouts(scenario, recording, effects)
+def observations(scenario: Scenario, run: Observed) -> Iterator[Observation]:
+    """Yield what the reference run shows of quotas, payloads, names and bounds."""
+    yield from _quotas(run.recording)
+    yield from _payloads(run)
+    yield from _names(run)
+    yield from _timeouts(scenario, run)
 
 
 def lacks_name(operation: Operation) -> bool:
-    """Whether an operation has no name, and is none that the SDK makes without one."""
+    """Return whether an operation lacks a name that its handler could have given it."""
     is_execution = operation.operation_type is OperationType.EXECUTION
-    return not (operation.name or is_execution or operation.sub_type in _UNNAMED_BY_NATURE)
+    return not (operation.name or is_execution or operation.sub_type in _UNNAMED_BY_SDK)
 
 
-def _quotas(recording: Recording) -> Iterator[Finding]:
+def _quotas(recording: Recording) -> Iterator[Observation]:
     for code, what, used, limit in (
         (Code.MANY_OPERATIONS, "operations", recording.charged_operations, quotas.OPERATIONS),
         (Code.MANY_BYTES, "bytes", recording.bytes_written, quotas.BYTES_WRITTEN),
     ):
         if used >= NEAR * limit:
-            certainty = PROVED if used > limit else SUSPECTED
+            evidence = Evidence.RULE if used > limit else Evidence.NEAR_LIMIT
             message = f"the execution takes {used:,} of {limit:,} {what}"
-            yield Finding(code, certainty, message, AS_SCHEDULED)
+            yield Observation(code, evidence, message, NAME)
 
 
-def _payloads(recording: Recording, effects: Effects) -> Iterator[Finding]:
-    for operation in recording.operations:
+def _payloads(run: Observed) -> Iterator[Observation]:
+    for operation in run.recording.operations:
         size = len((operation.payload or "").encode())
         error = operation.error.message if operation.error else None
         if size > quotas.PAYLOAD_BYTES or (error and "payload" in error and "exceed" in error):
             message = f"{operation.path!r} returns more than {quotas.PAYLOAD_BYTES:,} bytes"
-            place = effects.places.get(operation.id)
-            yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, AS_SCHEDULED, place)
-    refused = recording.error.message if recording.error else None
+            place = run.places.get(operation.id)
+            yield Observation(Code.PAYLOAD_TOO_LARGE, Evidence.RULE, message, NAME, place)
+    refused = run.recording.error.message if run.recording.error else None
     if refused and "payload size must be" in refused:
         # Nothing of the batch is stored, not even that the step was started.
-        place = next(reversed(effects.places.values()), None)
+        place = next(reversed(run.places.values()), None)
         message = f"the service refuses it: {refused.rpartition('operation: ')[2]}"
-        yield Finding(Code.PAYLOAD_TOO_LARGE, PROVED, message, AS_SCHEDULED, place)
+        yield Observation(Code.PAYLOAD_TOO_LARGE, Evidence.RULE, message, NAME, place)
 
 
-def _names(recording: Recording, effects: Effects) -> Iterator[Finding]:
+def _names(run: Observed) -> Iterator[Observation]:
     unnamed: dict[tuple[str, ...], list[str]] = {}
-    for operation in recording.operations:
+    for operation in run.recording.operations:
         if lacks_name(operation.stored):
             unnamed.setdefault((operation.kind, *operation.around), []).append(operation.id)
     for (kind, *_), ids in unnamed.items():
-        place = next((effects.places[key] for key in ids if effects.places.get(key)), None)
+        place = next((run.places[key] for key in ids if run.places.get(key)), None)
         message = f"an operation ({kind}) has no name"
         if len(ids) > 1:
-            message = f"{len(ids)} operations ({kind}) have no name: they could change places"
-        yield Finding(Code.UNNAMED_OPERATION, SUSPECTED, message, AS_SCHEDULED, place)
+            message = (
+                f"{len(ids)} operations ({kind}) have no name: two of them could swap unnoticed"
+            )
+        yield Observation(Code.UNNAMED_OPERATION, Evidence.NEAR_LIMIT, message, NAME, place)
 
 
-def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Iterator[Finding]:
+def _timeouts(scenario: Scenario, run: Observed) -> Iterator[Observation]:
     bound = scenario.execution_timeout
-    for event in recording.events:
-        details, name = details_of(event), event.get("Name") or event.get("SubType")
-        place = effects.places.get(event.get("Id", ""))
-        if event["EventType"] == "CallbackStarted":
+    for event in run.recording.events:
+        details, name = event.details, event.name or event.sub_type
+        place = run.places.get(event.operation_id or "")
+        if event.type == "CallbackStarted":
             timeout = details.get("Timeout") or details.get("HeartbeatTimeout")
             if not timeout:
                 message = f"callback {name!r} has no timeout"
-                yield Finding(Code.UNBOUNDED_WAIT, PROVED, message, AS_SCHEDULED, place)
+                yield Observation(Code.UNBOUNDED_WAIT, Evidence.RULE, message, NAME, place)
                 continue
-        elif event["EventType"] == "WaitStarted":
+        elif event.type == "WaitStarted":
             timeout = details.get("Duration")
         else:
             continue
@@ -99,4 +109,51 @@ def _timeouts(scenario: Scenario, recording: Recording, effects: Effects) -> Ite
             message = (
                 f"{name!r} may take {timeout:,} s, the execution {bound.total_seconds():,.0f} s"
             )
-            yield Finding(Code.TIMEOUT_TOO_LONG, PROVED, message, AS_SCHEDULED, place)
+            yield Observation(Code.TIMEOUT_TOO_LONG, Evidence.RULE, message, NAME, place)
+
+
+def unbounded_polls(
+    scenario: Scenario, seed: int, log: Log, run: Observed
+) -> Iterator[Observation]:
+    """Yield the polls that only the end of the execution would end."""
+    pending = {v.operation_id: n for n, v in enumerate(log.states, 1) if _is_pending_poll(v)}
+    for key, count in pending.items():
+        if not _goes_on(scenario, seed, log, count):
+            continue
+        poll = log.states[count - 1]
+        was_ended = _was_ended_in(run.recording, key)
+        message = f"{label_of(poll)!r} is still polled at attempt {quotas.OPERATIONS:,}"
+        if was_ended:
+            message += f"; the execution ended as {run.recording.status} before that"
+        place = run.places.get(key)
+        evidence = Evidence.RULE if was_ended else Evidence.NEAR_LIMIT
+        yield Observation(Code.UNBOUNDED_WAIT, evidence, message, NAME, place)
+
+
+def _is_pending_poll(version: Operation) -> bool:
+    is_poll = version.sub_type == OperationSubType.WAIT_FOR_CONDITION
+    return is_poll and version.status is OperationStatus.PENDING
+
+
+def _was_ended_in(recording: Recording, key: str) -> bool:
+    (operation,) = (o for o in recording.operations if o.id == key)
+    return recording.status != "SUCCEEDED" and operation.status in ("PENDING", "READY", "STARTED")
+
+
+def _goes_on(scenario: Scenario, seed: int, log: Log, count: int) -> bool:
+    """Return whether the poll wants another attempt after the last that the quota allows."""
+    poll = log.states[count - 1]
+    details = poll.step_details
+    if details is None or details.result is None:
+        return False
+    last = replace(details, attempt=quotas.OPERATIONS - 1)
+    ready = replace(poll, status=OperationStatus.READY, step_details=last)
+    polls = {(poll.operation_id, quotas.OPERATIONS): details.result}
+    state = operations_after([*log.states[:count], ready])
+    with world_of(scenario, seed):
+        trace = replayer.replay(scenario.handler, log.arn, state, polls)
+    return any(
+        attempt.update.operation_id == poll.operation_id
+        and attempt.update.action is OperationAction.RETRY
+        for attempt in trace.attempts
+    )

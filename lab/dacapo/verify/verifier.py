@@ -1,75 +1,106 @@
-"""`verify`: does a scenario's handler survive being replayed?"""
+"""`verify`: does a scenario's handler survive replay?"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from functools import partial
 
-from dacapo.runner import DEFAULT_SEED
+from dacapo.history.points import DEFAULT_POINTS
 from dacapo.scenario import Scenario
-from dacapo.simulation import world_of
-from dacapo.verify import elsewhere, guarded
-from dacapo.verify.causes import gathered
-from dacapo.verify.experiments import (
-    CRASHED,
+from dacapo.simulation.runner import DEFAULT_SEED
+from dacapo.simulation.simulation import world_of
+from dacapo.verify.experiments.all import EXPERIMENTS, Outcome, conduct_all
+from dacapo.verify.experiments.reference import (
     DEFAULT_CRASHES,
-    DEFAULT_SHUFFLES,
-    EXPERIMENTS,
-    MOVED,
-    Experiments,
+    DEFAULT_INTERLEAVINGS,
+    Options,
 )
-from dacapo.verify.findings import AS_SCHEDULED, Finding
-from dacapo.verify.points import DEFAULT_POINTS
-from dacapo.verify.report import Experiment, Report
+from dacapo.verify.findings import (
+    Evidence,
+    ExperimentName,
+    ExperimentResult,
+    Observation,
+    Report,
+)
+from dacapo.verify.triage import triage
+from dacapo.verify.workers import fresh
+from dacapo.verify.workers.supervised import (
+    PATIENCE_SECONDS,
+    Progress,
+    Result,
+    Stopped,
+    supervise,
+)
+
+ALL = tuple(ExperimentName)
 
 
 def verify(
     scenario: Scenario,
     *,
     seed: int = DEFAULT_SEED,
-    shuffles: int = DEFAULT_SHUFFLES,
+    interleavings: int = DEFAULT_INTERLEAVINGS,
     crashes: int | None = DEFAULT_CRASHES,
     points: int | None = DEFAULT_POINTS,
-    only: Collection[str] = EXPERIMENTS,
+    only: Collection[str] = ALL,
     progress: Callable[[str], None] = lambda _: None,
-    patience: float = guarded.PATIENCE_SECONDS,
+    patience: float = PATIENCE_SECONDS,
     processes: int = 1,
 ) -> Report:
-    """Find out whether a scenario's handler survives being replayed.
+    """Prove that a scenario's handler survives replay, or show where it does not.
 
     Parameters:
         seed: as for `run`.
-        shuffles: how many other orders of branches are tried.
+        interleavings: how many other orders of branches are tried.
         crashes: how many points to crash at, at least 2; None for all.
         points: how many points to replay from at least, if there are more; None for all.
-        only: which experiments are made; the run as scheduled always is.
-        progress: is told the name of each experiment as it begins, and as it goes on.
+        only: names of the experiments to make; the reference run is always made.
+        progress: receives the name of each experiment as it begins, and as it goes on.
+        patience: seconds of silence after which a handler is stopped.
         processes: 2 to crash in a process beside the others.
-        patience: seconds after which a handler that does nothing more is stopped.
 
     Raises:
-        ScenarioError, NetworkRefused: the run as scheduled can't be made; see `run`.
+        ScenarioError, NetworkRefused: the reference run cannot be made; see `run`.
     """
-    if MOVED in only:
-        elsewhere.ready()
+    if ExperimentName.FRESH_PROCESS in only:
+        fresh.start()
     with world_of(scenario, seed):
-        pass  # What the world imports, and its clients read, is there then in every forked process.
-    groups = [list(only)]
-    if processes > 1 and CRASHED in only:
-        groups = [[name for name in only if name != CRASHED], [CRASHED]]
-    runs = [Experiments(scenario, seed, shuffles, crashes, points, names).run for names in groups]
-    current, found = [AS_SCHEDULED] * len(runs), list[Finding]()
-    done: dict[str, Experiment] = {}
-    for number, told in guarded.told(runs, patience):
-        if isinstance(told, str):
-            current[number] = told
-            progress(told)
-        elif isinstance(told, guarded.Stopped):
-            found.append(replace(told.finding, experiment=current[number]))
-        elif number == 0 or told[0] == CRASHED:
-            name, experiment, findings = told
-            done[name] = experiment
-            found.extend(findings)
-    not_run = Experiment(not_run=f"the handler was stopped in {current[0]!r}")
-    experiments = {name: done.get(name, not_run) for name in EXPERIMENTS}
-    return Report(scenario.name or scenario.function, experiments, gathered(found))
+        # What the world imports, and its clients read, is then there in every forked process.
+        environment = dict(os.environ)
+    groups = _groups(only, processes)
+    options = Options(interleavings, crashes, points)
+    works = [partial(conduct_all, scenario, seed, options, environment, names) for names in groups]
+    current = [ExperimentName.REFERENCE_RUN] * len(works)
+    outcomes: dict[str, Outcome] = {}
+    observations: list[Observation] = []
+    for number, message in supervise(works, patience):
+        match message:
+            case Progress(name=name):
+                current[number] = ExperimentName(name)
+                progress(name)
+            case Stopped():
+                observations.append(_stopped(message, current[number]))
+            case Result(content=outcome):
+                if number == 0 or outcome.name is ExperimentName.CRASHED:
+                    outcomes[outcome.name] = outcome
+                    observations.extend(outcome.observations)
+    not_run = ExperimentResult(not_run=f"the handler was stopped in {current[0].value!r}")
+    results = {
+        name.value: outcomes[name].result if name in outcomes else not_run
+        for name in (experiment.name for experiment in EXPERIMENTS)
+    }
+    return Report(scenario.name or scenario.function, results, triage(observations))
+
+
+def _groups(only: Collection[str], processes: int) -> list[list[str]]:
+    crashed = ExperimentName.CRASHED
+    if processes > 1 and crashed in only:
+        return [[name for name in only if name != crashed], [crashed]]
+    return [list(only)]
+
+
+def _stopped(message: Stopped, experiment: ExperimentName) -> Observation:
+    return Observation(
+        message.code, Evidence.DIFFERENCE, message.message, experiment, message.place
+    )

@@ -1,1 +1,1 @@
-"""Wait for a person: accepted, rejected, or nobody answered."""
+"""Human in the loop: an order is accepted, rejected, or left unanswered."""

@@ -1,13 +1,13 @@
-"""Wait for a person to decide, for some minutes, and be left with an order that is whole.
+"""Human in the loop: a reviewer has five minutes to accept or reject a customer's order.
 
-An order is saved and announced, and the restaurant is asked by mail. Look at three things:
+The handler saves the order, publishes an event, and emails the reviewer a link. This example shows:
 
-- There are three endings, not two: accepted, rejected, and nobody answered. Each undoes what has to
-  be undone, and each tells the guest.
-- An answer that is no decision is refused, and the wait goes on, for what is left of the time. It
-  never counts as an approval.
-- Nothing stands between the callback and its wait: the question is asked by the submitter, which
-  comes again with the same link if it dies.
+- Three outcomes, not two: accepted, rejected, and unanswered. Each one compensates as needed and
+  notifies the customer.
+- An invalid answer is rejected, and the wait continues for the remaining time. It never counts as
+  an approval.
+- Nothing runs between creating the callback and waiting for it. The submitter sends the email, and
+  if it crashes, its retry sends the same link.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from patterns import callback_answers, callbacks
 from patterns.approval import logic, orders, outbox
-from patterns.approval.logic import Ending, Order
+from patterns.approval.logic import FinalStatus, Order
 from patterns.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 
 URL_VARIABLE = "APPROVAL_URL"
-"""Names the environment variable that holds where the page is, without a slash at the end."""
+"""Environment variable with the base URL of the approval page, without a trailing slash."""
 ANSWER_TIMEOUT = Duration.from_minutes(5)
-MOST_ANSWERS = 3
-"""How many answers that are no decision are borne."""
+MAX_ANSWERS = 3
+"""How many invalid answers we accept before giving up."""
 QUESTION = "decision"
 
 _STEP = StepConfig(retry_strategy=retry_transient)
@@ -38,68 +38,70 @@ _STEP = StepConfig(retry_strategy=retry_transient)
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
-    """Place an order, and see it accepted, rejected or given up.
+    """Place an order and wait until it is accepted, rejected, or out of time.
 
     Parameters:
-        event: `{"order_id": …, "items": […], "guest": …, "restaurant": …}`; the last two are
-            addresses for mail.
+        event: `{"order_id": …, "items": […], "customer": …, "reviewer": …}`; the last two are
+            email addresses.
 
     Returns:
-        `{"order_id": …, "ending": "accepted" | "rejected" | "unanswered"}`.
+        `{"order_id": …, "status": "accepted" | "rejected" | "unanswered"}`.
 
     Raises:
-        InvalidOrder: the event is no order.
-        StepError: the order could not be saved, for example because there is one of its id.
+        InvalidOrder: the event is not a valid order.
+        StepError: the order could not be saved, for example because its ID is already in use.
     """
-    order = logic.order_of(event)
+    order = logic.parse_order(event)
     execution = context.execution_context.durable_execution_arn
     context.step(lambda _: orders.save(order, execution), name="save the order", config=_STEP)
     _publish(context, "order_placed", order, execution)
-    ending = _ask(context, order, execution)
+    status = _ask(context, order, execution)
     context.step(
-        lambda _: orders.end(order, execution, ending), name="write down the ending", config=_STEP
+        lambda _: orders.set_status(order, execution, status),
+        name="write down the ending",
+        config=_STEP,
     )
-    match ending:
-        case Ending.ACCEPTED:
+    match status:
+        case FinalStatus.ACCEPTED:
             _publish(context, "order_accepted", order, execution)
-            _mail(context, "good news", order["guest"], "is being prepared", order, execution)
-        case Ending.REJECTED:
+            _mail(context, "good news", order["customer"], "was accepted", order, execution)
+        case FinalStatus.REJECTED:
             _publish(context, "order_cancelled", order, execution)
-            _mail(context, "bad news", order["guest"], "was declined", order, execution)
-        case Ending.UNANSWERED:
+            _mail(context, "bad news", order["customer"], "was rejected", order, execution)
+        case FinalStatus.UNANSWERED:
             _publish(context, "order_cancelled", order, execution)
-            # The guest first: the restaurant's address may be why nobody answered.
-            _mail(context, "no news", order["guest"], "got no answer", order, execution)
-            _mail(context, "too late", order["restaurant"], "was withdrawn", order, execution)
-    return {"order_id": order["order_id"], "ending": ending.value}
+            # The customer first: a bad reviewer address may be why there is no answer.
+            _mail(context, "no news", order["customer"], "received no answer", order, execution)
+            _mail(context, "too late", order["reviewer"], "was withdrawn", order, execution)
+    return {"order_id": order["order_id"], "status": status.value}
 
 
-def _ask(context: DurableContext, order: Order, execution: str) -> Ending:
+def _ask(context: DurableContext, order: Order, execution: str) -> FinalStatus:
     deadline = context.step(
         lambda _: time.time() + ANSWER_TIMEOUT.to_seconds(), name="note the deadline", config=_STEP
     )
-    ending, got = Ending.UNANSWERED, None
-    for number in range(1, MOST_ANSWERS + 1):
+    status, received = FinalStatus.UNANSWERED, None
+    for number in range(1, MAX_ANSWERS + 1):
         left = ANSWER_TIMEOUT if number == 1 else _time_left(context, deadline, number)
         if not left.to_seconds():
             break
         try:
             answer = _wait(context, order, execution, deadline, number, left)
         except CallbackError as error:
-            # Nobody answered in time, or the question could not be asked: the same to the guest.
+            # A timeout, or the email could not be sent: to the customer it is the same.
             context.logger.warning("no decision: %s", type(error).__name__)
             break
-        decision = logic.decision_of(answer)
+        decision = logic.parse_decision(answer)
         if decision is not None:
-            ending, got = Ending(decision), callback_answers.received(answer)
+            status, received = FinalStatus(decision), callback_answers.received(answer)
             break
-        context.logger.warning("an answer that is no decision was refused")
+        context.logger.warning("invalid answer rejected")
     context.step(
-        lambda _: callbacks.close(_row(_reference(execution)), owner=execution, got=got),
+        lambda _: callbacks.close(_row(_reference(execution)), owner=execution, received=received),
         name="close the callback",
         config=_STEP,
     )
-    return ending
+    return status
 
 
 def _time_left(context: DurableContext, deadline: float, number: int) -> Duration:
@@ -125,21 +127,21 @@ def _wait(
             _row(reference), callback_id, owner=execution, deadline=deadline, not_before=0
         )
         if number == 1:
-            _ask_by_mail(order, reference, execution)
+            _email_reviewer(order, reference, execution)
 
     config = WaitForCallbackConfig(timeout=left, retry_strategy=retry_transient)
     answer: str | None = context.wait_for_callback(ask, name=f"{QUESTION} {number}", config=config)
     return answer or ""
 
 
-def _ask_by_mail(order: Order, reference: str, execution: str) -> None:
+def _email_reviewer(order: Order, reference: str, execution: str) -> None:
     minutes = ANSWER_TIMEOUT.to_seconds() // 60
     outbox.mail(
         "question",
-        order["restaurant"],
-        f"Order {order['order_id']}: can you prepare it?",
-        f"{', '.join(order['items'])}.\n\nPlease decide within {minutes} minutes:\n"
-        f"{os.environ[URL_VARIABLE]}/approvals/{reference}\n",
+        order["reviewer"],
+        f"Order {order['order_id']} needs your decision",
+        f"{', '.join(order['items'])}\n\nPlease accept or reject this order within {minutes} "
+        f"minutes:\n{os.environ[URL_VARIABLE]}/approvals/{reference}\n",
         execution,
     )
 
@@ -151,9 +153,9 @@ def _publish(context: DurableContext, name: str, order: Order, execution: str) -
 
 
 def _mail(
-    context: DurableContext, name: str, to: str, what: str, order: Order, execution: str
+    context: DurableContext, name: str, to: str, news: str, order: Order, execution: str
 ) -> None:
-    subject = f"Order {order['order_id']} {what}"
+    subject = f"Order {order['order_id']} {news}"
     context.step(
         lambda _: outbox.mail(name, to, subject, f"{subject}.\n", execution),
         name=f"mail the {name}",
@@ -162,7 +164,7 @@ def _mail(
 
 
 def _reference(execution: str) -> str:
-    # One for all answers of this question, so that the link in the mail goes on leading here.
+    # One reference for all attempts at this question, so that the emailed link keeps working.
     return derive(Purpose.APPROVAL, execution, QUESTION)
 
 

@@ -1,6 +1,6 @@
-"""What an order is, and what counts as a decision about it. Nothing else.
+"""Parse an order, and decide what counts as a decision about it.
 
-The rule: only one of two words is a decision. Anything else is no answer, and never an approval.
+Exactly two words are decisions. Anything else is an invalid answer, never an approval.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypedDict
 
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 DECISION = "decision"
-"""The one field of an answer."""
+"""The only field of an answer."""
 
 
 class Decision(StrEnum):
-    """What the restaurant says."""
+    """The reviewer's decision."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
 
 
-class Ending(StrEnum):
-    """How an order ends."""
+class FinalStatus(StrEnum):
+    """The final status of an order."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -32,48 +32,48 @@ class Ending(StrEnum):
 
 
 class Order(TypedDict):
-    """What a guest orders, and whom to write to."""
+    """An order, with the email addresses of the customer and the reviewer."""
 
     order_id: str
     items: list[str]
-    guest: str
-    restaurant: str
+    customer: str
+    reviewer: str
 
 
 class InvalidOrder(Exception):  # noqa: N818 - says what it is
-    """The event is no order; the message names the field."""
+    """The event is not a valid order; the message names the field."""
 
 
-def order_of(event: Any) -> Order:
-    """The order that an event holds.
+def parse_order(event: Any) -> Order:
+    """Return the order in an event, without any other fields.
 
     Raises:
-        InvalidOrder: a field is missing, or is not what it should be.
+        InvalidOrder: a field is missing or invalid.
     """
     if not isinstance(event, Mapping):
-        raise InvalidOrder("the event: give an object")
+        raise InvalidOrder("event: must be an object")
     if not _is_text(event.get("order_id")):
-        raise InvalidOrder("order_id: give some text")
-    for field in ("guest", "restaurant"):
-        # Before anything is saved or announced: a mail that can't be sent is noticed too late.
-        if not _is_text(event.get(field)) or not _ADDRESS.fullmatch(event[field]):
-            raise InvalidOrder(f"{field}: give an address for mail")
+        raise InvalidOrder("order_id: must be a non-empty string")
+    for field in ("customer", "reviewer"):
+        # Check before anything is saved or published: a failed email comes too late to undo that.
+        if not _is_text(event.get(field)) or not _EMAIL_ADDRESS.fullmatch(event[field]):
+            raise InvalidOrder(f"{field}: must be an email address")
     items = event.get("items")
     if not isinstance(items, list) or not items or not all(map(_is_text, items)):
-        raise InvalidOrder("items: give a list of names")
+        raise InvalidOrder("items: must be a list of names")
     return Order(
         order_id=event["order_id"],
         items=items,
-        guest=event["guest"],
-        restaurant=event["restaurant"],
+        customer=event["customer"],
+        reviewer=event["reviewer"],
     )
 
 
-def decision_of(payload: str) -> Decision | None:
-    """The decision that an answer holds; None if it holds none."""
+def parse_decision(payload: str) -> Decision | None:
+    """Return the decision in an answer, or None if the answer is invalid."""
     try:
         answer = json.loads(payload)
-    except (ValueError, RecursionError):  # brackets in brackets in brackets …
+    except (ValueError, RecursionError):  # RecursionError: deeply nested brackets
         return None
     for decision in Decision:
         if answer == {DECISION: decision}:

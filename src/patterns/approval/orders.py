@@ -1,4 +1,4 @@
-"""Orders in DynamoDB. Each write may come again and changes nothing when it does."""
+"""Orders in DynamoDB. Every write is idempotent."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 import boto3
 
-from patterns.approval.logic import Ending, Order
+from patterns.approval.logic import FinalStatus, Order
 
 TABLE_VARIABLE = "ORDERS_TABLE"
-"""Names the environment variable that holds the table."""
+"""Environment variable with the name of the orders table."""
 KEY = "order_id"
-"""Its partition key."""
+"""The table's partition key."""
 
 dynamodb = boto3.client("dynamodb")
 
 
-class OrderTaken(Exception):  # noqa: N818 - says what it is
-    """Another execution has saved an order of this id."""
+class OrderExists(Exception):  # noqa: N818 - says what it is
+    """Another execution saved an order with this ID."""
 
 
 def save(order: Order, execution: str) -> None:
-    """Save an order as placed.
+    """Save an order with the status `placed`; do nothing if this execution saved it before.
 
     Parameters:
-        execution: the ARN of the execution that it belongs to.
+        execution: ARN of the execution that the order belongs to.
 
     Raises:
-        OrderTaken: it belongs to another one.
+        OrderExists: the order belongs to another execution.
     """
     try:
         dynamodb.put_item(
@@ -37,27 +37,29 @@ def save(order: Order, execution: str) -> None:
             Item={
                 KEY: {"S": order["order_id"]},
                 "items": {"L": [{"S": item} for item in order["items"]]},
-                "guest": {"S": order["guest"]},
-                "restaurant": {"S": order["restaurant"]},
+                "customer": {"S": order["customer"]},
+                "reviewer": {"S": order["reviewer"]},
                 "execution": {"S": execution},
                 "status": {"S": "placed"},
             },
             ConditionExpression=f"attribute_not_exists({KEY})",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
-        response: Mapping[str, Any] = refused.response
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        response: Mapping[str, Any] = error.response
         if response["Item"]["execution"]["S"] != execution:
-            raise OrderTaken(f"order {order['order_id']} was placed by another execution") from None
+            raise OrderExists(
+                f"order {order['order_id']} was placed by another execution"
+            ) from None
 
 
-def end(order: Order, execution: str, ending: Ending) -> None:
-    """Write down how an order ended."""
+def set_status(order: Order, execution: str, status: FinalStatus) -> None:
+    """Set the final status of an order that belongs to this execution."""
     dynamodb.update_item(
         TableName=os.environ[TABLE_VARIABLE],
         Key={KEY: {"S": order["order_id"]}},
-        UpdateExpression="SET #status = :ending",
+        UpdateExpression="SET #status = :status",
         ConditionExpression="execution = :execution",
         ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":ending": {"S": ending}, ":execution": {"S": execution}},
+        ExpressionAttributeValues={":status": {"S": status}, ":execution": {"S": execution}},
     )

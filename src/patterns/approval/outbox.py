@@ -1,8 +1,8 @@
-"""What leaves the house: events for other systems, and mails to people.
+"""Send events to other systems and email to people.
 
-Neither EventBridge nor SES takes an idempotency token, so a step that comes again after a crash
-sends again. Each event and each mail carries a key that stays the same, by which a receiver can
-tell. Better twice than never: nobody is left without word of an order.
+Neither EventBridge nor SES accepts an idempotency token, so a step that is retried after a crash
+sends again: at least once. Every event and every email carries an idempotency key that stays the
+same across retries, so that receivers can discard duplicates.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from patterns.transient import TransientError
 __all__ = ["BUS_VARIABLE", "SENDER_VARIABLE", "SOURCE", "key", "mail", "publish"]
 
 BUS_VARIABLE = "EVENT_BUS"
+"""Environment variable with the name of the event bus."""
 SOURCE = "orders"
 
 events = boto3.client("events")
 
 
 def publish(name: str, order: Order, execution: str) -> None:
-    """Tell other systems what happened to an order.
+    """Publish an event about an order.
 
     Parameters:
-        name: what happened, `order_placed` for example; once per execution.
+        name: detail type, for example `order_placed`; unique within the execution.
+        execution: ARN of the execution; part of the idempotency key.
 
     Raises:
-        TransientError: EventBridge did not take it.
+        TransientError: EventBridge did not accept the event.
     """
     detail = {"order_id": order["order_id"], "idempotency_key": key(execution, name)}
-    answer = events.put_events(
+    response = events.put_events(
         Entries=[
             {
                 "EventBusName": os.environ[BUS_VARIABLE],
@@ -45,18 +47,19 @@ def publish(name: str, order: Order, execution: str) -> None:
             }
         ]
     )
-    # The call succeeds even if the event was not taken.
-    if answer["FailedEntryCount"]:
-        raise TransientError(f"{name} was not taken: {answer['Entries'][0].get('ErrorCode')}")
+    # The call succeeds even if an entry fails.
+    if response["FailedEntryCount"]:
+        raise TransientError(f"{name} not published: {response['Entries'][0].get('ErrorCode')}")
 
 
 def mail(name: str, to: str, subject: str, text: str, execution: str) -> None:
-    """Write to somebody.
+    """Send an email.
 
     Parameters:
-        name: which mail this is; once per execution.
+        name: which email this is; unique within the execution.
+        execution: ARN of the execution; part of the idempotency key.
 
     Raises:
-        MailRefused: SES won't send it.
+        MailRefused: SES permanently refuses to send it.
     """
     mails.send(to, subject, text, key(execution, name))

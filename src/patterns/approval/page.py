@@ -1,8 +1,8 @@
-"""The page behind the link in the restaurant's mail: GET shows two buttons, POST decides.
+"""The page behind the link in the reviewer's email: GET shows two buttons, POST decides.
 
-A GET never decides, because mail scanners and previews fetch every link. It looks nothing up
-either, so it tells nobody whether a link is good. The link is the credential: it is good for one
-question, for five minutes, and the page sees to it that the browser passes it on to nobody.
+A GET never decides, because email scanners and link previews fetch every link. Nor does it look
+anything up, so it doesn't reveal whether a link is valid. The link is the credential: it is valid
+for one question and five minutes, and the response headers keep the browser from leaking it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from patterns.callbacks import NotSentYet, Outcome
 from patterns.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 
-LARGEST_BODY = 1_000
+MAX_BODY_LENGTH = 1_000
+"""Maximum length of a request body, in characters."""
 
 _STYLE = """\
 body { font: 1.25rem system-ui, sans-serif; max-width: 24rem; margin: 15vh auto; padding: 1rem }
@@ -42,9 +43,9 @@ _HEADERS = {
 }
 _QUESTION = """\
 <form method="post">
-<p>Can you prepare this order?</p>
-<button name="decision" value="accepted">Yes, we can</button>
-<button name="decision" value="rejected">No, we can't</button>
+<p>Do you accept this order?</p>
+<button name="decision" value="accepted">Accept</button>
+<button name="decision" value="rejected">Reject</button>
 </form>"""
 _PAGE = """\
 <!doctype html>
@@ -57,14 +58,14 @@ _PAGE = """\
 {content}
 </html>
 """
-_ANSWERS = {
-    Outcome.SENT: (HTTPStatus.OK, "Thank you, that is noted."),
-    Outcome.ALREADY_SENT: (HTTPStatus.OK, "Thank you, that was noted before."),
-    Outcome.OTHER_ANSWER: (HTTPStatus.CONFLICT, "This order was decided otherwise before."),
+_REPLIES = {
+    Outcome.SENT: (HTTPStatus.OK, "Thank you. Your decision is recorded."),
+    Outcome.ALREADY_SENT: (HTTPStatus.OK, "Thank you. Your decision was already recorded."),
+    Outcome.CONFLICT: (HTTPStatus.CONFLICT, "This order already has a different decision."),
     Outcome.CLOSED: (HTTPStatus.GONE, "This order is no longer open."),
     Outcome.EXPIRED: (HTTPStatus.GONE, "This order is no longer open."),
     Outcome.STALE: (HTTPStatus.GONE, "This order is no longer open."),
-    Outcome.UNKNOWN: (HTTPStatus.NOT_FOUND, "This link leads to no order."),
+    Outcome.UNKNOWN: (HTTPStatus.NOT_FOUND, "This link doesn't lead to an order."),
 }
 
 logger = Logger(service="approval")
@@ -72,7 +73,7 @@ app = APIGatewayHttpResolver()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of the HTTP API (payload format 2.0)."""
+    """Handle a request from the HTTP API (payload format 2.0)."""
     return app.resolve(event, context)
 
 
@@ -84,10 +85,10 @@ def ask(reference: str) -> Response[str]:  # noqa: ARG001 - deliberately not loo
 
 @app.post("/approvals/<reference>")
 def decide(reference: str) -> Response[str]:
-    """Take the decision."""
+    """Forward the decision to the execution."""
     decision = _decision(app.current_event.raw_event)
     if decision is None:
-        return _page(HTTPStatus.BAD_REQUEST, "<p>Please press one of the two buttons.</p>")
+        return _page(HTTPStatus.BAD_REQUEST, "<p>Please choose one of the two buttons.</p>")
     if not is_well_formed(reference):
         outcome = Outcome.UNKNOWN
     else:
@@ -95,11 +96,11 @@ def decide(reference: str) -> Response[str]:
             answer = callback_answers.success({DECISION: decision})
             outcome = callbacks.answer(row_name(Purpose.APPROVAL, reference), answer)
         except (NotSentYet, ClientError, BotoCoreError) as error:
-            logger.warning("not passed on yet", reason=name_of(error))
-            text = "<p>That did not work. Please try again in a moment.</p>"
+            logger.warning("decision not sent yet", reason=name_of(error))
+            text = "<p>Something went wrong. Please try again in a moment.</p>"
             return _page(HTTPStatus.SERVICE_UNAVAILABLE, text)
     logger.info("decision handled", decision=decision, outcome=outcome)
-    status, text = _ANSWERS[outcome]
+    status, text = _REPLIES[outcome]
     return _page(status, f"<p>{text}</p>")
 
 
@@ -108,10 +109,10 @@ def _decision(event: dict[str, Any]) -> Decision | None:
     try:
         if event.get("isBase64Encoded"):
             body = base64.b64decode(body, validate=True).decode()
-        if len(body) > LARGEST_BODY:
+        if len(body) > MAX_BODY_LENGTH:
             return None
-        given = parse_qs(body, keep_blank_values=True, max_num_fields=2).get(DECISION, [])
-        return Decision(given[0]) if len(given) == 1 else None
+        values = parse_qs(body, keep_blank_values=True, max_num_fields=2).get(DECISION, [])
+        return Decision(values[0]) if len(values) == 1 else None
     except (binascii.Error, ValueError):
         return None
 

@@ -1,1 +1,1 @@
-"""Import a big S3 object in batches: each one once, whatever dies in between."""
+"""Import a large S3 object in batches, adding each batch exactly once despite crashes."""

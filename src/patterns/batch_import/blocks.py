@@ -1,7 +1,7 @@
-"""An S3 object, read by ranges: pinned to one ETag, and never held whole.
+"""Read an S3 object in ranges, pinned to one ETag and never held in memory as a whole.
 
-`If-Match` goes along with every read, so that S3 itself refuses if the object was replaced in the
-meantime. What the cache holds was read under the same ETag: it is of the same object.
+Every read sends `If-Match`, so S3 itself rejects it if the object has been replaced. Cached blocks
+were read under the same ETag, so they belong to the same object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ s3 = boto3.client("s3")
 
 
 class Pin(TypedDict):
-    """One object, as it was: other content under the same key is another ETag."""
+    """One version of an object. Different content under the same key has a different ETag.
+
+    `size` is in bytes.
+    """
 
     bucket: str
     key: str
@@ -31,30 +34,30 @@ class Pin(TypedDict):
 
 
 class ObjectMissing(Exception):  # noqa: N818 - says what it is
-    """There is no such object, or no longer."""
+    """The object doesn't exist, or no longer exists."""
 
 
 class ObjectReplaced(Exception):  # noqa: N818
-    """There is other content under this key than when the import was asked for."""
+    """The key holds different content than when the import was requested."""
 
 
 def pin(wanted: Import) -> Pin:
-    """Look which object is there.
+    """Pin the object to its current content.
 
     Raises:
-        ObjectMissing: none is.
-        ObjectReplaced: it is not the one that is meant.
+        ObjectMissing: there is no such object.
+        ObjectReplaced: the object doesn't have the requested ETag.
     """
     condition = {"IfMatch": quoted(wanted["etag"])} if wanted["etag"] else {}
     bucket, key = wanted["bucket"], wanted["key"]
-    with refusals_explained(bucket, key):
+    with translated_errors(bucket, key):
         head = s3.head_object(Bucket=bucket, Key=key, **condition)
     etag = head["ETag"].strip('"')
     return Pin(bucket=bucket, key=key, etag=etag, size=head["ContentLength"])
 
 
 def read(pinned: Pin, batch: Batch, batch_bytes: int) -> Iterator[bytes]:
-    """The object from a batch's start on, block by block, each read when it is asked for.
+    """Yield the object block by block from the start of a batch, reading each block on demand.
 
     Raises:
         ObjectMissing, ObjectReplaced: see `pin`.
@@ -70,30 +73,35 @@ def read(pinned: Pin, batch: Batch, batch_bytes: int) -> Iterator[bytes]:
 
 
 def quoted(etag: str) -> str:
-    """An ETag as HTTP has it; events have it without quotes."""
+    """Quote an ETag as HTTP requires; S3 events carry it without quotes."""
     return f'"{etag}"'
 
 
 @contextmanager
-def refusals_explained(bucket: str, key: str) -> Iterator[None]:
-    """Say what S3 means when it refuses.
+def translated_errors(bucket: str, key: str) -> Iterator[None]:
+    """Context manager that raises S3's 404 and 412 responses as errors of our own.
 
-    Who may not list the bucket is told 403 instead of 404: that stays the error that it is.
+    A caller without permission to list the bucket receives 403 instead of 404. That error is raised
+    as it is.
+
+    Raises:
+        ObjectMissing: S3 responded 404.
+        ObjectReplaced: S3 responded 412.
     """
     try:
         yield
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == HTTPStatus.NOT_FOUND:
-            raise ObjectMissing(f"there is no object {key!r} in {bucket}") from error
+            raise ObjectMissing(f"object {key!r} in bucket {bucket} does not exist") from error
         if status == HTTPStatus.PRECONDITION_FAILED:
-            raise ObjectReplaced(f"{key!r} in {bucket} was replaced") from error
+            raise ObjectReplaced(f"object {key!r} in bucket {bucket} was replaced") from error
         raise
 
 
 def _fetch(pinned: Pin, start: int, end: int) -> bytes:
     bucket, key = pinned["bucket"], pinned["key"]
-    with refusals_explained(bucket, key):
+    with translated_errors(bucket, key):
         answer = s3.get_object(
             Bucket=bucket, Key=key, IfMatch=quoted(pinned["etag"]), Range=f"bytes={start}-{end - 1}"
         )

@@ -1,11 +1,11 @@
-"""Blocks of objects in /tmp: an optimisation that may be lost at any time, and is never relied on.
+"""Cache blocks of objects in /tmp: an optimization that may vanish at any time.
 
-Lambda keeps /tmp as long as it keeps the environment; on Lambda Managed Instances several processes
-share it, and each may write or remove any file at any moment. So:
+/tmp lives as long as the execution environment. On Lambda Managed Instances, several processes
+share it, and each may write or remove any file at any moment. Therefore:
 
-- a block is written under a name of its own and then renamed: nobody sees half of one;
-- it begins with a checksum, for who finds a file that is not what was written;
-- whatever goes wrong (disk full, file gone, folder gone) is a miss and never a failure.
+- Each block is written to a temporary file and then renamed, so that no reader sees half a block.
+- Each file starts with a checksum, so that a reader recognizes a damaged file.
+- Every problem (full disk, missing file, missing folder) is a cache miss, never a failure.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-MOST_BLOCKS = 32
-"""Files that are kept, those half written included; of 8 MiB each, half of the 512 MB that /tmp has
-by default. A process more that writes at the same moment may go one file beyond."""
+MAX_BLOCKS = 32
+"""Maximum number of files, including half-written ones. At 8 MiB each they fill half of the 512 MB
+that /tmp has by default. Each additional process that writes at the same moment may exceed the
+maximum by one file."""
 FOLDER = "batch_import"
 _CHECKSUM_BYTES = 16
 
 
 def folder() -> Path:
-    """Where the blocks are."""
+    """Return the folder that holds the blocks."""
     return Path(tempfile.gettempdir()) / FOLDER
 
 
 def load(name: str) -> bytes | None:
-    """The block that was kept under this name; None if there is none, or not as it was."""
+    """Return the block saved under this name, or None if it is missing or damaged."""
     try:
         content = _path(name).read_bytes()
     except OSError:
@@ -41,10 +42,10 @@ def load(name: str) -> bytes | None:
 
 
 def save(name: str, block: bytes) -> None:
-    """Keep a block, if that is possible; the oldest ones make room for it.
+    """Save a block if possible, evicting the oldest blocks to make room.
 
     Parameters:
-        name: what the block is, all of it: the same name is the same bytes.
+        name: identifies the block completely: the same name always means the same bytes.
     """
     path = _path(name)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
@@ -62,8 +63,8 @@ def save(name: str, block: bytes) -> None:
 
 def _make_room() -> None:
     oldest_first = sorted(_files())
-    for _, path in oldest_first[: max(0, len(oldest_first) + 1 - MOST_BLOCKS)]:
-        # Another process may have been quicker.
+    for _, path in oldest_first[: max(0, len(oldest_first) + 1 - MAX_BLOCKS)]:
+        # Another process may have removed it first.
         with suppress(OSError):
             path.unlink()
 

@@ -1,7 +1,7 @@
-"""How an object is cut: into chunks of batches, and a batch into the ranges that are read.
+"""Divide an object into chunks, chunks into batches, and batches into ranges to read.
 
-Everything follows from the object's size and the size of a batch, so that a replay, a step that
-comes again and a second execution all cut an object alike.
+Everything follows from the size of the object and of a batch, so a replay, a retried step, and a
+second execution all divide an object the same way.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ KIB = 1024
 MIB = KIB * KIB
 
 BLOCK_BYTES = 8 * MIB
-"""The most that is read from S3 at once, and so held in memory."""
+"""Maximum size of one read from S3, and so of the data held in memory."""
 BATCH_BYTES = 64 * MIB
-"""What one step takes, unless the event wants smaller steps; it may not want larger ones."""
-SMALLEST_BATCH_BYTES = KIB
-BATCHES_IN_A_CHUNK = 4
-"""What one invocation takes: 256 MiB, so that even at 1 MiB a second it ends after five minutes.
+"""Size of the batch that one step processes. An event may request smaller batches, not larger."""
+MIN_BATCH_BYTES = KIB
+BATCHES_PER_CHUNK = 4
+"""Number of batches per invocation: 256 MiB, which take five minutes even at 1 MiB per second.
 
-An invocation may take 15. `make bench` does 40 MiB a second with a whole core; a function of 512 MB
-has a quarter of one.
+An invocation may take 15 minutes. `make bench` measures 40 MiB per second on a full core; a
+function with 512 MB of memory has a quarter of one.
 """
-MOST_BATCHES = 1_024
-"""Of 64 MiB: 64 GiB. They and their 256 chunks and waits are 1,539 operations of 3,000 that an
-execution may have; what remains is for retries."""
+MAX_BATCHES = 1_024
+"""At 64 MiB each, 64 GiB. With their 256 chunks and the waits between them, they make 1,539 of the
+3,000 operations that an execution may have, which leaves room for retries."""
 
 
 class Import(TypedDict):
-    """What is asked for: an object, and in which steps to import it.
+    """A request to import an object in batches of a given size.
 
-    `etag` is that of the object which is meant; None for the one that is there.
+    `etag` identifies the content to import; None stands for the current content.
     """
 
     bucket: str
@@ -41,35 +41,35 @@ class Import(TypedDict):
 
 
 class Batch(NamedTuple):
-    """A part of an object: from `start` to before `end`, in bytes; numbers count from 1."""
+    """A part of an object: bytes `start` (inclusive) to `end` (exclusive); numbers count from 1."""
 
     number: int
     start: int
     end: int
 
 
-class NoImport(Exception):  # noqa: N818 - the execution's ErrorType should read as a fact
-    """The event asks for no import; the message names the field."""
+class InvalidImport(Exception):  # noqa: N818 - the execution's ErrorType should read as a fact
+    """The event isn't a valid import request; the message names the field."""
 
 
 class TooLarge(Exception):  # noqa: N818
-    """The object would take more batches than an execution can hold."""
+    """The object needs more batches than fit into one execution."""
 
 
-def import_of(event: Any) -> Import:
-    """The import that an event asks for.
+def parse_import(event: Any) -> Import:
+    """Parse the import request in an event.
 
     Raises:
-        NoImport: a field is missing, or is not what it should be.
+        InvalidImport: a field is missing or invalid.
     """
     if not isinstance(event, Mapping):
-        raise NoImport("the event: give an object")
+        raise InvalidImport("event: must be an object")
     for field in ("bucket", "key"):
         if not isinstance(event.get(field), str) or not event[field]:
-            raise NoImport(f"{field}: give some text")
+            raise InvalidImport(f"{field}: must be a non-empty string")
     etag = event.get("etag")
     if not (etag is None or isinstance(etag, str)):
-        raise NoImport("etag: give some text, or leave it out")
+        raise InvalidImport("etag: must be a string or omitted")
     return Import(
         bucket=event["bucket"],
         key=event["key"],
@@ -79,29 +79,31 @@ def import_of(event: Any) -> Import:
 
 
 def batches_of(size: int, batch_bytes: int) -> list[Batch]:
-    """The batches of an object of `size` bytes; none if it is empty.
+    """Divide an object of `size` bytes into batches; an empty object has none.
 
     Raises:
-        TooLarge: there would be more than 1,024.
+        TooLarge: there would be more than 1,024 batches.
     """
-    most = MOST_BATCHES * batch_bytes
-    if size > most:
-        raise TooLarge(f"{size:,} bytes: in batches of {batch_bytes:,}, {most:,} are the most")
+    maximum = MAX_BATCHES * batch_bytes
+    if size > maximum:
+        raise TooLarge(
+            f"{size:,} bytes exceed the maximum of {maximum:,} bytes in batches of {batch_bytes:,}"
+        )
     starts = range(0, size, batch_bytes)
     return [Batch(n, start, min(start + batch_bytes, size)) for n, start in enumerate(starts, 1)]
 
 
 def chunks_of(batches: list[Batch]) -> list[list[Batch]]:
-    """Batches by the invocation that takes them."""
-    starts = range(0, len(batches), BATCHES_IN_A_CHUNK)
-    return [batches[start : start + BATCHES_IN_A_CHUNK] for start in starts]
+    """Group batches into chunks, one per invocation."""
+    starts = range(0, len(batches), BATCHES_PER_CHUNK)
+    return [batches[start : start + BATCHES_PER_CHUNK] for start in starts]
 
 
 def ranges_from(start: int, size: int, batch_bytes: int) -> Iterator[tuple[int, int]]:
-    """The ranges in which an object is read from a batch's start on, to the object's end.
+    """Yield the ranges to read from the start of a batch to the end of the object.
 
-    None reaches over a batch's border: what one batch reads past its end, the next begins with, and
-    it is the same range for both.
+    No range crosses the border between two batches. So the range that one batch reads past its end
+    is exactly the range that the next batch starts with.
     """
     while start < size:
         border = (start // batch_bytes + 1) * batch_bytes
@@ -110,7 +112,9 @@ def ranges_from(start: int, size: int, batch_bytes: int) -> Iterator[tuple[int, 
         start = end
 
 
-def _batch_bytes(given: Any) -> int:
-    if type(given) is not int or not SMALLEST_BATCH_BYTES <= given <= BATCH_BYTES:
-        raise NoImport(f"batch_bytes: give {SMALLEST_BATCH_BYTES:,} to {BATCH_BYTES:,}")
-    return given
+def _batch_bytes(value: Any) -> int:
+    if type(value) is not int or not MIN_BATCH_BYTES <= value <= BATCH_BYTES:
+        raise InvalidImport(
+            f"batch_bytes: must be an integer from {MIN_BATCH_BYTES:,} to {BATCH_BYTES:,}"
+        )
+    return value

@@ -1,8 +1,9 @@
-"""The records of a ledger, one a line of JSON: `{"account": "DE-17", "cents": 1250}`.
+"""Parse the records of a ledger, one line of JSON each: `{"account": "DE-17", "cents": 1250}`.
 
-A line belongs to the batch in which the newline before it stands, the first one to the first. So a
-batch is what lies between the first newline at or after its start and the first at or after its
-end: every line is in one, also if it crosses a border, and no batch has to know another.
+A line belongs to the batch that contains the newline before it; the first line belongs to the first
+batch. So a batch runs from the first newline at or after its start to the first newline at or after
+its end. Every line, even one that crosses a border, is in exactly one batch, and no batch needs to
+know about another.
 """
 
 from __future__ import annotations
@@ -13,42 +14,42 @@ from typing import TypedDict
 
 from patterns.batch_import.logic import KIB, Batch
 
-LONGEST_LINE = 256 * KIB
-"""Bytes; what has no newline for longer is no ledger, and would be collected in memory."""
-MOST_CENTS = 10**15
-"""Of one record; all records of 64 GiB together still fit the 38 digits of a number in DynamoDB."""
+MAX_LINE_BYTES = 256 * KIB
+"""A file without a newline for longer isn't a ledger, and would fill the memory."""
+MAX_CENTS = 10**15
+"""Maximum per record. The sum over 64 GiB still fits the 38 digits of a DynamoDB number."""
 
 
 class Sums(TypedDict):
-    """How many records there are, and what they come to."""
+    """The number of records and their sum in cents."""
 
     records: int
     cents: int
 
 
-NOTHING: Sums = {"records": 0, "cents": 0}
+ZERO: Sums = {"records": 0, "cents": 0}
 
 
 class MalformedRecord(Exception):  # noqa: N818 - says what it is
-    """A line is no record. The message says where it is, and not what it holds."""
+    """A line isn't a valid record. The message gives its position, never its content."""
 
 
-def plus(one: Sums, other: Sums) -> Sums:
-    """Both together."""
+def add(one: Sums, other: Sums) -> Sums:
+    """Add two sums."""
     return {
         "records": one["records"] + other["records"],
         "cents": one["cents"] + other["cents"],
     }
 
 
-def sum_of(batch: Batch, blocks: Iterable[bytes]) -> Sums:
-    """What a batch comes to.
+def sum_batch(batch: Batch, blocks: Iterable[bytes]) -> Sums:
+    """Sum up the records of a batch.
 
     Parameters:
-        blocks: the object from the batch's start on; taken as far as needed.
+        blocks: the object from the start of the batch; consumed only as far as needed.
 
     Raises:
-        MalformedRecord: a line is no record; nothing of the batch counts.
+        MalformedRecord: a line isn't a valid record, so the whole batch fails.
     """
     records = cents = 0
     for offset, line in lines_of(batch, blocks):
@@ -57,14 +58,14 @@ def sum_of(batch: Batch, blocks: Iterable[bytes]) -> Sums:
         try:
             cents += _cents_of(line)
         except (ValueError, RecursionError):
-            # Not as its cause: the JSON error keeps the line, and a log may show it.
+            # Not chained: the JSON error holds the line, and a log may print it.
             raise _malformed(batch, offset) from None
         records += 1
     return {"records": records, "cents": cents}
 
 
 def lines_of(batch: Batch, blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a batch, without their newlines, each with the byte at which it begins.
+    """Yield each line of a batch, without its newline, and the byte offset where it starts.
 
     Raises:
         MalformedRecord: a line is too long.
@@ -79,7 +80,7 @@ def lines_of(batch: Batch, blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes
             offset += len(line) + 1
             if offset > batch.end:
                 return
-        if len(rest) > LONGEST_LINE:
+        if len(rest) > MAX_LINE_BYTES:
             raise _malformed(batch, offset)
     if rest and is_ours:
         yield offset, rest
@@ -88,14 +89,14 @@ def lines_of(batch: Batch, blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes
 def _cents_of(line: bytes) -> int:
     record = json.loads(line.decode())
     if not isinstance(record, dict):
-        raise ValueError("no object")
+        raise ValueError("not an object")
     account, cents = record.get("account"), record.get("cents")
     if not isinstance(account, str) or not account:
-        raise ValueError("no account")
-    if type(cents) is not int or abs(cents) > MOST_CENTS:
-        raise ValueError("no cents")
+        raise ValueError("invalid account")
+    if type(cents) is not int or abs(cents) > MAX_CENTS:
+        raise ValueError("invalid cents")
     return cents
 
 
 def _malformed(batch: Batch, offset: int) -> MalformedRecord:
-    return MalformedRecord(f"batch {batch.number}: the line at byte {offset:,} is no record")
+    return MalformedRecord(f"batch {batch.number}: invalid record at byte {offset:,}")

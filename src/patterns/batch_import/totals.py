@@ -1,8 +1,8 @@
-"""What an import has come to so far: one row an import, to which each batch is added once.
+"""Keep the running total of an import: one row per import, to which each batch is added once.
 
-Adding is not idempotent by nature. The row knows which batch was added last, and takes only the
-next one: a step that comes again adds nothing, and neither does a second execution. Who reads the
-row takes it for a total only if it is finished.
+Adding isn't naturally idempotent. The row therefore records the last batch added and accepts only
+the next one, so neither a retried step nor a second execution adds anything. Readers must treat the
+row as a total only if it is marked as finished.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import boto3
 from patterns.batch_import.records import Sums
 
 TABLE_VARIABLE = "TOTALS_TABLE"
-"""Names the environment variable that holds the table."""
+"""Environment variable with the table name."""
 KEY = "import_id"
-"""Its partition key."""
+"""Partition key of the table."""
 
 dynamodb = boto3.client("dynamodb")
 
 
-class TotalsDiffer(Exception):  # noqa: N818 - says what it is
-    """The row is not where this import stands: nothing may be added to it."""
+class TotalsMismatch(Exception):  # noqa: N818 - says what it is
+    """The row doesn't match the progress of this import, so nothing may be added to it."""
 
 
 def import_id(bucket: str, key: str, etag: str) -> str:
-    """The row of an import: the same content under the same key is the same import."""
+    """Return the ID of an import: the same content under the same key is the same import."""
     return f"s3://{bucket}/{key} {etag}"
 
 
 def begin(name: str, batch_bytes: int) -> None:
-    """Make an import's row, unless it is there.
+    """Create the row of an import unless it exists.
 
     Raises:
-        TotalsDiffer: it was begun with batches of another size, so their numbers say nothing.
+        TotalsMismatch: the row was created with another batch size, so batch numbers don't match.
     """
     start = {"records": 0, "cents": 0, "last_batch": 0, "batch_bytes": batch_bytes}
     try:
@@ -48,14 +48,14 @@ def begin(name: str, batch_bytes: int) -> None:
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as refused:
         if _field(refused.response, "batch_bytes") != batch_bytes:
-            raise TotalsDiffer(f"{name} was not begun in batches of {batch_bytes:,}") from None
+            raise TotalsMismatch(f"{name} was not started in batches of {batch_bytes:,}") from None
 
 
 def add(name: str, batch: int, sums: Sums) -> None:
-    """Add a batch, unless it was added before.
+    """Add a batch unless it was already added.
 
     Raises:
-        TotalsDiffer: the batch before it was never added.
+        TotalsMismatch: the previous batch was never added.
     """
     try:
         dynamodb.update_item(
@@ -74,8 +74,8 @@ def add(name: str, batch: int, sums: Sums) -> None:
     except dynamodb.exceptions.ConditionalCheckFailedException as refused:
         last = _field(refused.response, "last_batch")
         if last < batch:
-            raise TotalsDiffer(
-                f"{name} stands at batch {last}, so {batch} can't be added"
+            raise TotalsMismatch(
+                f"can't add batch {batch} to {name}: its last batch is {last}"
             ) from None
 
 
@@ -83,7 +83,7 @@ def finish(name: str, batches: int) -> None:
     """Mark an import as finished.
 
     Raises:
-        TotalsDiffer: its last batch was never added.
+        TotalsMismatch: the last batch was never added.
     """
     try:
         dynamodb.update_item(
@@ -94,7 +94,7 @@ def finish(name: str, batches: int) -> None:
             ExpressionAttributeValues={":yes": {"BOOL": True}, ":batches": _number(batches)},
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        raise TotalsDiffer(f"{name} does not stand at batch {batches}, its last") from None
+        raise TotalsMismatch(f"can't finish {name}: batch {batches} was not added") from None
 
 
 def _number(value: int) -> dict[str, str]:
@@ -102,5 +102,5 @@ def _number(value: int) -> dict[str, str]:
 
 
 def _field(response: Mapping[str, Any], field: str) -> int:
-    # A row that the hand-made way has begun lacks it; one that is gone lacks everything.
+    # A row that the baseline created has no such field; a deleted row has no fields at all.
     return int(response.get("Item", {}).get(field, {"N": "-1"})["N"])

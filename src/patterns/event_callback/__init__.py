@@ -1,1 +1,1 @@
-"""Wait for an event: `wait_for_callback` on a job that says when it has ended."""
+"""Wait for an event: `wait_for_callback` on a job that reports when it ends."""

@@ -1,16 +1,18 @@
-"""Wait for a migration by its event, and never trust the event alone.
+"""Wait for a migration by its event, but never trust the event alone.
 
-DMS sends an event when a replication task stops or fails, but it promises nothing: an event can be
-lost, doubled, late, or about an earlier run of the same task. So here an event is a hint that it
-is time to look. Look at three things:
+DMS sends an event when a replication task stops or fails, with no guarantees: an event can be lost,
+duplicated, late, or about an earlier run of the same task. So we treat it as a hint: time to check.
 
-- The row that leads from the task to the callback is put *before* the task starts, so no event can
-  come too early.
-- After an answer *or a timeout* the task is looked at in a step, and if it still runs it is waited
-  for again, a bounded number of times. A lost event costs time; it never costs a migration.
-- Whatever the event says, only that look decides how the migration ended.
+This example shows:
 
-What it costs, when the event comes: one wait, two invocations, however long the migration takes.
+- **No early events.** The registry row that maps the task to the callback is put *before* the task
+  starts, so no event can arrive too early.
+- **Lost events are harmless.** After an answer *or a timeout*, a step checks the task. If it is
+  still running, we wait again, a bounded number of times. A lost event costs time; it never costs a
+  migration.
+- **Wrong events are harmless.** Only that check decides how the migration ended.
+
+Cost, when the event arrives: one wait and two invocations, however long the migration takes.
 """
 
 from __future__ import annotations
@@ -31,21 +33,21 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitFo
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from patterns import callback_answers, callbacks
-from patterns.event_callback.hint import LOOK
+from patterns.event_callback.hint import CHECK
 from patterns.migration import logic, task
 from patterns.migration.logic import (
     Finished,
     MigrationNotStarted,
     MigrationUnfinished,
     Run,
-    Standing,
+    TaskStatus,
 )
 from patterns.transient import retry_transient
 
 EVENT_TIMEOUT = Duration.from_hours(8)
-"""How long an event may keep us waiting before we look without one."""
-MOST_WAITS = 12
-"""Four days in all; the function's ExecutionTimeout must be longer."""
+"""Longest wait for an event before we check without one."""
+MAX_WAITS = 12
+"""Four days in total; the function's ExecutionTimeout must be longer."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _WAIT = WaitForCallbackConfig(timeout=EVENT_TIMEOUT, retry_strategy=retry_transient)
@@ -53,36 +55,36 @@ _WAIT = WaitForCallbackConfig(timeout=EVENT_TIMEOUT, retry_strategy=retry_transi
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> Finished:
-    """Start a full load and wait until it has ended.
+    """Start a full load and wait until it ends.
 
     Parameters:
         event: `{"task_arn": …}`, the DMS replication task to start.
 
     Raises:
-        MigrationNotStarted: there is no such task, it runs already, DMS refused to start it, or
-            another execution waits for it.
-        MigrationFailed: it ended, but did not finish; the message is DMS's reason.
-        MigrationUnfinished: it still ran after the last wait.
-        CallbackExternalError: somebody failed the wait by hand, to have it end.
+        MigrationNotStarted: the task does not exist, is already running, or another execution
+            waits for it; or DMS refused to start it.
+        MigrationFailed: it ended without finishing; the message is DMS's reason.
+        MigrationUnfinished: it was still running after the last wait.
+        CallbackExternalError: an operator failed the callback to end the wait.
     """
     task_arn = logic.task_arn_of(event)
-    run = _note_earlier_run(context, task_arn)
-    since = run["noted_at"]
-    for number in range(1, MOST_WAITS + 1):
+    run = _record_earlier_run(context, task_arn)
+    since = run["recorded_at"]
+    for number in range(1, MAX_WAITS + 1):
         _wait_for_event(context, run, since, number)
-        standing: Standing = context.step(
-            lambda _: task.look(run), name=f"look after event {number}", config=_STEP
+        status: TaskStatus = context.step(
+            lambda _: task.check(run), name=f"look after event {number}", config=_STEP
         )
-        if logic.has_ended(standing):
-            return logic.result_of(standing, task_arn)
-        since = standing["looked_at"]
-    raise MigrationUnfinished(f"{task_arn} still runs after {MOST_WAITS} waits")
+        if logic.has_ended(status):
+            return logic.result_of(status, task_arn)
+        since = status["checked_at"]
+    raise MigrationUnfinished(f"{task_arn} is still running after {MAX_WAITS} waits")
 
 
-def _note_earlier_run(context: DurableContext, task_arn: str) -> Run:
+def _record_earlier_run(context: DurableContext, task_arn: str) -> Run:
     try:
         run: Run = context.step(
-            lambda _: task.note_earlier_run(task_arn), name="note the earlier run", config=_STEP
+            lambda _: task.record_earlier_run(task_arn), name="note the earlier run", config=_STEP
         )
     except StepError as error:
         raise MigrationNotStarted(error.message) from error
@@ -98,19 +100,19 @@ def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) 
         _open_row(run, callback_id, owner, since)
         if number == 1:
             task.start(run)
-        elif logic.has_ended(task.look(run)):
-            # The event may have come between two waits, when no row was open for it.
-            callbacks.answer(run["task_arn"], LOOK)
+        elif logic.has_ended(task.check(run)):
+            # The event may have arrived between two waits, while no row was open for it.
+            callbacks.answer(run["task_arn"], CHECK)
 
     try:
         hint = context.wait_for_callback(submit, name=f"event {number}", config=_WAIT)
     except CallbackTimeoutError:
-        context.logger.warning("no event came in time; looking without one")
+        context.logger.warning("no event arrived in time, checking without one")
     except CallbackError as error:
         failure = error
-    got = callback_answers.received(hint, failure)
+    answer = callback_answers.received(hint, failure)
     context.step(
-        lambda _: callbacks.close(run["task_arn"], owner=owner, got=got),
+        lambda _: callbacks.close(run["task_arn"], owner=owner, received=answer),
         name=f"close event {number}",
         config=_STEP,
     )
@@ -125,10 +127,10 @@ def _open_row(run: Run, callback_id: str, owner: str, since: str) -> None:
         run["task_arn"],
         callback_id,
         owner=owner,
-        # Both are reckoned from a moment before the callback was made, and recorded in a step:
-        # an attempt that comes again writes the same row.
+        # Both derive from a time that a step recorded before the callback existed, so a retried
+        # attempt writes the same row.
         deadline=_epoch(since) + EVENT_TIMEOUT.to_seconds(),
-        not_before=math.floor(_epoch(run["noted_at"])),  # events tell whole seconds only
+        not_before=math.floor(_epoch(run["recorded_at"])),  # events have a resolution of 1 s
     )
 
 

@@ -1,8 +1,8 @@
-"""The one answer that the wait is ever given: it is time to look.
+"""The one answer that this wait ever receives: time to check.
 
-As every event gives the same answer, two events, or one event twice, are the same answer twice.
+Every event sends the same answer, so duplicate events, or two different ones, never conflict.
 """
 
 from patterns import callback_answers
 
-LOOK = callback_answers.success("look")
+CHECK = callback_answers.success("check")

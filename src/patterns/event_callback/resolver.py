@@ -1,10 +1,11 @@
-"""Brings the event of a replication task to the execution that waits for it.
+"""Deliver a replication task's event to the execution that waits for it.
 
-EventBridge invokes it asynchronously with "DMS Replication Task State Change" events. It finds the
-callback by the task's ARN and answers it, through the registry, so that a crash at any point loses
-nothing: an error here has the event delivered again, and in the end put into the dead-letter queue.
+EventBridge invokes this function asynchronously with "DMS Replication Task State Change" events. It
+finds the callback by the task's ARN and answers it through the registry, so a crash at any point
+loses nothing: after an error here, Lambda retries the event and finally sends it to the dead-letter
+queue.
 
-Which tasks are waited for is the registry's business: an event of any other task is ignored.
+The registry knows which tasks somebody waits for. Events of all other tasks are ignored.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
 from patterns import callbacks
-from patterns.event_callback.hint import LOOK
+from patterns.event_callback.hint import CHECK
 
-ENDINGS = frozenset(
+FINAL_EVENTS = frozenset(
     {"REPLICATION_TASK_STOPPED", "REPLICATION_TASK_FAILED", "REPLICATION_TASK_DELETED"}
 )
-"""Event types after which it is worth looking (AWS DMS user guide, EventBridge events)."""
+"""Event types that make a check worthwhile (AWS DMS user guide, EventBridge events)."""
 
 logger = Logger(service="resolver")
 
 
 class TaskEvent(BaseModel):
-    """The part of the event's detail that matters here."""
+    """The part of the event's detail that we use."""
 
     event_type: str = Field(alias="eventType")
 
@@ -43,18 +44,18 @@ class TaskStateChange(EventBridgeModel):
 
 @event_parser(model=TaskStateChange)
 def handler(event: TaskStateChange, _: LambdaContext) -> dict[str, Any]:
-    """Tell whoever waits for the task that it is time to look.
+    """Notify the execution that waits for the task: time to check.
 
     Returns:
-        `{"outcome": …}`: what became of the event.
+        `{"outcome": …}`: how the event was handled.
 
     Raises:
-        NotSentYet: the answer could not be sent; Lambda delivers the event again.
+        NotSentYet: the answer could not be sent; Lambda retries the event.
     """
     task_arn = event.resources[0]
-    if event.detail.event_type not in ENDINGS:
-        outcome = "ignored: not an ending"
+    if event.detail.event_type not in FINAL_EVENTS:
+        outcome = "ignored: not a final event"
     else:
-        outcome = callbacks.answer(task_arn, LOOK, about=event.time.timestamp())
+        outcome = callbacks.answer(task_arn, CHECK, about=event.time.timestamp())
     logger.info("event handled", task=task_arn, event=event.detail.event_type, outcome=outcome)
     return {"outcome": outcome}

@@ -1,1 +1,1 @@
-"""Answer at once, and keep the books afterwards: parallel, map, chained invoke."""
+"""Respond at once and finish the work in the background: parallel, map, and chained invoke."""

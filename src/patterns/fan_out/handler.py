@@ -1,15 +1,15 @@
-"""Keep the books of a leed that was posted: tell its trade's subscribers, its seller, the count.
+"""Do the bookkeeping of a job posting: notify subscribers, confirm to the seller, update the count.
 
-Nobody waits for this, so it may take its time; and nobody asks for it again, so it must not get
-lost. Look at three things:
+Nobody waits for this work, so it may take its time; and nobody will request it again, so it must
+not get lost. This pattern shows:
 
-- `parallel` has three branches that know nothing of each other. One that fails stops no other one:
-  what failed is told at the end, when all have ended.
-- `map` (in `mailing`) has one step for each mail, so what was sent is on record mail by mail. Who
-  dies in the middle goes on with the next mail, and not with the first. (The mail that was under
-  way may come twice; it carries the same key.)
-- A refused address is a result. That too many are refused is an error, and the end: a list that
-  bad costs the sender its good name with every further mail.
+- Independent branches: `parallel` runs three branches, and a branch that fails doesn't stop the
+  others. Failures are reported once all branches have completed.
+- One step per email: `map` (in `mailing`) checkpoints each email separately. After a crash, the
+  execution resumes at the next email instead of the first one. (The email in flight at the crash
+  may be sent twice, with the same idempotency key.)
+- Failures as results: a rejected address is a result. Too many rejected addresses are an error that
+  stops the mailing, because every further email to a list that bad hurts the sender's reputation.
 """
 
 from __future__ import annotations
@@ -26,82 +26,87 @@ from aws_durable_execution_sdk_python.config import (
     StepConfig,
 )
 
-from patterns.fan_out import leeds, logic, mailing
+from patterns.fan_out import logic, mailing, postings
 from patterns.fan_out.logic import Announcement
 from patterns.fan_out.patience import CONFIRMATION_PAUSES
 from patterns.mails import MailRefused
 from patterns.transient import retry_transient
 
-MAIL_FUNCTION_VARIABLE = "LEED_MAIL_FUNCTION"
-"""Names the environment variable that holds the mail function, with its alias."""
+MAIL_FUNCTION_VARIABLE = "POSTING_MAIL_FUNCTION"
+"""Environment variable with the mail function, qualified with its alias."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _ALL_BRANCHES = ParallelConfig(completion_config=CompletionConfig(tolerated_failure_percentage=100))
 
 
 class BookkeepingFailed(Exception):  # noqa: N818 - says what it is
-    """Some of the books could not be kept; the message says which, and why."""
+    """One or more branches failed; the message names each with its reason."""
 
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Do all that follows from a new leed.
+    """Do everything that follows from a new job posting.
 
     Parameters:
-        event: the leed, as `logic.Announcement` has it: `{"leed_id": …, "trade": …, "date": …,
+        event: the posting, a `logic.Announcement`: `{"posting_id": …, "trade": …, "date": …,
             "location": …}`.
 
     Returns:
-        `{"leed_id": …, "told": …, "unsubscribed": …, "not_told": […], "is_confirmed": …}`.
+        `{"posting_id": …, "notified": …, "unsubscribed": …, "not_notified": […],
+        "is_confirmed": …}`.
 
     Raises:
-        InvalidLeed: the event is no leed.
-        BookkeepingFailed: a branch failed; the others have ended.
+        InvalidPosting: the event isn't a valid posting.
+        BookkeepingFailed: one or more branches failed; all branches have completed.
     """
-    leed = logic.announcement_of(event)
+    posting = logic.parse_announcement(event)
     branches: list[ParallelBranch[Any]] = [
-        ParallelBranch(partial(mailing.tell_subscribers, leed=leed), name="tell the subscribers"),
-        ParallelBranch(partial(_confirm, leed=leed), name="confirm to the seller"),
-        ParallelBranch(partial(_count, leed=leed), name="count the leed"),
+        ParallelBranch(
+            partial(mailing.notify_subscribers, posting=posting), name="tell the subscribers"
+        ),
+        ParallelBranch(partial(_confirm, posting=posting), name="confirm to the seller"),
+        ParallelBranch(partial(_count, posting=posting), name="count the leed"),
     ]
-    kept = context.parallel(branches, name="keep the books", config=_ALL_BRANCHES)
+    outcome = context.parallel(branches, name="keep the books", config=_ALL_BRANCHES)
     failures = [
-        f"{branches[item.index].name}: {item.error.message if item.error else 'no reason given'}"
-        for item in kept.failed()
+        f"{branches[item.index].name}: {item.error.message if item.error else 'unknown error'}"
+        for item in outcome.failed()
     ]
     if failures:
         raise BookkeepingFailed("; ".join(failures))
-    told, is_confirmed, _ = kept.get_results()
-    return {"leed_id": leed.leed_id, **told, "is_confirmed": is_confirmed}
+    notified, is_confirmed, _ = outcome.get_results()
+    return {"posting_id": posting.posting_id, **notified, "is_confirmed": is_confirmed}
 
 
-def _confirm(context: DurableContext, leed: Announcement) -> bool:
+def _confirm(context: DurableContext, posting: Announcement) -> bool:
     function: str = context.step(
         lambda _: os.environ[MAIL_FUNCTION_VARIABLE],
         name="look up the mail function",
         config=_STEP,
     )
 
-    def write(attempt: int) -> bool:
+    def send(attempt: int) -> bool:
         name = f"write to the seller {attempt}"
-        answer: dict[str, bool] = context.invoke(function, leed.model_dump(mode="json"), name=name)
+        answer: dict[str, bool] = context.invoke(
+            function, posting.model_dump(mode="json"), name=name
+        )
         return answer["is_sent"]
 
     for attempt, pause in enumerate(CONFIRMATION_PAUSES, start=1):
         try:
-            return write(attempt)
+            return send(attempt)
         except InvokeError as error:
             if _class_of(error) == MailRefused.__name__:
                 raise
-            context.logger.warning("the seller was not written to: %s", _class_of(error))
+            context.logger.warning("confirmation to the seller failed: %s", _class_of(error))
         context.wait(pause, name=f"pause {attempt}")
-    return write(len(CONFIRMATION_PAUSES) + 1)
+    return send(len(CONFIRMATION_PAUSES) + 1)
 
 
 def _class_of(error: InvokeError) -> str:
-    # A plain function's error comes with the name of its class, a durable one's with its module.
+    # A plain function reports the error's class name; a durable function adds its module.
     return (error.error_type or "").rpartition(".")[2]
 
 
-def _count(context: DurableContext, leed: Announcement) -> None:
-    context.step(lambda _: leeds.count(leed), name="count", config=_STEP)
+def _count(context: DurableContext, posting: Announcement) -> None:
+    context.step(lambda _: postings.count(posting), name="count", config=_STEP)

@@ -1,7 +1,7 @@
-"""What a leed is, when two of them are in each other's way, and what the mails about it say.
+"""Define job postings, the slots that they compete for, and the emails about them.
 
-A leed is a job that somebody offers on a marketplace: a trade, a date and a place, and the seller
-who offers it. The rule: one trade at one place on one day is one slot, and a slot is sold once.
+A posting offers a job on a marketplace: a trade, a date, a location, and the seller who offers it.
+The rule: one trade at one location on one day is one slot, and each slot is sold once.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.types import Strict
 
-LARGEST_BODY = 2_000
-"""Characters of a posting; the longest valid one has some 500."""
+MAX_BODY_CHARS = 2_000
+"""Maximum characters of a request body; the longest valid one has about 500."""
 TOLERATED_PERCENT = 10
-"""How many of the mails about a leed may be refused before the list itself is taken for bad."""
+"""Percentage of emails about a posting that may fail before the whole list counts as bad."""
 
-# No control character may come into the subject of a mail, and `#` keeps the parts of a slot apart.
+# Email subjects must not contain control characters, and `#` separates the parts of a slot.
 _Text = Annotated[
     str,
     StringConstraints(
@@ -27,16 +27,16 @@ _Text = Annotated[
 ]
 _Trade = Annotated[_Text, StringConstraints(to_lower=True)]
 _Address = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-# Only as text, as in 2026-03-01: a number would be taken for seconds since 1970.
+# Text only, as in 2026-03-01: a number would be parsed as seconds since 1970.
 _Date = Annotated[dt.date, Strict()]
 
 
-class InvalidLeed(Exception):  # noqa: N818 - says what it is
-    """This is no leed; the message names the field, and repeats nothing that was given."""
+class InvalidPosting(Exception):  # noqa: N818 - says what it is
+    """The posting is invalid; the message names the field and never repeats the input."""
 
 
-class Leed(BaseModel):
-    """What is offered."""
+class JobPosting(BaseModel):
+    """A job offered on the marketplace."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,74 +46,75 @@ class Leed(BaseModel):
 
     @property
     def slot(self) -> str:
-        """What can be sold once; the same for every way to write the same place."""
-        place = " ".join(self.location.casefold().split())
-        return f"{self.trade}#{self.date}#{place}"
+        """Slot that the posting competes for; all spellings of a location give the same slot."""
+        location = " ".join(self.location.casefold().split())
+        return f"{self.trade}#{self.date}#{location}"
 
 
-class Posting(Leed):
-    """What a seller posts.
+class PostingRequest(JobPosting):
+    """A seller's request to post a job.
 
     Parameters:
-        seller: an address for mail.
+        seller: the seller's email address.
     """
 
     seller: _Address
 
 
-class Announcement(Leed):
-    """A leed that is stored, as it is passed on: without its seller, who stays in the table."""
+class Announcement(JobPosting):
+    """A stored posting, as other functions receive it: the seller stays in the table."""
 
-    leed_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    posting_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def posting_of(body: str, today: dt.date) -> Posting:
-    """The posting that the body of a request holds.
+def parse_request(body: str, today: dt.date) -> PostingRequest:
+    """Parse the body of a request to post a job.
 
     Parameters:
-        today: the date in UTC; where it is still yesterday, yesterday is no past date.
+        today: the date in UTC. Yesterday is accepted as well, because it may still be today
+            elsewhere.
 
     Raises:
-        InvalidLeed: it holds none.
+        InvalidPosting: the body isn't a valid request.
     """
-    if len(body) > LARGEST_BODY:
-        raise InvalidLeed(f"the body: at most {LARGEST_BODY} characters")
-    posting = _parsed(Posting, body)
-    if posting.date < today - dt.timedelta(days=1):
-        raise InvalidLeed("date: it is past")
-    return posting
+    if len(body) > MAX_BODY_CHARS:
+        raise InvalidPosting(f"body: must have at most {MAX_BODY_CHARS} characters")
+    request = _parsed(PostingRequest, body)
+    if request.date < today - dt.timedelta(days=1):
+        raise InvalidPosting("date: must not be in the past")
+    return request
 
 
-def announcement_of(event: Any) -> Announcement:
-    """The announcement that an event is.
+def parse_announcement(event: Any) -> Announcement:
+    """Parse an event as an announcement.
 
     Raises:
-        InvalidLeed: it is none.
+        InvalidPosting: the event isn't a valid announcement.
     """
     return _parsed(Announcement, json.dumps(event))
 
 
-def tolerated(subscribers: int) -> int:
-    """How many of so many subscribers may be out of reach: a tenth of them, but always one.
+def tolerated_failures(subscribers: int) -> int:
+    """Return how many emails to this many subscribers may fail: one in ten, but always one.
 
-    Else one bad address among five would keep the other four from being told.
+    Otherwise one bad address among five would stop the emails to the other four.
     """
     return max(1, subscribers * TOLERATED_PERCENT // 100)
 
 
-def news_of(leed: Leed) -> tuple[str, str]:
-    """Subject and text of the mail to a subscriber."""
-    subject = f"New leed: {leed.trade} on {leed.date}"
-    return subject, f"{leed.trade} wanted on {leed.date}, in {leed.location}.\n"
+def news_of(posting: JobPosting) -> tuple[str, str]:
+    """Return the subject and text of the email to a subscriber."""
+    subject = f"New job posting: {posting.trade} on {posting.date}"
+    return subject, f"{posting.trade} wanted on {posting.date}, in {posting.location}.\n"
 
 
-def confirmation_of(leed: Leed) -> tuple[str, str]:
-    """Subject and text of the mail to the seller."""
-    subject = f"Your leed is posted: {leed.trade} on {leed.date}"
-    return subject, f"It is in {leed.location}. The subscribers of {leed.trade} are being told.\n"
+def confirmation_of(posting: JobPosting) -> tuple[str, str]:
+    """Return the subject and text of the email to the seller."""
+    subject = f"Your job is posted: {posting.trade} on {posting.date}"
+    return subject, f"Location: {posting.location}. We are notifying {posting.trade} subscribers.\n"
 
 
 def _parsed(model: type[_Model], text: str) -> _Model:
@@ -121,5 +122,5 @@ def _parsed(model: type[_Model], text: str) -> _Model:
         return model.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidLeed(f"{field}: {first['msg']}") from None
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        raise InvalidPosting(f"{field}: {first['msg']}") from None

@@ -1,6 +1,6 @@
-"""Writes to a seller that the leed is posted: a plain function, which the bookkeeping invokes.
+"""Confirm to a seller that a job is posted: a plain function that the bookkeeping invokes.
 
-It is a function of its own because it may do what its caller may not: read who the seller is.
+It is a separate function because it may do what its caller may not: read the seller's address.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patterns import mails
-from patterns.fan_out import leeds, logic
+from patterns.fan_out import logic, postings
 from patterns.transient import TransientError, is_transient, name_of
 
-logger = Logger(service="leeds")
+logger = Logger(service="postings")
 
 
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, bool]:
-    """Write to the seller of a leed.
+    """Send a confirmation to the seller of a posting.
 
     Parameters:
-        event: the leed, as `logic.Announcement` has it.
+        event: the posting, a `logic.Announcement`.
 
     Returns:
-        `{"is_sent": …}`: false if the leed is gone.
+        `{"is_sent": …}`: False if the posting no longer exists.
 
     Raises:
-        InvalidLeed: the event is no leed.
-        MailRefused: SES won't write to this address.
-        TransientError: it can't be done now; invoke again.
+        InvalidPosting: the event isn't a valid posting.
+        MailRefused: SES rejects this address permanently.
+        TransientError: the email can't be sent now; invoke the function again.
     """
-    leed = logic.announcement_of(event)
+    posting = logic.parse_announcement(event)
     try:
-        return {"is_sent": _confirm(leed)}
+        return {"is_sent": _confirm(posting)}
     except (ClientError, BotoCoreError) as error:
-        # Whoever invokes sees an error's class and message, not its status.
+        # The caller sees an error's class and message, not its status.
         if not is_transient(error):
             raise
-        logger.warning("not sent yet", leed=leed.leed_id, reason=name_of(error))
-        raise TransientError(f"the mail can't be sent now: {name_of(error)}") from None
+        logger.warning("not sent yet", posting=posting.posting_id, reason=name_of(error))
+        raise TransientError(f"the email can't be sent now: {name_of(error)}") from None
 
 
-def _confirm(leed: logic.Announcement) -> bool:
-    seller = leeds.seller_of(leed)
+def _confirm(posting: logic.Announcement) -> bool:
+    seller = postings.seller_of(posting)
     if seller is None:
         return False
-    subject, text = logic.confirmation_of(leed)
-    mails.send(seller, subject, text, mails.key(leed.leed_id, "confirmation"))
+    subject, text = logic.confirmation_of(posting)
+    mails.send(seller, subject, text, mails.key(posting.posting_id, "confirmation"))
     return True

@@ -1,4 +1,4 @@
-"""Tells the subscribers of a trade of a leed: a few at once, and each mail on record."""
+"""Notify the subscribers of a job posting's trade: a few emails at a time, one step per email."""
 
 from __future__ import annotations
 
@@ -14,70 +14,75 @@ from patterns.fan_out.logic import Announcement
 from patterns.fan_out.patience import retry_for_an_hour
 from patterns.transient import retry_transient
 
-MAILS_AT_ONCE = 3
-"""SES lets a new production account send 14 mails a second; a mail takes some fifth of a second."""
-MOST_SUBSCRIBERS = 250
-"""An execution has 3,000 operations. A mail is charged at most 10: the map's item, the step, and 8
-retries. That makes 2,500, and leaves room for the other branches, which need at most 30. The list
-of ids has 256 KB, that is a thousand characters for each."""
+CONCURRENT_EMAILS = 3
+"""SES lets a new production account send 14 emails per second; an email takes about 0.2 seconds."""
+MAX_SUBSCRIBERS = 250
+"""An execution may have 3,000 operations. An email uses at most 10: the map iteration, the step,
+and 8 retries. That makes 2,500 and leaves room for the other branches, which need at most 30. The
+list of IDs may have 256 KB, so each ID may have a thousand characters."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _MAIL_STEP = StepConfig(retry_strategy=retry_for_an_hour)
 
 
 class TooManyFailed(Exception):  # noqa: N818 - says what it is
-    """So many mails failed that no more were sent; the message has the numbers."""
+    """Too many emails failed, so sending stopped; the message gives the numbers."""
 
 
-class Told(TypedDict):
-    """Who was told: how many, how many had unsubscribed, and the ids of who could not be told."""
+class Notified(TypedDict):
+    """Number of subscribers notified and unsubscribed, and the IDs of those whose email failed."""
 
-    told: int
+    notified: int
     unsubscribed: int
-    not_told: list[str]
+    not_notified: list[str]
 
 
-def tell_subscribers(context: DurableContext, leed: Announcement) -> Told:
-    """Write to everybody who has subscribed to the trade of a leed.
+def notify_subscribers(context: DurableContext, posting: Announcement) -> Notified:
+    """Send the news of a posting to every subscriber of its trade.
 
     Raises:
-        StepError: the subscribers can't be listed, or are too many.
-        TooManyFailed: more mails failed than are tolerated.
+        StepError: the subscribers can't be listed, or there are too many.
+        TooManyFailed: more emails failed than are tolerated.
     """
     listed: list[str] = context.step(
-        lambda _: subscribers.of_trade(leed.trade, MOST_SUBSCRIBERS),
+        lambda _: subscribers.of_trade(posting.trade, MAX_SUBSCRIBERS),
         name="list the subscribers",
         config=_STEP,
     )
-    most_failures = logic.tolerated(len(listed))
+    max_failures = logic.tolerated_failures(len(listed))
     mailed: BatchResult[bool] = context.map(
         listed,
-        partial(_tell, leed=leed),
+        partial(_notify, posting=posting),
         name="mail the subscribers",
-        config=_tolerating(most_failures),
+        config=_tolerating(max_failures),
     )
-    not_told = [listed[item.index] for item in mailed.failed()]
-    if not_told:
-        context.logger.warning("not told: %s", ", ".join(not_told))
-    if len(not_told) > most_failures:
+    not_notified = [listed[item.index] for item in mailed.failed()]
+    if not_notified:
+        context.logger.warning("not notified: %s", ", ".join(not_notified))
+    if len(not_notified) > max_failures:
         raise TooManyFailed(
-            f"{len(not_told)} of {len(listed)} mails failed, {most_failures} may; no more were sent"
+            f"{len(not_notified)} of {len(listed)} emails failed (at most {max_failures} may), "
+            "so sending stopped"
         )
-    told = sum(mailed.get_results())
-    return {"told": told, "unsubscribed": mailed.success_count - told, "not_told": not_told}
+    notified = sum(mailed.get_results())
+    return {
+        "notified": notified,
+        "unsubscribed": mailed.success_count - notified,
+        "not_notified": not_notified,
+    }
 
 
 def _tolerating(failures: int) -> MapConfig[str]:
     return MapConfig(
-        max_concurrency=MAILS_AT_ONCE,
+        max_concurrency=CONCURRENT_EMAILS,
         completion_config=CompletionConfig(tolerated_failure_count=failures),
         item_namer=lambda subscriber, _: subscriber,
     )
 
 
-def _tell(
-    context: DurableContext, subscriber: str, _: int, __: Sequence[str], *, leed: Announcement
+def _notify(
+    context: DurableContext, subscriber: str, _: int, __: Sequence[str], *, posting: Announcement
 ) -> bool:
     return context.step(
-        lambda _: news.tell(leed, subscriber), name=f"mail {subscriber}", config=_MAIL_STEP
+        lambda _: news.notify(posting, subscriber), name=f"mail {subscriber}", config=_MAIL_STEP
     )

@@ -1,4 +1,4 @@
-"""Tells one subscriber of one leed."""
+"""Notify one subscriber of one job posting."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from patterns.fan_out import logic, subscribers
 from patterns.fan_out.logic import Announcement
 
 
-def tell(leed: Announcement, subscriber: str) -> bool:
-    """Write to a subscriber.
+def notify(posting: Announcement, subscriber: str) -> bool:
+    """Send a subscriber the news of a posting.
 
-    The address is looked up only now: it stays out of what is recorded of the execution, and who
-    has unsubscribed since the list was read is left in peace.
+    The address is looked up as late as possible: it stays out of the execution's history, and
+    people who have unsubscribed since the list was read receive no email.
 
     Returns:
-        Whether there was still somebody to write to.
+        True if the email was sent, False if the subscriber has unsubscribed.
 
     Raises:
-        MailRefused: SES won't write to this address.
-        ClientError: it can't now.
+        MailRefused: SES rejects this address permanently.
+        ClientError: the call to SES or DynamoDB failed, for example because of throttling.
     """
-    address = subscribers.address_of(leed.trade, subscriber)
+    address = subscribers.address_of(posting.trade, subscriber)
     if address is None:
         return False
-    subject, text = logic.news_of(leed)
-    mails.send(address, subject, text, mails.key(leed.leed_id, f"news {subscriber}"))
+    subject, text = logic.news_of(posting)
+    mails.send(address, subject, text, mails.key(posting.posting_id, f"news {subscriber}"))
     return True

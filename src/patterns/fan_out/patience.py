@@ -1,7 +1,7 @@
-"""How long a mail is tried: long enough to outlast an outage of the mail service of an hour.
+"""Retry strategies for email that outlast a one-hour outage of the mail service.
 
-Waiting costs a durable function nothing but its retries, and those are counted: see
-`mailing.MOST_SUBSCRIBERS`.
+Waiting costs a durable function nothing but retries, and those count toward its quota: see
+`mailing.MAX_SUBSCRIBERS`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from aws_durable_execution_sdk_python.retries import (
 
 from patterns.transient import is_transient
 
-MOST_ATTEMPTS = 9
-"""2 s, 12 s, 72 s, 7 min, then four times half an hour: 2 h 8 min, or half of it with jitter."""
+MAX_ATTEMPTS = 9
+"""Delays of 2 s, 12 s, 72 s, 7 min, then four of 30 min: 2 h 8 min, or half of that with jitter."""
 
 CONFIRMATION_PAUSES = (
     Duration.from_seconds(30),
@@ -24,11 +24,11 @@ CONFIRMATION_PAUSES = (
     Duration.from_minutes(30),
     Duration.from_minutes(60),
 )
-"""Between the attempts to have the seller written to."""
+"""Delays between the attempts to have the confirmation sent to the seller."""
 
 _backed_off = create_retry_strategy(
     RetryStrategyConfig(
-        max_attempts=MOST_ATTEMPTS,
+        max_attempts=MAX_ATTEMPTS,
         initial_delay=Duration.from_seconds(2),
         max_delay=Duration.from_minutes(30),
         backoff_rate=6,
@@ -38,9 +38,9 @@ _backed_off = create_retry_strategy(
 
 
 def retry_for_an_hour(error: Exception, attempts_made: int) -> RetryDecision:
-    """A retry strategy for mails: transient errors for an hour and more, all others never.
+    """Retry transient errors for more than an hour, and other errors never: a strategy for email.
 
     Parameters:
-        attempts_made: attempts so far, this one included; at most 9 are made.
+        attempts_made: number of attempts so far, including this one; the maximum is 9.
     """
     return _backed_off(error, attempts_made) if is_transient(error) else RetryDecision.no_retry()

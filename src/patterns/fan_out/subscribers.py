@@ -1,4 +1,4 @@
-"""Who wants to hear of the leeds of a trade."""
+"""Look up the subscribers of a trade."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import os
 import boto3
 
 TABLE_VARIABLE = "SUBSCRIBERS_TABLE"
-"""Names the environment variable that holds the table."""
+"""Environment variable with the table name."""
 KEY, SORT_KEY = "trade", "subscriber_id"
-"""Its keys. A subscriber's id is of our making and tells nothing of a person: it may be logged."""
+"""Keys of the table. We generate subscriber IDs; they reveal nothing personal and may be logged."""
 
 dynamodb = boto3.client("dynamodb")
 
 
 class TooManySubscribers(Exception):  # noqa: N818 - says what it is
-    """A trade has more subscribers than can be told."""
+    """A trade has more subscribers than one execution can notify."""
 
 
-def of_trade(trade: str, most: int) -> list[str]:
-    """The ids of a trade's subscribers, in their order.
+def of_trade(trade: str, limit: int) -> list[str]:
+    """List the IDs of a trade's subscribers in ascending order.
 
     Parameters:
-        most: how many can be told.
+        limit: the maximum number of subscribers.
 
     Raises:
-        TooManySubscribers: there are more.
+        TooManySubscribers: the trade has more subscribers.
     """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=os.environ[TABLE_VARIABLE],
@@ -33,16 +33,16 @@ def of_trade(trade: str, most: int) -> list[str]:
         ExpressionAttributeValues={":trade": {"S": trade}},
         ProjectionExpression=SORT_KEY,
         ConsistentRead=True,
-        PaginationConfig={"MaxItems": most + 1},
+        PaginationConfig={"MaxItems": limit + 1},
     )
-    found = [item[SORT_KEY]["S"] for page in pages for item in page["Items"]]
-    if len(found) > most:
-        raise TooManySubscribers(f"{trade} has more than {most} subscribers; nobody was told")
-    return found
+    listed = [item[SORT_KEY]["S"] for page in pages for item in page["Items"]]
+    if len(listed) > limit:
+        raise TooManySubscribers(f"{trade} has more than {limit} subscribers; no email was sent")
+    return listed
 
 
 def address_of(trade: str, subscriber: str) -> str | None:
-    """Where to write to; None for somebody who has unsubscribed meanwhile."""
+    """Return a subscriber's email address, or None if they have unsubscribed."""
     item = dynamodb.get_item(
         TableName=os.environ[TABLE_VARIABLE],
         Key={KEY: {"S": trade}, SORT_KEY: {"S": subscriber}},

@@ -1,1 +1,1 @@
-"""The job that both ways of waiting wait for: a full load by an AWS DMS replication task."""
+"""The job behind `polling` and `event_callback`: a full load by an AWS DMS replication task."""

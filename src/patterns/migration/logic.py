@@ -1,8 +1,8 @@
-"""How a migration stands, judged from what DMS says of its replication task. Nothing else.
+"""Derive a migration's status from DMS's description of its replication task. Pure functions.
 
-The rule: a full load is finished if the task stopped *because* the load was complete, all of it
-was loaded, and no table failed. Any other end is a failure, and DMS's own words are the reason.
-A task also remembers its previous run; what it says of that one is no news of this one.
+The rule: a full load is finished if the task stopped *because* the load was complete, all data was
+loaded, and no table failed. Any other end is a failure, with DMS's own words as the reason. A task
+also reports its previous run; that says nothing about this one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 UNDER_WAY = frozenset({"starting", "running"})
-"""Statuses in which a task can't be started."""
+"""Task statuses in which DMS refuses to start the task."""
 _GONE = "deleted"
 _COMPLETE = frozenset(
     {
@@ -22,26 +22,40 @@ _COMPLETE = frozenset(
         "STOPPED_AFTER_CACHED_EVENTS",
     }
 )
-"""Stop reasons that mean a complete load (DMS API reference, ReplicationTask.StopReason)."""
+"""Stop reasons of a complete load (DMS API reference, ReplicationTask.StopReason)."""
 _REASON_PREFIX = "Stop Reason "
 _WHOLE_LOAD_PERCENT = 100
 
 
 class Run(TypedDict):
-    """The run that is about to start: which task, noted when, and how the run before it began."""
+    """The run that we are about to start.
+
+    Parameters:
+        task_arn: ARN of the replication task.
+        recorded_at: when this record was written, before the start; ISO 8601.
+        earlier_start: start date of the task's previous run, ISO 8601; None if it never ran.
+    """
 
     task_arn: str
-    noted_at: str
+    recorded_at: str
     earlier_start: str | None
 
 
 State = Literal["under way", "finished", "failed"]
 
 
-class Standing(TypedDict):
-    """How the migration stood at a moment. `reason` is for people: why it failed, what it does."""
+class TaskStatus(TypedDict):
+    """The migration's status at one check.
 
-    looked_at: str
+    Parameters:
+        checked_at: time of the check, ISO 8601; "" before the first one.
+        state: whether to keep waiting, and otherwise how the migration ended.
+        reason: for people: why it failed, or what the task is doing.
+        tables_loaded: number of tables loaded so far.
+        tables_errored: number of tables that failed to load.
+    """
+
+    checked_at: str
     state: State
     reason: str
     tables_loaded: int
@@ -49,7 +63,7 @@ class Standing(TypedDict):
 
 
 class Finished(TypedDict):
-    """What a migration that finished has to tell."""
+    """The result of a finished migration."""
 
     task_arn: str
     tables_loaded: int
@@ -57,31 +71,31 @@ class Finished(TypedDict):
 
 
 class MigrationFailed(Exception):  # noqa: N818 - the execution's ErrorType should read as a fact
-    """The migration ended, but not well; the message is DMS's reason."""
+    """The migration ended without finishing; the message is DMS's reason."""
 
 
 class MigrationUnfinished(Exception):  # noqa: N818
-    """The migration still runs, and we have waited for it as long as we were willing to."""
+    """The migration is still running, and our last wait or poll is over."""
 
 
 class MigrationNotStarted(Exception):  # noqa: N818
     """The migration could not be started."""
 
 
-NOT_LOOKED_YET: Standing = {
-    "looked_at": "",
+NOT_CHECKED_YET: TaskStatus = {
+    "checked_at": "",
     "state": "under way",
-    "reason": "not looked yet",
+    "reason": "not checked yet",
     "tables_loaded": 0,
     "tables_errored": 0,
 }
 
 
 def task_arn_of(event: Mapping[str, Any]) -> str:
-    """The replication task that the input names.
+    """Return the ARN of the replication task from the input.
 
     Raises:
-        MigrationNotStarted: it names none.
+        MigrationNotStarted: the input has none.
     """
     task_arn = event.get("task_arn")
     if not isinstance(task_arn, str) or ":task:" not in task_arn:
@@ -90,23 +104,23 @@ def task_arn_of(event: Mapping[str, Any]) -> str:
 
 
 def start_of(task: Mapping[str, Any]) -> str | None:
-    """When the task's latest run started, as ISO 8601 text; None if it never ran."""
+    """Return the start date of the task's latest run, ISO 8601; None if it never ran."""
     started = task.get("ReplicationTaskStartDate")
     return started.isoformat() if isinstance(started, datetime) else None
 
 
-def judge(task: Mapping[str, Any] | None, run: Run, now: datetime) -> Standing:
-    """How the migration stands.
+def status_of(task: Mapping[str, Any] | None, run: Run, now: datetime) -> TaskStatus:
+    """Derive the migration's status.
 
     Parameters:
-        task: the task, as DescribeReplicationTasks gives it; None if there is none.
+        task: the task, as returned by DescribeReplicationTasks; None if it does not exist.
         run: the run that we wait for.
-        now: when it was described.
+        now: time of the description.
     """
     state, reason = _state_and_reason(task or {"Status": _GONE}, run)
     statistics = _statistics_of(task or {})
     return {
-        "looked_at": now.isoformat(),
+        "checked_at": now.isoformat(),
         "state": state,
         "reason": reason,
         "tables_loaded": statistics.get("TablesLoaded", 0),
@@ -114,23 +128,23 @@ def judge(task: Mapping[str, Any] | None, run: Run, now: datetime) -> Standing:
     }
 
 
-def has_ended(standing: Standing) -> bool:
-    """Whether there is nothing left to wait for."""
-    return standing["state"] != "under way"
+def has_ended(status: TaskStatus) -> bool:
+    """Return whether the migration has ended, in success or failure."""
+    return status["state"] != "under way"
 
 
-def result_of(standing: Standing, task_arn: str) -> Finished:
-    """What a migration that has ended comes to.
+def result_of(status: TaskStatus, task_arn: str) -> Finished:
+    """Return the result of a migration that has ended.
 
     Raises:
         MigrationFailed: it did not finish.
     """
-    if standing["state"] != "finished":
-        raise MigrationFailed(standing["reason"])
+    if status["state"] != "finished":
+        raise MigrationFailed(status["reason"])
     return {
         "task_arn": task_arn,
-        "tables_loaded": standing["tables_loaded"],
-        "reason": standing["reason"],
+        "tables_loaded": status["tables_loaded"],
+        "reason": status["reason"],
     }
 
 
@@ -143,12 +157,12 @@ def _state_and_reason(task: Mapping[str, Any], run: Run) -> tuple[State, str]:
         case "failed":
             return "failed", task.get("LastFailureMessage") or _stop_reason(task)
         case "stopped":
-            return _judge_stopped(task)
+            return _state_of_stopped(task)
         case status:
             return "under way", f"the task is {status}"
 
 
-def _judge_stopped(task: Mapping[str, Any]) -> tuple[State, str]:
+def _state_of_stopped(task: Mapping[str, Any]) -> tuple[State, str]:
     reason = _stop_reason(task)
     errored = _statistics_of(task).get("TablesErrored", 0)
     percent = _statistics_of(task).get("FullLoadProgressPercent", 0)

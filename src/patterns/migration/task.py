@@ -1,8 +1,8 @@
-"""The replication task itself: note, start, look. Each call belongs into a step of its own.
+"""The replication task: record, start, check. Run each of these in a step of its own.
 
-A step may run more than once, and StartReplicationTask takes no idempotency token. What makes
-starting idempotent is the start date of the run before ours, noted in a step of its own: as soon
-as the task shows another one, our run has begun, whoever's attempt it was.
+A step may run more than once, and StartReplicationTask takes no idempotency token. The start date
+of the previous run makes our start idempotent: it is recorded in a step of its own, and as soon as
+the task shows a different one, our run has begun, no matter which attempt started it.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ import boto3
 from botocore.config import Config
 
 from patterns.migration import logic
-from patterns.migration.logic import MigrationNotStarted, Run, Standing
+from patterns.migration.logic import MigrationNotStarted, Run, TaskStatus
 
-# One quick retry at most: a step or a poll that comes again later waits for less.
+# One quick retry at most: retries with a longer wait belong to the step or the poll.
 dms = boto3.client("dms", config=Config(retries={"mode": "standard", "total_max_attempts": 2}))
 
 
-def note_earlier_run(task_arn: str) -> Run:
-    """Note how the task stands before anything is done to it.
+def record_earlier_run(task_arn: str) -> Run:
+    """Record the start date of the task's previous run, before we start our own.
 
     Raises:
-        MigrationNotStarted: the task does not exist, or somebody else's run is under way.
+        MigrationNotStarted: the task does not exist, or is already running.
     """
     task = _describe(task_arn)
     if task is None:
         raise MigrationNotStarted(f"there is no replication task {task_arn}")
     if task["Status"] in logic.UNDER_WAY:
-        raise MigrationNotStarted(f"{task_arn} is {task['Status']} already, for somebody else")
+        raise MigrationNotStarted(f"{task_arn} is already {task['Status']}, started elsewhere")
     return {
         "task_arn": task_arn,
-        "noted_at": datetime.now(UTC).isoformat(),
+        "recorded_at": datetime.now(UTC).isoformat(),
         "earlier_start": logic.start_of(task),
     }
 
 
 def start(run: Run) -> None:
-    """Start the run; an attempt of this step that has landed before is left alone.
+    """Start the run. Idempotent: does nothing if an earlier attempt has started it.
 
     Raises:
-        MigrationNotStarted: the task was deleted meanwhile.
-        botocore.exceptions.ClientError: DMS refuses to start it.
+        MigrationNotStarted: the task no longer exists.
+        botocore.exceptions.ClientError: DMS refused to start it.
     """
     if _has_begun(run):
         return
-    # A task that has run before loads its tables again; DMS refuses that for a first run.
+    # A task that has run before reloads its tables; DMS rejects a reload as the first run.
     try:
         dms.start_replication_task(
             ReplicationTaskArn=run["task_arn"],
@@ -61,9 +61,9 @@ def start(run: Run) -> None:
             raise
 
 
-def look(run: Run) -> Standing:
-    """How the migration stands now."""
-    return logic.judge(_describe(run["task_arn"]), run, datetime.now(UTC))
+def check(run: Run) -> TaskStatus:
+    """Return the migration's current status."""
+    return logic.status_of(_describe(run["task_arn"]), run, datetime.now(UTC))
 
 
 def _has_begun(run: Run) -> bool:
@@ -75,10 +75,10 @@ def _has_begun(run: Run) -> bool:
 
 def _describe(task_arn: str) -> Mapping[str, Any] | None:
     try:
-        answer = dms.describe_replication_tasks(
+        response = dms.describe_replication_tasks(
             Filters=[{"Name": "replication-task-arn", "Values": [task_arn]}], WithoutSettings=True
         )
     except dms.exceptions.ResourceNotFoundFault:
         return None
-    tasks = answer["ReplicationTasks"]
+    tasks = response["ReplicationTasks"]
     return tasks[0] if tasks else None

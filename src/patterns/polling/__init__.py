@@ -1,1 +1,1 @@
-"""Wait by asking: `wait_for_condition` on a job that reports its state but sends no event."""
+"""Wait by polling: `wait_for_condition` on a job that reports its status but sends no event."""

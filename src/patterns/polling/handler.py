@@ -1,12 +1,11 @@
-"""Wait for a migration by asking how it stands, until it has ended.
+"""Wait for a migration by polling its status until it ends.
 
-Look at `wait_for_condition`: the pause grows from a minute to a quarter of an hour, the polls are
-counted and bounded, and a poll that fails for a passing reason is not the end of the wait.
+This example shows `wait_for_condition` with bounds: the delay grows from one minute to 15, the
+number of polls is limited, and a transient error in one poll does not end the wait.
 
-What it costs: every poll is an operation that is charged and an invocation that replays the
-handler from the top. And it can't go on for ever: at 3,000 operations the execution is failed by
-the service, whatever it waits for. Where the job can send an event, wait for that instead
-(`event_callback`).
+Cost: every poll is a charged operation, and an invocation that replays the handler from the top.
+Polling can't go on forever: the service fails an execution at 3,000 operations, even in the middle
+of a wait. If the job can send an event, wait for that instead (`event_callback`).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from patterns.migration.logic import (
     MigrationNotStarted,
     MigrationUnfinished,
     Run,
-    Standing,
+    TaskStatus,
 )
 from patterns.transient import is_transient, retry_transient
 
@@ -46,58 +45,59 @@ _STEP = StepConfig(retry_strategy=retry_transient)
 
 @dataclass(frozen=True)
 class Pace:
-    """How often to ask, and for how long.
+    """Frequency and duration of polling.
 
     Parameters:
-        first_pause: before the second poll; at least a second.
-        longest_pause: what the pauses grow to.
-        growth: of each pause, from one to the next; 1 for pauses that are all the same.
-        most_polls: the bound; an execution can't have more than 3,000 operations, and each poll
-            is one.
+        initial_delay: delay before the second poll; at least one second.
+        max_delay: upper limit of the delay.
+        backoff_rate: factor from each delay to the next; 1 for a constant delay.
+        max_polls: limit on the number of polls; each is an operation, and an execution is limited
+            to 3,000 operations.
     """
 
-    first_pause: Duration
-    longest_pause: Duration
-    growth: float
-    most_polls: int
+    initial_delay: Duration
+    max_delay: Duration
+    backoff_rate: float
+    max_polls: int
 
-    def strategy(self) -> Callable[[Standing, int], WaitForConditionDecision]:
-        """Whether to ask again after a poll, and when."""
+    def strategy(self) -> Callable[[TaskStatus, int], WaitForConditionDecision]:
+        """Return the wait strategy: whether to poll again, and after which delay."""
         return create_wait_strategy(
-            WaitStrategyConfig[Standing](
-                should_continue_polling=lambda standing: not logic.has_ended(standing),
-                max_attempts=self.most_polls,
-                initial_delay=self.first_pause,
-                max_delay=self.longest_pause,
-                backoff_rate=self.growth,
-                # One execution asks for one task, so there is no herd to spread.
+            WaitStrategyConfig[TaskStatus](
+                should_continue_polling=lambda status: not logic.has_ended(status),
+                max_attempts=self.max_polls,
+                initial_delay=self.initial_delay,
+                max_delay=self.max_delay,
+                backoff_rate=self.backoff_rate,
+                # One execution polls one task: there is no thundering herd to spread out.
                 jitter_strategy=JitterStrategy.NONE,
             )
         )
 
 
-PACE = Pace(Duration.from_minutes(1), Duration.from_minutes(15), growth=1.5, most_polls=120)
-"""Some 28 hours; the function's ExecutionTimeout must be longer."""
+PACE = Pace(Duration.from_minutes(1), Duration.from_minutes(15), backoff_rate=1.5, max_polls=120)
+"""About 28 hours; the function's ExecutionTimeout must be longer."""
 
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> Finished:
-    """Start a full load and wait until it has ended.
+    """Start a full load and wait until it ends.
 
     Parameters:
         event: `{"task_arn": …}`, the DMS replication task to start.
 
     Raises:
-        MigrationNotStarted: there is no such task, it runs already, or DMS refused to start it.
-        MigrationFailed: it ended, but did not finish; the message is DMS's reason.
-        MigrationUnfinished: it still ran after the last poll.
-        WaitForConditionError: DMS refused to say how it stands.
+        MigrationNotStarted: the task does not exist or is already running, or DMS refused to start
+            it.
+        MigrationFailed: it ended without finishing; the message is DMS's reason.
+        MigrationUnfinished: it was still running after the last poll.
+        WaitForConditionError: a poll failed with an error that is not transient.
     """
     return migrate(event, context, PACE)
 
 
 def migrate(event: dict[str, Any], context: DurableContext, pace: Pace) -> Finished:
-    """What the handler does, at a pace of one's own."""
+    """Run the handler's body at a pace of your choice."""
     task_arn = logic.task_arn_of(event)
     run = _start(context, task_arn)
     return logic.result_of(_wait_until_ended(context, run, pace), task_arn)
@@ -106,7 +106,7 @@ def migrate(event: dict[str, Any], context: DurableContext, pace: Pace) -> Finis
 def _start(context: DurableContext, task_arn: str) -> Run:
     try:
         run = context.step(
-            lambda _: task.note_earlier_run(task_arn), name="note the earlier run", config=_STEP
+            lambda _: task.record_earlier_run(task_arn), name="note the earlier run", config=_STEP
         )
         context.step(lambda _: task.start(run), name="start the migration", config=_STEP)
     except StepError as error:
@@ -114,28 +114,28 @@ def _start(context: DurableContext, task_arn: str) -> Run:
     return run
 
 
-def _wait_until_ended(context: DurableContext, run: Run, pace: Pace) -> Standing:
-    def look(last: Standing, check: WaitForConditionCheckContext) -> Standing:
+def _wait_until_ended(context: DurableContext, run: Run, pace: Pace) -> TaskStatus:
+    def poll(last: TaskStatus, check: WaitForConditionCheckContext) -> TaskStatus:
         try:
-            return task.look(run)
+            return task.check(run)
         except (BotoCoreError, ClientError) as error:
-            # An error that leaves this function would end the wait, while the migration runs on.
+            # An error raised here would end the wait while the migration keeps running.
             if not is_transient(error):
                 raise
-            check.logger.warning("could not look at the task, will ask again: %s", error)
+            check.logger.warning("poll failed, will retry: %s", error)
             return last
 
-    config = WaitForConditionConfig(pace.strategy(), initial_state=logic.NOT_LOOKED_YET)
+    config = WaitForConditionConfig(pace.strategy(), initial_state=logic.NOT_CHECKED_YET)
     try:
-        return context.wait_for_condition(look, config, name="wait until it has ended")
+        return context.wait_for_condition(poll, config, name="wait until it has ended")
     except WaitForConditionError as error:
         if not _ran_out_of_polls(error):
             raise
-        message = f"{run['task_arn']} still runs after {pace.most_polls} polls"
+        message = f"{run['task_arn']} is still running after {pace.max_polls} polls"
         raise MigrationUnfinished(message) from error
 
 
 def _ran_out_of_polls(error: WaitForConditionError) -> bool:
-    # The SDK raises the same class for a poll that failed; the type of what escaped tells them
-    # apart, on replay as on the first run.
+    # The SDK raises the same class when a poll fails. The error type tells the two apart, on the
+    # first run and on replay.
     return error.error_type.endswith(WaitForConditionError.__name__)

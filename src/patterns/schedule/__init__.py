@@ -1,1 +1,1 @@
-"""Work again and again, at an interval that depends on the day: a loop that decides in a step."""
+"""Run work repeatedly, at an interval that depends on the day: a loop that decides in a step."""

@@ -1,10 +1,10 @@
-"""Which days are worked on, place by place: a time zone, weekends, and the holidays of a list.
+"""Define working days per place: a time zone, weekends, and a list of holidays.
 
-The list is a file that is deployed beside the code (`calendars.json`). It changes once a year, it
-is reviewed like code, reading it can't fail at night, and an execution goes on with the calendar
-that it was started with. A new one reaches a running schedule when it hands over, as new code does:
-after two working days, or six days off, at the latest. If your holidays change at shorter notice
-than that, read them from a table, in the step that decides.
+The list is a file deployed with the code (`calendars.json`). It changes once a year, it is reviewed
+like code, reading it can't fail at night, and an execution keeps the calendar that it started with.
+Like new code, a new calendar reaches a running schedule at its next hand-over: after two working
+days, or six days off, at the latest. If your holidays change at shorter notice, read them from a
+table in the step that decides.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _FILE = Path(__file__).with_name("calendars.json")
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days of a place.
+    """The calendar of a place.
 
     Parameters:
-        zone: what its clocks show.
-        holidays: days off that are no weekend; some years of them.
+        zone: the time zone.
+        holidays: days off in addition to weekends, for several years.
     """
 
     zone: ZoneInfo
     holidays: frozenset[date]
 
     def is_day_off(self, day: date) -> bool:
-        """Whether nobody works on that day."""
+        """Return True if the day is a weekend day or a holiday."""
         return day.weekday() >= SATURDAY or day in self.holidays
 
     def covers(self, day: date) -> bool:
-        """Whether the list goes as far as that day's year; later holidays are taken for workdays.
+        """Return True if the list reaches the year of the day; later holidays count as workdays.
 
         A list without holidays covers nothing.
         """
@@ -45,14 +45,14 @@ class Calendar:
 
 
 def _read() -> dict[str, Calendar]:
-    written = json.loads(_FILE.read_text())
+    entries = json.loads(_FILE.read_text())
     return {
         place: Calendar(
             ZoneInfo(entry["zone"]), frozenset(map(date.fromisoformat, entry["holidays"]))
         )
-        for place, entry in written.items()
+        for place, entry in entries.items()
     }
 
 
 CALENDARS: Mapping[str, Calendar] = _read()
-"""By place. Read when the module is imported: one that can't be read fails where it is deployed."""
+"""Calendars by place, read on import, so that an invalid file fails at deployment."""

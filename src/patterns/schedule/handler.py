@@ -1,22 +1,24 @@
-"""Work every 20 minutes, every hour on days off, for as long as you like.
+"""Do work every 20 minutes, or every hour on days off, for as long as you like.
 
-Look at four things:
+This pattern shows:
 
-- The interval is decided in a step, because the clock is read there: a replay waits for the same
-  moment again, whatever the hour and the calendar say by then.
-- A round that fails is noted, and the next one comes. Only several in a row end the schedule.
-- A moment that has passed is not made up for: it is counted, and the next one comes at its time.
-- An execution can't go on for ever: it has 3,000 operations, and every replay is longer than the
-  last. So it hands over to a fresh one well before, by name: asking again starts nothing new. To
-  Lambda a function that invokes itself 16 times in a chain is a runaway, which it stops: the
-  function has to be deployed with `RecursiveLoop: Allow`.
+- Deciding the interval in a step, because that reads the clock: on replay, the handler waits for
+  the same moment again, regardless of the current time and calendar.
+- Tolerating failures: a round that fails is counted, and the next round follows. Only several
+  failures in a row end the schedule.
+- Skipping missed moments: they are counted, not made up for, and the next round runs on time.
+- Handing over: an execution can't run forever, because it may have 3,000 operations and each replay
+  takes longer than the last. Long before that, it starts a fresh execution by name, so a retry
+  starts nothing new. To Lambda, a function that invokes itself 16 times in a chain is a recursive
+  loop to be stopped: deploy the function with `RecursiveLoop: Allow`.
 
-Without holidays you need none of this: EventBridge Scheduler knows time zones, and two schedules,
-`cron(0/20 * ? * MON-FRI *)` and `cron(0 * ? * SAT,SUN *)`, do the same without any code; only the
-hour that the clocks repeat in autumn they work through once.
+Without holidays you need none of this: EventBridge Scheduler supports time zones, and two
+schedules, `cron(0/20 * ? * MON-FRI *)` and `cron(0 * ? * SAT,SUN *)`, do the same without any code.
+The only difference is that they run once in the hour that clocks repeat in autumn.
 
-A schedule ends with the last moment that is not after `until`. To end it earlier, stop its running
-execution (StopDurableExecution), and look whether it had just handed over: then stop that one too.
+A schedule ends with the last moment that isn't after `until`. To end it earlier, stop its running
+execution (StopDurableExecution) and check whether it had just handed over: if so, stop the
+successor too.
 """
 
 from __future__ import annotations
@@ -31,27 +33,27 @@ from aws_durable_execution_sdk_python.types import StepContext
 
 from patterns.schedule import logic, work
 from patterns.schedule.logic import Due
-from patterns.schedule.plan import Plan, plan_of
-from patterns.start import start_once
+from patterns.schedule.plan import Plan, parse_plan
+from patterns.starting import start_once
 from patterns.transient import retry_transient
 
-MOST_FAILURES = 6
-"""Rounds in a row that may fail: two hours of a working day."""
+MAX_FAILURES = 6
+"""Number of consecutive failures that end the schedule: two hours of a working day."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 
 
 class TooManyFailures(Exception):  # noqa: N818 - says what it is
-    """So many rounds in a row have failed that somebody has to look."""
+    """Too many consecutive rounds failed; somebody has to investigate."""
 
 
 @dataclass
 class Tally:
-    """How far an execution has come, and how: moments worked for, failed, and missed.
+    """The progress of an execution: number of moments worked, failed, and missed.
 
     Parameters:
-        last: the moment of the last round; None if there was none.
-        in_a_row: how many of the last rounds have failed.
+        last: the moment of the last round, or None before the first round.
+        in_a_row: number of consecutive failures up to the last round.
     """
 
     last: str | None
@@ -61,27 +63,27 @@ class Tally:
     missed: int = 0
 
     def result(self, **more: str) -> dict[str, Any]:
-        """What the execution returns."""
+        """Return the result of the execution."""
         return {"worked": self.worked, "failed": self.failed, "missed": self.missed, **more}
 
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Make some rounds of a schedule, then hand over; begin one with `begin`.
+    """Run a number of rounds of a schedule, then hand over; `start` starts a schedule.
 
     Parameters:
         event: a `Plan`.
 
     Returns:
-        `{"worked": …, "failed": …, "missed": …}`, the moments of this execution, and `"successor"`,
-        the ARN of the next one, unless the schedule is over.
+        `{"worked": …, "failed": …, "missed": …}`, numbers of moments in this execution, and
+        `"successor"`, the ARN of the next execution, unless the schedule has ended.
 
     Raises:
-        InvalidSchedule: the event is no plan.
-        TooManyFailures: round after round has failed.
+        InvalidSchedule: the event isn't a valid plan.
+        TooManyFailures: 6 consecutive rounds failed.
         StepError: the next execution could not be started.
     """
-    plan = plan_of(event)
+    plan = parse_plan(event)
     tally = Tally(plan.last.isoformat() if plan.last else None, plan.failures)
     for number in range(1, plan.rounds + 1):
         due = _decide(context, plan, tally, number)
@@ -99,7 +101,7 @@ def _decide(context: DurableContext, plan: Plan, tally: Tally, number: int) -> D
     def decide(step: StepContext) -> Due:
         now = datetime.now(UTC)
         if not plan.days.covers(now.astimezone(plan.days.zone).date()):
-            step.logger.warning("calendar %s has no holidays of this year", plan.calendar)
+            step.logger.warning("calendar %s lists no holidays for this year", plan.calendar)
         return logic.decide(now, plan.days, last=last, until=plan.until)
 
     return context.step(decide, name=f"decide when round {number} is", config=_STEP)
@@ -108,12 +110,14 @@ def _decide(context: DurableContext, plan: Plan, tally: Tally, number: int) -> D
 def _work(context: DurableContext, plan: Plan, due: Due, tally: Tally, number: int) -> None:
     at = tally.last = due["at"]
     try:
-        context.step(lambda _: work.read(plan.name, at), name=f"round {number}", config=_STEP)
+        context.step(
+            lambda _: work.take_reading(plan.name, at), name=f"round {number}", config=_STEP
+        )
     except StepError as error:
-        context.logger.warning("round %s, for %s, failed: %s", number, at, error.error_type)
+        context.logger.warning("round %s, due at %s, failed: %s", number, at, error.error_type)
         tally.failed, tally.in_a_row = tally.failed + 1, tally.in_a_row + 1
-        if tally.in_a_row >= MOST_FAILURES:
-            message = f"{tally.in_a_row} rounds in a row failed, the last one for {at}"
+        if tally.in_a_row >= MAX_FAILURES:
+            message = f"{tally.in_a_row} rounds in a row failed, the last one due at {at}"
             raise TooManyFailures(f"{message}: {error.message}") from error
     else:
         tally.worked, tally.in_a_row = tally.worked + 1, 0

@@ -1,11 +1,11 @@
-"""When work is due. Nothing else.
+"""Compute when work is due. Nothing else.
 
-The rule: every 20 minutes on working days, every hour on days off, by the clocks of a place. What
-counts is the local date of the moment itself: Saturday's first moment is midnight.
+The rule: every 20 minutes on working days and every hour on days off, by the local clock of a
+place. The local date of the moment itself decides: Saturday's first moment is midnight.
 
-Moments are in UTC, and are looked for minute by minute in the order in which they really pass. So
-an hour that the clocks skip has no moments, and one that they repeat has them twice, as it should
-be: the work is about time that passes, not about what a clock shows.
+Moments are in UTC and searched minute by minute in real time. So an hour that the clocks skip has
+no moments, and an hour that they repeat has them twice. That is intended: the work is about elapsed
+time, not about what a clock shows.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from patterns.schedule.calendars import Calendar
 
 WORKING_DAY_MINUTES = frozenset({0, 20, 40})
 DAY_OFF_MINUTES = frozenset({0})
-SHORTEST_WAIT_SECONDS = 1
+MIN_WAIT_SECONDS = 1
 _MINUTE = timedelta(minutes=1)
 
 
 class Due(TypedDict):
-    """What a round is for.
+    """The next round.
 
     Parameters:
-        at: the moment, ISO 8601 in UTC.
-        seconds: how long to wait for it.
-        missed: how many moments have passed since the last round without one.
+        at: the moment when it is due, ISO 8601 in UTC.
+        seconds: seconds to wait until then.
+        missed: number of moments since the last round that have passed without one.
     """
 
     at: str
@@ -38,22 +38,23 @@ class Due(TypedDict):
 
 
 def is_due(moment: datetime, calendar: Calendar) -> bool:
-    """Whether work is due in this minute."""
+    """Return True if work is due in this minute."""
     local = moment.astimezone(calendar.zone)
     is_day_off = calendar.is_day_off(local.date())
     return local.minute in (DAY_OFF_MINUTES if is_day_off else WORKING_DAY_MINUTES)
 
 
 def next_due(after: datetime, calendar: Calendar) -> datetime:
-    """The first moment at which work is due, later than `after`.
+    """Return the first moment later than `after` when work is due.
 
-    At most 90 minutes later: where clocks are put on or back by half an hour, that hour is longer.
+    It is at most 90 minutes later: where daylight saving time shifts clocks by half an hour, that
+    hour is longer.
 
     Parameters:
-        after: aware of its time zone.
+        after: a moment with a time zone.
     """
     minute = after.astimezone(UTC).replace(second=0, microsecond=0)
-    # It ends: minute 0 comes, whatever the clocks do.
+    # This terminates: minute 0 occurs regardless of clock changes.
     later = (minute + number * _MINUTE for number in count(1))
     return next(moment for moment in later if is_due(moment, calendar))
 
@@ -61,18 +62,18 @@ def next_due(after: datetime, calendar: Calendar) -> datetime:
 def decide(
     now: datetime, calendar: Calendar, *, last: datetime | None, until: datetime | None
 ) -> Due:
-    """What the next round is for: the next moment. Those that have passed are not made up for.
+    """Decide when the next round is: at the next moment. Missed moments aren't made up for.
 
     Parameters:
-        last: the moment of the last round; None if there was none.
-        until: moments after this one are none; None for no end.
+        last: the moment of the last round, or None before the first round.
+        until: the end of the schedule; later moments don't count as missed. None means no end.
     """
     at = next_due(now, calendar)
     seconds = math.ceil((at - now).total_seconds())
     end = now if until is None else min(now, until)
     return {
         "at": at.isoformat(),
-        "seconds": max(SHORTEST_WAIT_SECONDS, seconds),
+        "seconds": max(MIN_WAIT_SECONDS, seconds),
         "missed": 0 if last is None else _count(last, end, calendar),
     }
 

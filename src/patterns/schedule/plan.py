@@ -1,7 +1,7 @@
-"""What a schedule is: what it is called, where its days are looked up, and how far it has come.
+"""Define what a schedule is: its name, its calendar, and its progress.
 
-A schedule is a chain of executions: each makes some rounds and starts the next. The event of an
-execution is all that it knows of those before it.
+A schedule is a chain of executions: each runs a number of rounds and starts the next. The event of
+an execution is all that it knows about those before it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from patterns.schedule.calendars import CALENDARS, Calendar
 
-MOST_ROUNDS = 144
-"""Rounds of one execution: two working days, or six days off.
+MAX_ROUNDS = 144
+"""Maximum number of rounds in one execution: two working days, or six days off.
 
-A round is three operations: decide, wait, work. 144 of them are 434 with the start and the
-hand-over, which replay in some 40 ms; even if all work needs all of its 6 attempts they are 1,159,
-of the 3,000 that an execution may have.
+A round has three operations: decide, wait, and work. With the start and the hand-over, 144 rounds
+have 434 operations, which replay in about 40 ms. Even if every round needs all 6 attempts, they
+have 1,159 of the 3,000 that an execution may have.
 """
 
 
@@ -27,18 +27,18 @@ _ALIASED = re.compile(r"(arn:[^:]+:lambda:[^:]+:\d+:function:)?[\w-]+:(?!\d+$)[\
 
 
 class InvalidSchedule(Exception):  # noqa: N818 - says what it is
-    """The event is no schedule; the message names the field."""
+    """The event isn't a valid schedule; the message names the field."""
 
 
 class Request(BaseModel):
-    """What is asked for.
+    """A request to start a schedule.
 
     Parameters:
-        name: what the schedule is called; used once. To begin again after a schedule has ended,
-            choose another name.
-        calendar: the place whose days and clocks count, as `calendars.json` has it.
-        until: when the last work may be due, with its offset from UTC; None for no end.
-        rounds: how many rounds an execution makes.
+        name: the schedule's name, 1 to 200 characters. A name can be used once: to restart a
+            schedule that has ended, choose another name.
+        calendar: the place whose calendar and clock apply; a key of `calendars.json`.
+        until: the last moment when work may be due, with a UTC offset; None means no end.
+        rounds: the number of rounds per execution, 1 to 144.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,28 +46,28 @@ class Request(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     calendar: str
     until: AwareDatetime | None = None
-    rounds: int = Field(default=MOST_ROUNDS, ge=1, le=MOST_ROUNDS, strict=True)
+    rounds: int = Field(default=MAX_ROUNDS, ge=1, le=MAX_ROUNDS, strict=True)
 
     @field_validator("calendar")
     @classmethod
     def _is_known(cls, place: str) -> str:
         if place not in CALENDARS:
-            raise ValueError(f"give one of {', '.join(sorted(CALENDARS))}")
+            raise ValueError(f"must be one of {', '.join(sorted(CALENDARS))}")
         return place
 
     def to_json(self) -> dict[str, Any]:
-        """It as JSON values."""
+        """Return the fields as JSON values."""
         return self.model_dump(mode="json")
 
 
 class Plan(Request):
-    """What an execution is started with.
+    """The input of one execution.
 
     Parameters:
-        function: the durable function itself, with its alias.
-        generation: which execution of the chain this is, from 1.
-        last: the moment of the last round before it; None if there was none.
-        failures: how many rounds in a row have failed before it.
+        function: this durable function, qualified with its alias.
+        generation: the position of this execution in the chain, starting at 1.
+        last: the moment of the last round before this execution, or None if there was none.
+        failures: the number of consecutive failures before this execution.
     """
 
     function: str
@@ -78,27 +78,32 @@ class Plan(Request):
     @field_validator("function")
     @classmethod
     def _has_alias(cls, function: str) -> str:
-        # A successor that is started at the version of the one before it would never get new code.
+        # A successor started on its predecessor's version would never run new code.
         if not _ALIASED.fullmatch(function):
-            raise ValueError("give it with its alias, as in 'name:live', not with a version")
+            raise ValueError("must have an alias, as in 'name:live', not a version")
         return function
 
     @property
     def days(self) -> Calendar:
-        """The calendar that counts."""
+        """Calendar that applies."""
         return CALENDARS[self.calendar]
 
     @property
     def key(self) -> str:
-        """The business key of this execution."""
+        """Business key of this execution."""
         return f"schedule {self.name} {self.generation}"
 
     def is_over(self, moment: str) -> bool:
-        """Whether a moment (ISO 8601) lies after the end."""
+        """Return True if a moment (ISO 8601) is after the end of the schedule."""
         return self.until is not None and datetime.fromisoformat(moment) > self.until
 
     def successor(self, *, last: str, failures: int) -> Plan:
-        """The plan of the next execution, after a last round at that moment."""
+        """Return the plan of the next execution.
+
+        Parameters:
+            last: the moment of the last round, ISO 8601.
+            failures: the number of consecutive failures up to that round.
+        """
         changes = {
             "generation": self.generation + 1,
             "last": datetime.fromisoformat(last),
@@ -107,16 +112,16 @@ class Plan(Request):
         return self.model_copy(update=changes)
 
 
-def plan_of(event: Any) -> Plan:
-    """The plan that an event holds.
+def parse_plan(event: Any) -> Plan:
+    """Parse an event as a plan.
 
     Raises:
-        InvalidSchedule: a field is missing, or is not what it should be.
+        InvalidSchedule: a field is missing or invalid.
     """
     try:
         return Plan.model_validate(event)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the event"
-        says = first["msg"].removeprefix("Value error, ")
-        raise InvalidSchedule(f"{field}: {says}") from None
+        field = ".".join(map(str, first["loc"])) or "event"
+        problem = first["msg"].removeprefix("Value error, ")
+        raise InvalidSchedule(f"{field}: {problem}") from None

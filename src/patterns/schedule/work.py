@@ -1,8 +1,8 @@
-"""The work that is due again and again: see how many messages wait in a queue, and write it down.
+"""Do the recurring work: read the number of messages in a queue and record it.
 
-There is one row for each moment; `read_at` tells how late it was done. An attempt that comes again
-changes nothing in it, but is counted in `runs`: more than 1 there means that somebody died, or was
-called twice, after writing.
+Each moment has one row; `read_at` shows how late the work was done. A repeated attempt doesn't
+change the reading but increments `runs`: more than 1 means that an attempt crashed after writing,
+or that the function was invoked twice.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import boto3
 from botocore.config import Config
 
 TABLE_VARIABLE = "READINGS_TABLE"
-"""Names the environment variable that holds the table of readings."""
+"""Environment variable with the name of the readings table."""
 QUEUE_VARIABLE = "MEASURED_QUEUE"
-"""Names the environment variable that holds the URL of the queue to look at."""
+"""Environment variable with the URL of the queue to measure."""
 KEY = "schedule"
-"""The table's partition key."""
+"""Partition key of the table."""
 SORT_KEY = "at"
-"""The table's sort key: a moment, ISO 8601 in UTC."""
+"""Sort key of the table: a moment, ISO 8601 in UTC."""
 _LENGTH = "ApproximateNumberOfMessages"
 
-# Short: what fails now is tried again later, or is a round that failed.
+# Short timeouts: a call that fails is retried later, or the round counts as failed.
 _CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 2})
 dynamodb, sqs = boto3.client("dynamodb", config=_CONFIG), boto3.client("sqs", config=_CONFIG)
 
 
-def read(schedule: str, at: str) -> int:
+def take_reading(schedule: str, at: str) -> int:
     """Take the reading that is due at a moment.
 
     Parameters:
-        schedule: what it belongs to.
-        at: the moment; a reading that was taken for it before is kept.
+        schedule: the name of the schedule.
+        at: the moment, ISO 8601 in UTC; an earlier reading for it is kept.
 
     Returns:
-        How many messages wait, about.
+        The approximate number of messages in the queue.
     """
     url = os.environ[QUEUE_VARIABLE]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_LENGTH])

@@ -1,1 +1,1 @@
-"""Wait for a third party that knows a URL and nothing else: `wait_for_callback` over HTTP."""
+"""Wait for an external system that knows only a URL: `wait_for_callback` over HTTP."""

@@ -1,22 +1,22 @@
-"""Takes the third party's word for its job: POST /callbacks/{reference}, signed.
+"""Receive the vendor's callbacks: POST /callbacks/{reference}, signed.
 
-The order is what matters. First the signature, over exactly the bytes that came, before anything
-is parsed or looked up: who can't sign learns nothing, not even whether a reference exists. Then the
-size, then the shape, then the registry, which sees to it that an answer is given once and never
-lost. Whatever can't be done now is a 503, so that the sender comes again.
+The order of the checks matters. The signature comes first, over the exact bytes received, before
+anything is parsed or looked up: an unsigned request learns nothing, not even whether a reference
+exists. Then come the size, the shape, and the registry, which accepts one answer and never loses
+it. Anything that can't be done right now is a 503, so the sender retries.
 
-| status | means |
+| status | meaning |
 | --- | --- |
-| 200 | taken, or taken before |
-| 400 | not as documented; the field is named; the wait goes on |
-| 401 | not signed with a key that counts, or too long ago, or too far in the future |
-| 404 | no such reference |
-| 409 | another answer was given |
+| 200 | accepted, now or earlier |
+| 400 | invalid message: the response names the field, and the wait continues |
+| 401 | not signed with an accepted key, or the timestamp is too old or too far in the future |
+| 404 | unknown reference |
+| 409 | a different answer was accepted earlier |
 | 410 | the wait is over |
 | 413 | the body is too large |
-| 503 | can't be done now: send it again |
+| 503 | can't be processed right now: retry |
 
-Neither the path, which holds the reference, nor a callback id or a key is ever logged.
+Logs never contain the path (it holds the reference), a callback ID, or a key.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from patterns.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 from patterns.webhook_callback import keys, messages, signature
 
-LARGEST_BODY_BYTES = 128 * 1024
-"""The API takes 1 MiB for a callback's result; what belongs here is where a result is."""
+MAX_BODY_BYTES = 128 * 1024
+"""The API allows 1 MiB for a result, but this one is a claim check: it locates the transcript."""
 
 _STATUS = {
     Outcome.SENT: HTTPStatus.OK,
     Outcome.ALREADY_SENT: HTTPStatus.OK,
-    Outcome.OTHER_ANSWER: HTTPStatus.CONFLICT,
+    Outcome.CONFLICT: HTTPStatus.CONFLICT,
     Outcome.CLOSED: HTTPStatus.GONE,
     Outcome.EXPIRED: HTTPStatus.GONE,
     Outcome.STALE: HTTPStatus.GONE,
@@ -64,57 +64,57 @@ app = APIGatewayHttpResolver()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of the HTTP API (payload format 2.0)."""
+    """Handle a request from the HTTP API (payload format 2.0)."""
     return app.resolve(event, context)
 
 
 @app.post("/callbacks/<reference>")
-def take(reference: str) -> Response[str]:
-    """Take what the third party says of its job."""
+def receive(reference: str) -> Response[str]:
+    """Verify, validate, and deliver one message from the vendor."""
     body = _signed_body()
-    if len(body) > LARGEST_BODY_BYTES:
-        raise RequestEntityTooLargeError(f"at most {LARGEST_BODY_BYTES} bytes")
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLargeError(f"at most {MAX_BODY_BYTES} bytes")
     try:
         message = messages.parse(body)
     except messages.Malformed as error:
         raise BadRequestError(str(error)) from None
     if not is_well_formed(reference):
         raise NotFoundError(Outcome.UNKNOWN)
-    outcome = _pass_on(reference, message)
+    outcome = _deliver(reference, message)
     logger.info("message handled", kind=message.kind, outcome=outcome)
     status = _STATUS[outcome]
     if status is not HTTPStatus.OK:
         raise ServiceError(status, outcome)
-    return Response(status, content_types.APPLICATION_JSON, '{"outcome":"taken"}')
+    return Response(status, content_types.APPLICATION_JSON, '{"outcome":"accepted"}')
 
 
 def _signed_body() -> bytes:
-    # One answer to all that is wrong, so that it can't be told what is.
-    refused = UnauthorizedError("not signed")
+    # One response to every failed check, so that a probe can't learn which one failed.
+    rejection = UnauthorizedError("invalid signature")
     request = app.current_event
     body = _raw_body(request.raw_event)
-    given = request.headers.get(signature.SIGNATURE_HEADER)
+    claim = request.headers.get(signature.SIGNATURE_HEADER)
     timestamp = request.headers.get(signature.TIMESTAMP_HEADER)
-    if body is None or not given or not timestamp:
-        raise refused
+    if body is None or not claim or not timestamp:
+        raise rejection
     if not signature.is_fresh(timestamp, time.time()):
-        raise refused
-    if not _is_signed(given, request.http_method, request.path, timestamp, body):
-        raise refused
+        raise rejection
+    if not _is_signed(claim, request.http_method, request.path, timestamp, body):
+        raise rejection
     return body
 
 
-def _is_signed(given: str, *request: Any) -> bool:
+def _is_signed(claim: str, *request: Any) -> bool:
     try:
-        counting = keys.current().accepted(time.time())
-        if signature.is_signed(counting, given, *request):
+        valid_keys = keys.current().accepted(time.time())
+        if signature.is_signed(valid_keys, claim, *request):
             return True
-        # Perhaps the key was rotated since it was fetched.
-        anew = keys.refreshed()
+        # The key may have been rotated since we cached it.
+        fresh = keys.refreshed()
     except keys.KeysUnavailable as error:
-        logger.error("no request can be checked", reason=str(error))
+        logger.error("signing keys unavailable, no request can be verified", reason=str(error))
         raise ServiceUnavailableError("try again") from None
-    return anew is not None and signature.is_signed(anew.accepted(time.time()), given, *request)
+    return fresh is not None and signature.is_signed(fresh.accepted(time.time()), claim, *request)
 
 
 def _raw_body(event: dict[str, Any]) -> bytes | None:
@@ -127,7 +127,7 @@ def _raw_body(event: dict[str, Any]) -> bytes | None:
         return None
 
 
-def _pass_on(
+def _deliver(
     reference: str, message: messages.Success | messages.Failure | messages.Heartbeat
 ) -> Outcome:
     name = row_name(Purpose.WEBHOOK, reference)
@@ -142,5 +142,5 @@ def _pass_on(
             case messages.Success():
                 return callbacks.answer(name, callback_answers.success(message.result.model_dump()))
     except (NotSentYet, ClientError, BotoCoreError) as error:
-        logger.warning("not passed on yet", reason=name_of(error))
+        logger.warning("not delivered yet, the sender will retry", reason=name_of(error))
         raise ServiceUnavailableError("try again") from None

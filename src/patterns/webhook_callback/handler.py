@@ -1,16 +1,16 @@
-"""Wait for a third party that has an API and sends no events, but calls a URL that it was given.
+"""Wait for a vendor that has an API, sends no events, but calls back a URL that we give it.
 
-Look at three things:
+This example shows:
 
-- The URL holds a reference, not the callback id: it is derived (`reference`), so a submitter that
-  comes again gives out the same URL, and the agency sees one job.
-- The row that leads from the reference to the callback is put *before* the job is ordered, so no
-  answer can come too early.
-- The agency has a day, and has to give a sign of life every hour. A silent agency is noticed after
-  an hour, not after a day.
+- **An opaque URL.** It holds a reference, not the callback ID. The reference is derived
+  (`reference`), so a retried submitter sends the same URL, and the vendor sees one job.
+- **No early answers.** The registry row that maps the reference to the callback is put *before*
+  the job is submitted, so no answer can arrive too early.
+- **Heartbeats.** The vendor has a day to answer, and must send a heartbeat every hour. We notice a
+  silent vendor after an hour, not after a day.
 
-What it costs: one wait, two invocations, however long the agency takes, and a call of the endpoint
-for each sign of life.
+Cost: one wait and two invocations, however long the vendor takes, plus one request to the endpoint
+per heartbeat.
 """
 
 from __future__ import annotations
@@ -40,24 +40,30 @@ from patterns.webhook_callback import partner
 from patterns.webhook_callback.messages import Transcript
 
 URL_VARIABLE = "CALLBACK_URL"
-"""Names the environment variable that holds where the endpoint is, without a slash at the end."""
+"""Environment variable with the base URL of our endpoint, without a trailing slash."""
 ANSWER_TIMEOUT = Duration.from_hours(24)
-SILENCE_TIMEOUT = Duration.from_hours(1)
-"""How long the agency may give no sign of life."""
+HEARTBEAT_TIMEOUT = Duration.from_hours(1)
+"""Longest silence we accept from the vendor between heartbeats."""
 WAIT = "transcript"
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _WAIT = WaitForCallbackConfig(
-    timeout=ANSWER_TIMEOUT, heartbeat_timeout=SILENCE_TIMEOUT, retry_strategy=retry_transient
+    timeout=ANSWER_TIMEOUT, heartbeat_timeout=HEARTBEAT_TIMEOUT, retry_strategy=retry_transient
 )
 
 
-class NoTranscript(Exception):  # noqa: N818 - says what it is
-    """There is no transcript; the message says why."""
+class NoTranscript(Exception):  # noqa: N818 - the execution's ErrorType should read as a fact
+    """The job produced no transcript; the message gives the reason."""
 
 
 class Job(TypedDict):
-    """What is ordered: under which key, of what, and until when an answer counts."""
+    """A job for the vendor.
+
+    Parameters:
+        key: the idempotency key.
+        recording: URI of the recording.
+        deadline: when the wait is over at the latest, epoch seconds.
+    """
 
     key: str
     recording: str
@@ -66,32 +72,32 @@ class Job(TypedDict):
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Have a recording transcribed.
+    """Have the vendor transcribe a recording.
 
     Parameters:
-        event: `{"recording": …}`, where the recording is.
+        event: `{"recording": …}`, the URI of the recording.
 
     Returns:
         `{"transcript": …, "words": …}`.
 
     Raises:
-        NoTranscript: the agency refused the job, failed, fell silent, or gave a useless answer.
+        NoTranscript: the vendor rejected the job, failed, went silent, or sent an invalid answer.
     """
     recording = event.get("recording")
     if not isinstance(recording, str) or not recording:
-        raise NoTranscript("the event names no recording: give {'recording': 's3://…'}")
+        raise NoTranscript('the input needs "recording", the URI of a recording')
     owner = context.execution_context.durable_execution_arn
     job: Job = context.step(lambda _: _prepare(owner, recording), name="prepare the job")
     answer = _wait_for_answer(context, job, owner)
     try:
         return Transcript.model_validate_json(answer).model_dump()
     except ValidationError:
-        raise NoTranscript("the answer is no transcript") from None
+        raise NoTranscript("the answer is not a transcript") from None
 
 
 def _prepare(owner: str, recording: str) -> Job:
-    # The deadline is reckoned from a moment before the callback is made, and recorded here: it is
-    # never later than the service's own.
+    # Computed in a step, before the callback exists: it replays as the same value, and it is never
+    # later than the deadline of the service itself.
     return {
         "key": hashlib.sha256(f"{owner} {WAIT}".encode()).hexdigest(),
         "recording": recording,
@@ -100,7 +106,7 @@ def _prepare(owner: str, recording: str) -> Job:
 
 
 def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
-    def order(callback_id: str, _: WaitForCallbackContext) -> None:
+    def submit(callback_id: str, _: WaitForCallbackContext) -> None:
         reference = derive(Purpose.WEBHOOK, owner, WAIT)
         callbacks.put(
             row_name(Purpose.WEBHOOK, reference),
@@ -112,31 +118,31 @@ def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
         url = f"{os.environ[URL_VARIABLE]}/callbacks/{reference}"
         partner.submit(job["key"], job["recording"], url)
 
-    answer: str | None = None
+    result: str | None = None
     failure: CallbackError | None = None
     try:
-        answer = context.wait_for_callback(order, name=WAIT, config=_WAIT)
+        result = context.wait_for_callback(submit, name=WAIT, config=_WAIT)
     except CallbackError as error:
         failure = error
-    got = callback_answers.received(answer, failure)
-    context.step(lambda _: _close(owner, got), name="close the callback", config=_STEP)
+    answer = callback_answers.received(result, failure)
+    context.step(lambda _: _close(owner, answer), name="close the callback", config=_STEP)
     if failure is not None:
         raise NoTranscript(_reason(failure)) from failure
-    return answer or ""
+    return result or ""
 
 
-def _close(owner: str, got: Answer | None) -> None:
+def _close(owner: str, answer: Answer | None) -> None:
     reference = derive(Purpose.WEBHOOK, owner, WAIT)
-    callbacks.close(row_name(Purpose.WEBHOOK, reference), owner=owner, got=got)
+    callbacks.close(row_name(Purpose.WEBHOOK, reference), owner=owner, received=answer)
 
 
 def _reason(failure: CallbackError) -> str:
     match failure:
         case CallbackTimeoutError():
-            return "the agency gave no sign of life, or no answer in time"
+            return "the vendor went silent, or did not answer in time"
         case CallbackExternalError():
-            return f"the agency says: {failure.message}"
+            return f"the vendor reported: {failure.message}"
         case CallbackSubmitterError():
-            return f"the job could not be ordered: {failure.message}"
+            return f"the job could not be submitted: {failure.message}"
         case _:
             return str(failure)

@@ -1,9 +1,9 @@
-"""The keys that requests are signed with, from Secrets Manager.
+"""Load the signing keys from Secrets Manager.
 
-The secret holds the current key, the one before it, and when the agency changes from one to the
-other. Both count until an hour after that, so no request is refused for a rotation. Keys are kept
-in memory for some minutes; a signature that does not match has them fetched again, but not more
-often than once a minute, whoever sends how many wrong ones.
+The secret holds the current key, the previous one, and the time at which the vendor switches from
+one to the other. Both keys are accepted until an hour after that switch, so a rotation never causes
+a rejected request. Keys are cached in memory for five minutes. A signature that does not match
+triggers a refresh, at most once a minute, however many bad signatures arrive.
 """
 
 from __future__ import annotations
@@ -16,55 +16,57 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from pydantic import BaseModel, Field, ValidationError
 
 SECRET_VARIABLE = "SIGNING_SECRET"  # noqa: S105 - the name of a variable
-"""Names the environment variable that holds the secret's ARN or name."""
-KEPT_SECONDS = 300
+"""Environment variable with the secret's ARN or name."""
+CACHE_SECONDS = 300
 REFRESH_SECONDS = 60
 OVERLAP_SECONDS = 3600
-SHORTEST_KEY = 32
+MIN_KEY_LENGTH = 32
 
 provider = SecretsProvider()
 
 
 class Keys(BaseModel):
-    """What the secret holds, as JSON.
+    """The secret's content, as JSON.
 
     Parameters:
-        since: when the current key is first signed with, epoch seconds.
+        current: the key to sign with from `since` on; at least 32 characters.
+        since: when signing with the current key starts, epoch seconds.
+        previous: the key to sign with before `since`; None before the first rotation.
     """
 
-    current: str = Field(min_length=SHORTEST_KEY, repr=False)
+    current: str = Field(min_length=MIN_KEY_LENGTH, repr=False)
     since: float = 0
-    previous: str | None = Field(default=None, min_length=SHORTEST_KEY, repr=False)
+    previous: str | None = Field(default=None, min_length=MIN_KEY_LENGTH, repr=False)
 
     def in_use(self, now: float) -> str:
-        """The key to sign with at a moment, epoch seconds."""
+        """Return the key to sign with at time `now`, epoch seconds."""
         return self.previous if self.previous and now < self.since else self.current
 
     def accepted(self, now: float) -> list[str]:
-        """The keys that count at a moment, epoch seconds."""
+        """Return the keys whose signatures are accepted at time `now`, epoch seconds."""
         if self.previous and now < self.since + OVERLAP_SECONDS:
             return [self.current, self.previous]
         return [self.current]
 
 
-class KeysUnavailable(Exception):  # noqa: N818 - says what it is
-    """The secret can't be read, or does not hold keys: nobody can be let in."""
+class KeysUnavailable(Exception):  # noqa: N818 - reads as a fact
+    """The secret can't be read or holds no valid keys, so no request can be verified."""
 
 
 class _Refresh:
-    """When the keys were last fetched for a signature that did not match, epoch seconds."""
+    """Time of the latest refresh caused by a bad signature, epoch seconds."""
 
     latest = float("-inf")
 
 
 def forget() -> None:
-    """Start as a new environment does: with no key in memory."""
+    """Clear the cache, as in a new execution environment."""
     provider.store.clear()
     _Refresh.latest = float("-inf")
 
 
 def current() -> Keys:
-    """The keys, from memory if they are there.
+    """Return the keys, from the cache if possible.
 
     Raises:
         KeysUnavailable: they can't be read.
@@ -73,7 +75,7 @@ def current() -> Keys:
 
 
 def refreshed() -> Keys | None:
-    """The keys, fetched anew; None if that was done less than a minute ago.
+    """Fetch the keys again; return None if the latest refresh was less than a minute ago.
 
     Raises:
         KeysUnavailable: they can't be read.
@@ -88,7 +90,7 @@ def _fetch(*, force: bool) -> Keys:
     try:
         text = provider.get(
             os.environ[SECRET_VARIABLE],
-            max_age=KEPT_SECONDS,
+            max_age=CACHE_SECONDS,
             force_fetch=force,
             VersionStage="AWSCURRENT",
         )
@@ -96,5 +98,5 @@ def _fetch(*, force: bool) -> Keys:
     except GetParameterError:
         raise KeysUnavailable("the secret can't be read") from None
     except ValidationError:
-        # Its text would quote the secret.
-        raise KeysUnavailable("the secret does not hold keys") from None
+        # The error's text would quote the secret.
+        raise KeysUnavailable("the secret holds no valid keys") from None

@@ -1,4 +1,4 @@
-"""What the third party may say of its job, in the body of a request.
+"""Messages that the vendor sends in the body of a request.
 
 `{"kind": "success", "result": {"transcript": "s3://…", "words": 812}}`,
 `{"kind": "failure", "message": "the recording is silent"}` or `{"kind": "heartbeat"}`.
@@ -11,15 +11,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 FAILED = "TranscriptionFailed"
-LONGEST_MESSAGE = 1_000
+MAX_MESSAGE_LENGTH = 1_000
 
 
 class Transcript(BaseModel):
     """The result of the job.
 
     Parameters:
-        transcript: where it is.
-        words: how many there are.
+        transcript: URI of the transcript, at most 2,048 characters.
+        words: number of words in it.
     """
 
     model_config = ConfigDict(strict=True)
@@ -36,16 +36,16 @@ class Success(BaseModel):
 
 
 class Failure(BaseModel):
-    """The job can't be done."""
+    """The job failed."""
 
     model_config = ConfigDict(strict=True)
 
     kind: Literal["failure"]
-    message: str = Field(min_length=1, max_length=LONGEST_MESSAGE)
+    message: str = Field(min_length=1, max_length=MAX_MESSAGE_LENGTH)
 
 
 class Heartbeat(BaseModel):
-    """The job goes on."""
+    """The job is still running."""
 
     kind: Literal["heartbeat"]
 
@@ -54,15 +54,15 @@ Message = Annotated[Success | Failure | Heartbeat, Field(discriminator="kind")]
 _message: TypeAdapter[Success | Failure | Heartbeat] = TypeAdapter(Message)
 
 
-class Malformed(Exception):  # noqa: N818 - says what it is
-    """A body that says none of this; the message names the field."""
+class Malformed(Exception):  # noqa: N818 - reads as a fact
+    """The body is not a valid message; the error names the field."""
 
 
 def parse(body: bytes) -> Success | Failure | Heartbeat:
-    """Read a body.
+    """Parse a request body.
 
     Raises:
-        Malformed: it is none of the three; nothing that was sent is part of the message.
+        Malformed: it is not a valid message; the error repeats nothing from the body.
     """
     try:
         return _message.validate_json(body)
@@ -78,6 +78,6 @@ def _name(kind: str, location: tuple[int | str, ...]) -> str:
         return "kind: must be success, failure or heartbeat"
     if not location:
         return "the body is not a JSON object"
-    # The first part names the kind of message.
+    # The first element is the kind of message.
     field = ".".join(map(str, location[1:]))
-    return f"{field}: missing" if kind == "missing" else f"{field}: not as documented"
+    return f"{field}: missing" if kind == "missing" else f"{field}: invalid"

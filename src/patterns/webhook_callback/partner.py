@@ -1,7 +1,7 @@
-"""The third party: an agency that transcribes recordings, and calls a URL when it is through.
+"""Call the vendor's API: it transcribes recordings and calls a URL when it is done.
 
-Its API takes a job twice under one idempotency key as one job. Requests to it are signed with the
-same key as its requests to us.
+The API is idempotent: a job submitted twice under one idempotency key is one job. We sign our
+requests with the same key that the vendor signs its own with.
 """
 
 from __future__ import annotations
@@ -20,39 +20,40 @@ from patterns.transient import TransientError
 from patterns.webhook_callback import keys, signature
 
 URL_VARIABLE = "PARTNER_URL"
-"""Names the environment variable that holds where the agency's API is."""
+"""Environment variable with the base URL of the vendor's API."""
 TIMEOUT_SECONDS = 10
 
 _http = urllib3.PoolManager(timeout=urllib3.Timeout(TIMEOUT_SECONDS), retries=False)
 
 
-class JobRefused(Exception):  # noqa: N818 - says what it is
-    """The agency refuses the request, and would refuse it again."""
+class JobRejected(Exception):  # noqa: N818 - reads as a fact
+    """The vendor rejected the request; a retry would not help."""
 
 
 def submit(job: str, recording: str, callback_url: str) -> None:
-    """Order a transcript; the same job again is the same job.
+    """Submit a transcription job. Idempotent: resubmitting a job has no further effect.
 
     Parameters:
         job: the idempotency key.
-        recording: where the recording is.
-        callback_url: where the agency says how it goes.
+        recording: URI of the recording.
+        callback_url: URL for the vendor's messages about the job.
 
     Raises:
-        JobRefused: the agency does not want it.
-        TransientError: the agency can't be reached now.
+        JobRejected: the vendor rejected the job.
+        TransientError: the vendor is unreachable or busy.
     """
     _send("POST", "/jobs", {"job": job, "recording": recording, "callback_url": callback_url})
 
 
 def announce_key(key: str, since: float) -> None:
-    """Tell the agency the key that it has to sign with from a moment on.
+    """Announce to the vendor the key to sign with.
 
     Parameters:
-        since: epoch seconds.
+        since: when to start signing with it, epoch seconds.
 
     Raises:
-        JobRefused, TransientError: as above.
+        JobRejected: the vendor rejected the key.
+        TransientError: the vendor is unreachable or busy.
     """
     _send("PUT", "/signing-key", {"key": key, "since": since})
 
@@ -63,7 +64,7 @@ def _send(method: str, path: str, content: Mapping[str, Any]) -> None:
     try:
         now = time.time()
         key = keys.current().in_use(now)
-        answer = _http.request(
+        response = _http.request(
             method,
             url.geturl(),
             body=body,
@@ -73,12 +74,12 @@ def _send(method: str, path: str, content: Mapping[str, Any]) -> None:
             },
         )
     except (urllib3.exceptions.HTTPError, keys.KeysUnavailable) as error:
-        # The text of these errors may name the URL.
-        raise TransientError(f"no answer from the agency: {type(error).__name__}") from None
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in (
+        # The text of these errors may contain the URL.
+        raise TransientError(f"no response from the vendor: {type(error).__name__}") from None
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in (
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.REQUEST_TIMEOUT,
     ):
-        raise TransientError(f"the agency answers {answer.status}")
-    if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        raise JobRefused(f"the agency answers {answer.status}")
+        raise TransientError(f"the vendor responded with {response.status}")
+    if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        raise JobRejected(f"the vendor responded with {response.status}")

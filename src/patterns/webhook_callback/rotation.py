@@ -1,10 +1,10 @@
-"""Rotates the signing key, as Secrets Manager asks for it: in four steps that may come again.
+"""Rotate the signing key: the four steps of Secrets Manager, each safe to repeat.
 
-What makes it safe is the order in time. The agency is told the new key *and from when on it has to
-sign with it*: a day later, when this rotation is long through. The old key counts until an hour
-after that. So at no moment does the agency sign with a key that the endpoint would refuse. A
-rotation that dies half-way has a day to be taken up again, or to be begun anew: what is announced
-then takes the place of what was announced before.
+What makes this safe is the timing. We announce the new key to the vendor together with *the time
+from which to sign with it*: a day later, long after this rotation has finished. The old key is
+accepted until an hour after that. So the vendor never signs with a key that the endpoint rejects. A
+rotation that crashes halfway can be resumed or restarted within that day: a new announcement
+replaces the earlier one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from patterns.webhook_callback import partner
 from patterns.webhook_callback.keys import Keys
 
-HANDOVER_SECONDS = 24 * 3600
-"""How long after its announcement a key is used; a rotation takes seconds."""
+ACTIVATION_DELAY_SECONDS = 24 * 3600
+"""Time from a key's announcement to its first use; a rotation takes seconds."""
 KEY_BYTES = 48
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
@@ -32,7 +32,7 @@ secrets_manager = boto3.client("secretsmanager")
 
 
 class RotationStep(BaseModel):
-    """What Secrets Manager sends; its names (Secrets Manager user guide, rotation functions)."""
+    """The event that Secrets Manager sends (Secrets Manager user guide, rotation functions)."""
 
     Step: str
     SecretId: str
@@ -41,10 +41,12 @@ class RotationStep(BaseModel):
 
 @event_parser(model=RotationStep)
 def handler(event: RotationStep, _: LambdaContext) -> None:
-    """Take one step of a rotation.
+    """Run one step of a rotation.
 
     Raises:
-        ValueError: the step is unknown, or the new version holds no new key.
+        ValueError: the step is unknown, or the new version does not follow the current one.
+        JobRejected: the vendor rejected the new key.
+        TransientError: the vendor is unreachable or busy; Secrets Manager retries.
     """
     secret, version = event.SecretId, event.ClientRequestToken
     match event.Step:
@@ -58,15 +60,15 @@ def handler(event: RotationStep, _: LambdaContext) -> None:
         case "finishSecret":
             _finish(secret, version)
         case _:
-            raise ValueError(f"no such step: {event.Step}")
-    logger.info("rotation step taken", step=event.Step)
+            raise ValueError(f"unknown step: {event.Step}")
+    logger.info("rotation step completed", step=event.Step)
 
 
 def _create(secret: str, version: str) -> None:
     try:
         _read(secret, PENDING, version)
     except secrets_manager.exceptions.ResourceNotFoundException:
-        # Secrets Manager has registered the version already, but it has no value.
+        # Secrets Manager has already created the version, but without a value.
         _put_new_key(secret, version)
 
 
@@ -74,8 +76,8 @@ def _put_new_key(secret: str, version: str) -> None:
     now = time.time()
     pending = {
         "current": secrets.token_urlsafe(KEY_BYTES),
-        "since": now + HANDOVER_SECONDS,
-        # Not simply the current one: a rotation may follow another before the agency has changed.
+        "since": now + ACTIVATION_DELAY_SECONDS,
+        # Not always the current key: the vendor may not have switched since the last rotation.
         "previous": _read(secret, CURRENT).in_use(now),
     }
     secrets_manager.put_secret_value(
@@ -87,7 +89,7 @@ def _put_new_key(secret: str, version: str) -> None:
 
 
 def _test(pending: Keys, current: Keys) -> None:
-    # When a schedule is made, Secrets Manager takes this step alone, with a copy of what is there.
+    # When rotation is set up, Secrets Manager runs only this step, on a copy of the current keys.
     if pending != current and pending.previous not in current.accepted(time.time()):
         raise ValueError("the new version does not follow the current one")
 
@@ -105,12 +107,12 @@ def _finish(secret: str, version: str) -> None:
 
 
 def _versions(secret: str) -> dict[str, list[str]]:
-    described = secrets_manager.describe_secret(SecretId=secret)
-    versions: dict[str, list[str]] = described.get("VersionIdsToStages", {})
+    response = secrets_manager.describe_secret(SecretId=secret)
+    versions: dict[str, list[str]] = response.get("VersionIdsToStages", {})
     return versions
 
 
 def _read(secret: str, stage: str, version: str | None = None) -> Keys:
-    which = {"VersionStage": stage} | ({"VersionId": version} if version else {})
-    answer = secrets_manager.get_secret_value(SecretId=secret, **which)
-    return Keys.model_validate_json(answer["SecretString"])
+    selector = {"VersionStage": stage} | ({"VersionId": version} if version else {})
+    response = secrets_manager.get_secret_value(SecretId=secret, **selector)
+    return Keys.model_validate_json(response["SecretString"])

@@ -1,7 +1,7 @@
-"""Signs a request, and tells whether one was signed with a key that counts.
+"""Sign requests and verify signatures.
 
-A signature is the HMAC-SHA256 of the method, the path, the time and the body, so none of them can
-be changed, and a request that was overheard can be sent again for five minutes at the most.
+A signature is the HMAC-SHA256 of the method, path, timestamp, and body. None of them can be changed
+without the key, and an intercepted request can be resent for at most five minutes.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from collections.abc import Iterable
 
 TIMESTAMP_HEADER = "x-timestamp"
 SIGNATURE_HEADER = "x-signature"
-MOST_SKEW_SECONDS = 300
+MAX_SKEW_SECONDS = 300
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def sign(key: str, method: str, path: str, timestamp: str, body: bytes) -> str:
-    """The signature of a request, in hexadecimal digits.
+    """Return the signature of a request, as hexadecimal digits.
 
     Parameters:
-        timestamp: when it was signed, epoch seconds, digits only.
-        body: exactly the bytes that are sent.
+        timestamp: time of signing, epoch seconds, digits only.
+        body: the exact bytes sent.
     """
-    # No two requests give one message: a digest has a fixed length, a timestamp only digits, and
-    # a method no line break.
+    # No two requests share a message: a digest has a fixed length, a timestamp has only digits,
+    # and a method has no line break.
     digest = hashlib.sha256(body).hexdigest()
     message = "\n".join((method, path, timestamp, digest))
     return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
 def headers(key: str, method: str, path: str, now: float, body: bytes) -> dict[str, str]:
-    """The two headers that a signed request carries.
+    """Return the two headers of a signed request.
 
     Parameters:
-        now: epoch seconds.
+        now: time of signing, epoch seconds.
     """
     timestamp = str(int(now))
     return {
@@ -46,24 +46,25 @@ def headers(key: str, method: str, path: str, now: float, body: bytes) -> dict[s
 
 
 def is_fresh(timestamp: str, now: float) -> bool:
-    """Whether a request that was signed at `timestamp` still counts.
+    """Return whether a timestamp is valid and within five minutes of `now`, either way.
 
     Parameters:
+        timestamp: time of signing, from the request's header.
         now: epoch seconds.
     """
-    is_readable = _TIMESTAMP.fullmatch(timestamp) is not None
-    return is_readable and abs(now - int(timestamp)) <= MOST_SKEW_SECONDS
+    is_valid = _TIMESTAMP.fullmatch(timestamp) is not None
+    return is_valid and abs(now - int(timestamp)) <= MAX_SKEW_SECONDS
 
 
 def is_signed(
-    keys: Iterable[str], given: str, method: str, path: str, timestamp: str, body: bytes
+    keys: Iterable[str], claim: str, method: str, path: str, timestamp: str, body: bytes
 ) -> bool:
-    """Whether `given` is the request's signature by one of the keys.
+    """Return whether `claim` is the request's signature under one of the keys.
 
-    Every key is tried, and compared in constant time, so how long it takes tells nothing.
+    Every key is tried, and compared in constant time, so the duration reveals nothing.
     """
-    # As bytes, because a header may hold characters that compare_digest refuses in text.
-    claimed = given.encode(errors="surrogatepass")
+    # As bytes, because a header may hold characters that compare_digest rejects in text.
+    claim_bytes = claim.encode(errors="surrogatepass")
     expected = (sign(key, method, path, timestamp, body).encode() for key in keys)
-    matches = [hmac.compare_digest(signature, claimed) for signature in expected]
+    matches = [hmac.compare_digest(signature, claim_bytes) for signature in expected]
     return any(matches)

@@ -1,1 +1,1 @@
-"""A business flow: reserve, pay, ship; and if that comes to nothing, all of it undone."""
+"""Run an order as a saga: reserve, pay, and ship, or compensate everything if that fails."""

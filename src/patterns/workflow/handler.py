@@ -1,18 +1,19 @@
-"""Carry an order through, reserve, pay, ship; or undo all of it, last things first.
+"""Fulfill an order as a saga: reserve, pay, and ship, or compensate all steps in reverse order.
 
-Look at four things:
+This pattern shows:
 
-- The list of what has to be undone is filled by the handler's body, never inside a step: a step's
-  body does not run on replay, and the list would be empty when it is needed.
-- A move is noted before it is made. One that fails may have been made all the same, only its reply
-  was lost; undoing what was never done does nothing. A refusal is a result, not an error: it says
-  for certain that nothing was done.
-- An undoing that can't be done does not stop the others. It is tried for long, and in the end one
-  error names all that is left for somebody to undo.
-- The parcel is waited for, and whether it has gone is decided in one place: the carrier's own row.
+- Where to register compensations: in the handler's body, never inside a step. A step's body doesn't
+  run on replay, so the list would be empty when it is needed.
+- When to register them: before the step runs. A step that fails may still have succeeded with only
+  its reply lost, and compensating a step that never ran does nothing. A refusal, by contrast, is a
+  result and not an error: it guarantees that nothing was done.
+- How to handle failed compensations: one failure doesn't stop the others. Each is retried for a
+  long time, and in the end one error names everything that somebody must compensate manually.
+- How to resolve the race with the carrier: the carrier's own row alone decides whether the parcel
+  was picked up.
 
-How the order stands is nowhere written down: it is where the execution is. Whoever asks again finds
-the execution by its name (`begin`).
+There is no status column: the execution is the state. A repeated request finds the execution by its
+name (`start`).
 """
 
 from __future__ import annotations
@@ -39,39 +40,39 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from patterns.transient import retry_transient
 from patterns.workflow import logic, shop
-from patterns.workflow.ledger_writes import Standing
-from patterns.workflow.logic import Ending, NotUndone, Order, OrderFailed
-from patterns.workflow.shop import Move
+from patterns.workflow.ledger_writes import ReservationStatus
+from patterns.workflow.logic import CompensationFailed, Ending, Order, OrderFailed
+from patterns.workflow.shop import SagaStep
 
-LOOK_EVERY = Duration.from_hours(6)
-MOST_LOOKS = 9
-"""The first at once: two days for the carrier; the function's ExecutionTimeout must be longer."""
-UNDO_ATTEMPTS = 5
-UNDO_FIRST_PAUSE = Duration.from_seconds(10)
-UNDO_PAUSE_GROWTH = 6
-UNDO_LONGEST_PAUSE = Duration.from_minutes(30)
-"""With jitter, one undoing is tried for 18 to 37 minutes."""
+CHECK_INTERVAL = Duration.from_hours(6)
+MAX_CHECKS = 9
+"""The first check is immediate, so the carrier has two days; ExecutionTimeout must be longer."""
+COMPENSATION_ATTEMPTS = 5
+COMPENSATION_INITIAL_DELAY = Duration.from_seconds(10)
+COMPENSATION_BACKOFF_RATE = 6
+COMPENSATION_MAX_DELAY = Duration.from_minutes(30)
+"""With jitter, each compensation is retried for 18 to 37 minutes."""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
-# Any error: to leave something undone is worse than to try in vain, and what refuses (a role, a
-# table, a bug over there) may be mended meanwhile.
-_UNDO = StepConfig(
+# Retry any error: a missing compensation is worse than a futile attempt, and the cause (a role, a
+# table, a bug in the other service) may be fixed in the meantime.
+_COMPENSATION = StepConfig(
     retry_strategy=create_retry_strategy(
         RetryStrategyConfig(
-            max_attempts=UNDO_ATTEMPTS,
-            initial_delay=UNDO_FIRST_PAUSE,
-            max_delay=UNDO_LONGEST_PAUSE,
-            backoff_rate=UNDO_PAUSE_GROWTH,
+            max_attempts=COMPENSATION_ATTEMPTS,
+            initial_delay=COMPENSATION_INITIAL_DELAY,
+            max_delay=COMPENSATION_MAX_DELAY,
+            backoff_rate=COMPENSATION_BACKOFF_RATE,
             jitter_strategy=JitterStrategy.HALF,
         )
     )
 )
 _WAIT_STRATEGY = create_wait_strategy(
-    WaitStrategyConfig[Standing](
-        should_continue_polling=lambda standing: standing == Standing.HELD,
-        max_attempts=MOST_LOOKS,
-        initial_delay=LOOK_EVERY,
-        max_delay=LOOK_EVERY,
+    WaitStrategyConfig[ReservationStatus](
+        should_continue_polling=lambda status: status == ReservationStatus.HELD,
+        max_attempts=MAX_CHECKS,
+        initial_delay=CHECK_INTERVAL,
+        max_delay=CHECK_INTERVAL,
         jitter_strategy=JitterStrategy.NONE,
     )
 )
@@ -81,86 +82,96 @@ T = TypeVar("T")
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
-    """Carry an order through.
+    """Fulfill an order.
 
     Parameters:
         event: an `Order`.
 
     Returns:
-        `{"order_id": …, "ending": …}`, an `Ending`; unless it is "shipped", all is undone.
+        `{"order_id": …, "ending": …}`, an `Ending`; every ending except "shipped" means that all
+        steps are compensated.
 
     Raises:
-        InvalidOrder: the event is no order.
-        OrderFailed: something broke; all is undone.
-        NotUndone: not all could be undone.
+        InvalidOrder: the event isn't a valid order.
+        OrderFailed: a step failed; all steps are compensated.
+        CompensationFailed: one or more compensations failed.
     """
-    order = logic.order_of(event)
-    to_undo: list[Move] = []
+    order = logic.parse_order(event)
+    to_compensate: list[SagaStep] = []
     try:
-        ending = _carry_out(context, order, to_undo)
+        ending = _fulfill(context, order, to_compensate)
     except OrderFailed as failure:
-        _undo(context, order, to_undo, why=str(failure))
+        _compensate(context, order, to_compensate, why=str(failure))
         raise
     if ending is not Ending.SHIPPED:
-        _undo(context, order, to_undo, why=ending)
+        _compensate(context, order, to_compensate, why=ending)
     return {"order_id": order["order_id"], "ending": ending.value}
 
 
-def _carry_out(context: DurableContext, order: Order, to_undo: list[Move]) -> Ending:
-    for move in shop.MOVES:
-        to_undo.append(move)
-        if not _make(context, move.name, partial(move.do, order)):
-            to_undo.pop()
-            return move.refused
-    standing = _wait_for_carrier(context, order)
-    ending = Ending.CANCELLED if standing is Standing.GIVEN_BACK else Ending.NOT_PICKED_UP
-    if standing is Standing.HELD:
+def _fulfill(context: DurableContext, order: Order, to_compensate: list[SagaStep]) -> Ending:
+    for step in shop.STEPS:
+        to_compensate.append(step)
+        if not _run(context, step.name, partial(step.action, order)):
+            to_compensate.pop()
+            return step.refused
+    status = _wait_for_carrier(context, order)
+    ending = Ending.CANCELED if status is ReservationStatus.RELEASED else Ending.NOT_PICKED_UP
+    if status is ReservationStatus.HELD:
         withdraw = partial(shop.withdraw_parcel, order)
-        standing = Standing(_make(context, "withdraw the parcel", withdraw))
-    if standing is Standing.GONE:
+        status = ReservationStatus(_run(context, "withdraw the parcel", withdraw))
+    if status is ReservationStatus.PICKED_UP:
         return Ending.SHIPPED
-    to_undo.pop()  # the parcel: it is off already
+    to_compensate.pop()  # the parcel: it is already canceled
     return ending
 
 
-def _make(context: DurableContext, name: str, action: Callable[[], T]) -> T:
+def _run(context: DurableContext, name: str, action: Callable[[], T]) -> T:
     try:
-        done: T = context.step(lambda _: action(), name=name, config=_STEP)
+        result: T = context.step(lambda _: action(), name=name, config=_STEP)
     except StepError as error:
         raise OrderFailed(f"could not {name}: {error.message}") from error
-    return done
+    return result
 
 
-def _wait_for_carrier(context: DurableContext, order: Order) -> Standing:
-    def look(last: Standing, check: WaitForConditionCheckContext) -> Standing:
+def _wait_for_carrier(context: DurableContext, order: Order) -> ReservationStatus:
+    def check(
+        last: ReservationStatus, check_context: WaitForConditionCheckContext
+    ) -> ReservationStatus:
         try:
-            return shop.look_at_parcel(order)
+            return shop.parcel_status(order)
         except (BotoCoreError, ClientError) as error:
-            # Whatever the reason: an error that leaves this function would end the wait, and it is
-            # no reason to call the parcel back.
-            check.logger.warning("could not look at the parcel, will look again: %s", error)
+            # Catch all errors: an error that leaves this function would end the wait, and is no
+            # reason to withdraw the parcel.
+            check_context.logger.warning("could not check the parcel, will retry: %s", error)
             return last
 
-    config = WaitForConditionConfig(_WAIT_STRATEGY, initial_state=Standing.HELD)
+    config = WaitForConditionConfig(_WAIT_STRATEGY, initial_state=ReservationStatus.HELD)
     try:
-        return Standing(context.wait_for_condition(look, config, name="wait for the carrier"))
+        status = context.wait_for_condition(check, config, name="wait for the carrier")
+        return ReservationStatus(status)
     except WaitForConditionError as error:
-        # The carrier did not come, or was not seen to: to withdraw the parcel tells which.
-        context.logger.warning("the carrier was not seen: %s", error.message)
-        return Standing.HELD
+        # The carrier didn't come, or the checks failed: withdrawing the parcel shows which.
+        context.logger.warning("no pickup seen: %s", error.message)
+        return ReservationStatus.HELD
 
 
-def _undo(context: DurableContext, order: Order, to_undo: list[Move], *, why: str) -> None:
-    failures = [(move.undoing, _undo_one(context, order, move)) for move in reversed(to_undo)]
-    left = [f"{undoing} ({failure})" for undoing, failure in failures if failure]
+def _compensate(
+    context: DurableContext, order: Order, to_compensate: list[SagaStep], *, why: str
+) -> None:
+    failures = [
+        (step.compensation_name, _compensate_one(context, order, step))
+        for step in reversed(to_compensate)
+    ]
+    left = [f"{name} ({failure})" for name, failure in failures if failure]
     if left:
-        raise NotUndone(f"{why}; still to do by hand: {', '.join(left)}")
+        raise CompensationFailed(f"{why}; manual compensation needed: {', '.join(left)}")
 
 
-def _undo_one(context: DurableContext, order: Order, move: Move) -> str | None:
+def _compensate_one(context: DurableContext, order: Order, step: SagaStep) -> str | None:
+    name = step.compensation_name
     try:
-        context.step(lambda _: move.undo(order), name=move.undoing, config=_UNDO)
+        context.step(lambda _: step.compensation(order), name=name, config=_COMPENSATION)
     except StepError as error:
-        context.logger.error("could not %s: %s", move.undoing, error.message)
+        context.logger.error("could not %s: %s", name, error.message)
         return error.message or type(error).__name__
     return None

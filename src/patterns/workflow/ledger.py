@@ -1,11 +1,11 @@
-"""Takes something from a supply, and gives it back: pieces, cents, places in a van.
+"""Reserve an amount from a supply, and release it: items, cents, slots in a van.
 
-Look at the row that each taking leaves. It is written in one transaction with the supply, under a
-key of the order's own, so:
+Each reservation leaves a row, written in one transaction with the supply under an idempotency key
+of the order. Therefore:
 
-- taken again, or given back again, nothing changes: a call whose reply was lost can be repeated;
-- what was given back is never taken again, not even by a call that comes late; to that end,
-  giving back what was never taken leaves a row as well.
+- Repeating a reservation or a release has no effect, so a call whose reply was lost can be retried.
+- A released amount is never reserved again, not even by a late call. To ensure that, releasing what
+  was never reserved writes a row as well.
 """
 
 from __future__ import annotations
@@ -15,79 +15,79 @@ from typing import Any
 
 from patterns.transient import TransientError
 from patterns.workflow import ledger_writes
-from patterns.workflow.ledger_writes import KEY, Standing, dynamodb, table
+from patterns.workflow.ledger_writes import KEY, STATUS, ReservationStatus, dynamodb, table
 
 
-class Gone(Exception):  # noqa: N818 - says what it is
-    """What was taken has left the house, and can't be given back."""
+class AlreadyPickedUp(Exception):  # noqa: N818 - says what it is
+    """The reserved parcel was picked up and can't be released."""
 
 
-class TakenOtherwise(Exception):  # noqa: N818 - says what it is
-    """Something else was taken under this key, or it was given back before."""
+class ReservationConflict(Exception):  # noqa: N818
+    """The key belongs to another reservation, or its reservation was already released."""
 
 
-def take(key: str, supply: str, amount: int) -> bool:
-    """Take an amount from a supply; again under the same key, it is the same taking.
+def reserve(key: str, supply: str, amount: int) -> bool:
+    """Reserve an amount from a supply. Repeating the call with the same key has no effect.
 
     Returns:
-        Whether it was taken; if not, the supply does not hold as much, and nothing was done.
+        True if the amount is reserved. False if the supply is too small; then nothing was done.
 
     Raises:
-        TakenOtherwise: the key stands for something else, or it was given back.
-        TransientError: others take from the same supply at this moment.
+        ReservationConflict: the key belongs to another reservation, or was already released.
+        TransientError: another transaction is writing to the same supply.
     """
     refused = ledger_writes.transact(
-        ledger_writes.new_row(key, supply, amount), ledger_writes.less(supply, amount)
+        ledger_writes.new_row(key, supply, amount), ledger_writes.subtract(supply, amount)
     )
-    found = refused[0].get("Item") if refused else None
-    if found and not _is_same(found, supply, amount):
-        raise TakenOtherwise(f"{key} stands for something else, or was given back")
-    return not refused or found is not None
+    existing = refused[0].get("Item") if refused else None
+    if existing and not _is_same(existing, supply, amount):
+        raise ReservationConflict(f"{key} belongs to another reservation, or was released")
+    return not refused or existing is not None
 
 
-def give_back(key: str, supply: str, amount: int) -> None:
-    """Give back what was taken; again, or if nothing was taken, nothing is given.
+def release(key: str, supply: str, amount: int) -> None:
+    """Release a reservation. Repeating the call, or releasing what was never reserved, is harmless.
 
     Raises:
-        Gone: it has left the house.
-        TakenOtherwise: the key stands for something else.
-        TransientError: others take from the same supply at this moment.
+        AlreadyPickedUp: the parcel was picked up.
+        ReservationConflict: the key belongs to another reservation.
+        TransientError: another transaction is writing to the same supply.
     """
     refused = ledger_writes.transact(
-        ledger_writes.given_back(key, supply, amount), ledger_writes.more(supply, amount)
+        ledger_writes.mark_released(key, supply, amount), ledger_writes.add(supply, amount)
     )
     if not refused:
         return
-    found = refused[0].get("Item")
-    if not found:
+    existing = refused[0].get("Item")
+    if not existing:
         _forestall(key)
-    elif found["standing"]["S"] == Standing.GONE:
-        raise Gone(f"{key} has left the house")
-    elif found["standing"]["S"] != Standing.GIVEN_BACK:
-        raise TakenOtherwise(f"{key} stands for something else")
+    elif existing[STATUS]["S"] == ReservationStatus.PICKED_UP:
+        raise AlreadyPickedUp(f"{key} was picked up")
+    elif existing[STATUS]["S"] != ReservationStatus.RELEASED:
+        raise ReservationConflict(f"{key} belongs to another reservation")
 
 
-def standing(key: str) -> Standing:
-    """How it stands.
+def status(key: str) -> ReservationStatus:
+    """Return the status of a reservation.
 
     Raises:
-        KeyError: nothing was taken under this key.
+        KeyError: there is no reservation with this key.
     """
-    found = dynamodb.get_item(TableName=table(), Key={KEY: {"S": key}}, ConsistentRead=True)
-    return Standing(found["Item"]["standing"]["S"])
+    response = dynamodb.get_item(TableName=table(), Key={KEY: {"S": key}}, ConsistentRead=True)
+    return ReservationStatus(response["Item"][STATUS]["S"])
 
 
-def _is_same(found: Mapping[str, Any], supply: str, amount: int) -> bool:
-    if found["standing"]["S"] == Standing.GIVEN_BACK:
+def _is_same(existing: Mapping[str, Any], supply: str, amount: int) -> bool:
+    if existing[STATUS]["S"] == ReservationStatus.RELEASED:
         return False
-    return (found["supply"]["S"], int(found["amount"]["N"])) == (supply, amount)
+    return (existing["supply"]["S"], int(existing["amount"]["N"])) == (supply, amount)
 
 
 def _forestall(key: str) -> None:
-    row = {KEY: {"S": key}, "standing": {"S": Standing.GIVEN_BACK.value}}
+    row = {KEY: {"S": key}, STATUS: {"S": ReservationStatus.RELEASED.value}}
     try:
         dynamodb.put_item(
             TableName=table(), Item=row, ConditionExpression=f"attribute_not_exists({KEY})"
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        raise TransientError(f"{key} was taken at this very moment") from None
+        raise TransientError(f"{key} was reserved at this very moment") from None

@@ -1,4 +1,4 @@
-"""The transactions of the ledger: a row of its own and a supply, both written or neither."""
+"""Write the ledger's transactions: a reservation's row and its supply, both or neither."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from botocore.config import Config
 from patterns.transient import TransientError
 
 TABLE_VARIABLE = "SHOP_TABLE"
-"""Names the environment variable that holds the table: supplies, and what was taken of them."""
+"""Environment variable with the table name; the table holds supplies and reservations."""
 KEY = "id"
-"""Its partition key."""
+"""Partition key of the table."""
+STATUS = "reservation_status"
+"""Attribute with the status of a reservation."""
 CALL_TIMEOUT_SECONDS = 5
 
-_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_TRANSIENT = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONDITION = "ConditionalCheckFailed"
-"""Why a transaction was cancelled, item by item (DynamoDB API: CancellationReason)."""
+"""Codes that say why DynamoDB canceled a transaction, one per item (API: CancellationReason)."""
 
-# One attempt: whoever calls tries again after a pause, and a pause inside the client is paid for.
+# One attempt: the caller retries after a pause, while a pause inside the client costs money.
 dynamodb = boto3.client(
     "dynamodb",
     config=Config(
@@ -33,26 +35,26 @@ dynamodb = boto3.client(
 )
 
 
-class Standing(StrEnum):
-    """How something stands that was taken."""
+class ReservationStatus(StrEnum):
+    """The status of a reservation."""
 
     HELD = "held"
-    GIVEN_BACK = "given back"
-    GONE = "gone"
+    RELEASED = "released"
+    PICKED_UP = "picked up"
 
 
 def table() -> str:
-    """The ledger's table."""
+    """Return the name of the ledger's table."""
     return os.environ[TABLE_VARIABLE]
 
 
 def new_row(key: str, supply: str, amount: int) -> dict[str, Any]:
-    """Write the row of a taking, if there is none."""
+    """Build the write that creates the row of a reservation if there is none."""
     row = {
         KEY: {"S": key},
         "supply": {"S": supply},
         "amount": {"N": str(amount)},
-        "standing": {"S": Standing.HELD.value},
+        STATUS: {"S": ReservationStatus.HELD.value},
     }
     return {
         "Put": {
@@ -64,11 +66,11 @@ def new_row(key: str, supply: str, amount: int) -> dict[str, Any]:
     }
 
 
-def given_back(key: str, supply: str, amount: int) -> dict[str, Any]:
-    """Mark the row of a taking as given back, if it is held."""
+def mark_released(key: str, supply: str, amount: int) -> dict[str, Any]:
+    """Build the write that marks a reservation as released if it is held."""
     values = {
-        ":given_back": {"S": Standing.GIVEN_BACK.value},
-        ":held": {"S": Standing.HELD.value},
+        ":released": {"S": ReservationStatus.RELEASED.value},
+        ":held": {"S": ReservationStatus.HELD.value},
         ":supply": {"S": supply},
         ":amount": {"N": str(amount)},
     }
@@ -76,47 +78,48 @@ def given_back(key: str, supply: str, amount: int) -> dict[str, Any]:
         "Update": {
             "TableName": table(),
             "Key": {KEY: {"S": key}},
-            "UpdateExpression": "SET standing = :given_back",
-            "ConditionExpression": "standing = :held AND supply = :supply AND amount = :amount",
+            "UpdateExpression": f"SET {STATUS} = :released",
+            "ConditionExpression": f"{STATUS} = :held AND supply = :supply AND amount = :amount",
             "ExpressionAttributeValues": values,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     }
 
 
-def less(supply: str, amount: int) -> dict[str, Any]:
-    """Take an amount from a supply that holds as much."""
+def subtract(supply: str, amount: int) -> dict[str, Any]:
+    """Build the write that subtracts an amount from a supply if it is large enough."""
     return _change(supply, amount, "-") | {"ConditionExpression": "available >= :amount"}
 
 
-def more(supply: str, amount: int) -> dict[str, Any]:
-    """Add an amount to a supply."""
+def add(supply: str, amount: int) -> dict[str, Any]:
+    """Build the write that adds an amount to a supply."""
     return _change(supply, amount, "+")
 
 
 def transact(row: Mapping[str, Any], supply: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Write both, or neither.
+    """Write both a row and a supply, or neither.
 
     Parameters:
-        row, supply: what to do with either; see the other functions.
+        row, supply: the writes, built by the other functions.
 
     Returns:
-        Why neither was written: a reason for the row, one for the supply. Nothing if both were.
+        An empty list if both were written. Otherwise the reasons why neither was: one for the row,
+        one for the supply.
 
     Raises:
-        TransientError: others write to one of them at this moment.
+        TransientError: another transaction is writing to one of them, or the table throttles.
     """
     writes: list[Any] = [row, {"Update": supply}]
     try:
         dynamodb.transact_write_items(TransactItems=writes)
     except dynamodb.exceptions.TransactionInProgressException:
-        raise TransientError("the call before this one is still under way") from None
-    except dynamodb.exceptions.TransactionCanceledException as cancelled:
-        response: Mapping[str, Any] = cancelled.response
+        raise TransientError("the previous call is still in progress") from None
+    except dynamodb.exceptions.TransactionCanceledException as canceled:
+        response: Mapping[str, Any] = canceled.response
         reasons: list[dict[str, Any]] = response["CancellationReasons"]
         codes = {reason["Code"] for reason in reasons}
-        if passing := sorted(codes & _PASSING):
-            raise TransientError(f"not written now: {', '.join(passing)}") from None
+        if transient := sorted(codes & _TRANSIENT):
+            raise TransientError(f"transaction canceled: {', '.join(transient)}") from None
         if _CONDITION not in codes:
             raise
         return reasons

@@ -1,4 +1,4 @@
-"""What an order is, and how it can end. Nothing else."""
+"""Define what an order is and how it can end. Nothing else."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypedDict
 
-LONGEST_TEXT = 200
-"""Characters: enough for any name, and far from DynamoDB's 2,048 bytes of a key."""
-LARGEST_NUMBER = 100_000_000
-"""More pieces, or more cents, is a slip and no order."""
+MAX_TEXT_LENGTH = 200
+"""Maximum characters: enough for any name, and far below DynamoDB's 2,048 bytes for a key."""
+MAX_NUMBER = 100_000_000
+"""A quantity or price above this is a mistake, not an order."""
 
 
 class Ending(StrEnum):
-    """How an order ends. With any ending but the first, nothing of it is left."""
+    """The ways an order can end. Every ending except SHIPPED leaves nothing of the order behind."""
 
     SHIPPED = "shipped"
     OUT_OF_STOCK = "out of stock"
     DECLINED = "declined"
     NOT_SHIPPABLE = "not shippable"
-    CANCELLED = "cancelled"
+    CANCELED = "canceled"
     NOT_PICKED_UP = "not picked up"
 
 
 class Order(TypedDict):
-    """What is to be sent where, and whose account pays.
+    """An order: the items to ship, the destination, and the account to charge.
 
-    `order_id` is the workflow's id: asked for twice, it is one order. `account` is an account with
-    the payment service, no card; `region` is where the carrier takes it. `cents` is the price of
-    all pieces together.
+    `order_id` is the workflow's ID: submitting it twice makes one order. `account` is an account
+    with the payment service, not a card; `region` is the carrier's destination. `cents` is the
+    price of all items together.
     """
 
     order_id: str
@@ -40,25 +40,25 @@ class Order(TypedDict):
 
 
 class InvalidOrder(Exception):  # noqa: N818 - says what it is
-    """The event is no order; the message names the field."""
+    """The event isn't a valid order; the message names the field."""
 
 
 class OrderFailed(Exception):  # noqa: N818 - says what it is
-    """Something broke; all that had been done is undone."""
+    """A step failed; all completed steps are compensated."""
 
 
-class NotUndone(Exception):  # noqa: N818 - says what it is
-    """Something could not be undone; the message names it. Somebody has to see to it."""
+class CompensationFailed(Exception):  # noqa: N818 - says what it is
+    """A compensation failed; the message names it. Somebody has to complete it manually."""
 
 
-def order_of(event: Any) -> Order:
-    """The order that an event holds.
+def parse_order(event: Any) -> Order:
+    """Parse an event as an order.
 
     Raises:
-        InvalidOrder: a field is missing, or is not what it should be.
+        InvalidOrder: a field is missing or invalid.
     """
     if not isinstance(event, Mapping):
-        raise InvalidOrder("the event: give an object")
+        raise InvalidOrder("event: must be an object")
     return Order(
         order_id=_text(event, "order_id"),
         item=_text(event, "item"),
@@ -71,13 +71,13 @@ def order_of(event: Any) -> Order:
 
 def _text(event: Mapping[str, Any], field: str) -> str:
     value = event.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT:
-        raise InvalidOrder(f"{field}: give some text, of at most {LONGEST_TEXT} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT_LENGTH:
+        raise InvalidOrder(f"{field}: must be a string of 1 to {MAX_TEXT_LENGTH} characters")
     return value
 
 
 def _number(event: Mapping[str, Any], field: str) -> int:
     value = event.get(field)
-    if type(value) is not int or not 0 < value <= LARGEST_NUMBER:  # True is no number
-        raise InvalidOrder(f"{field}: give a whole number from 1 to {LARGEST_NUMBER}")
+    if type(value) is not int or not 0 < value <= MAX_NUMBER:  # True is an int, too
+        raise InvalidOrder(f"{field}: must be an integer from 1 to {MAX_NUMBER}")
     return value

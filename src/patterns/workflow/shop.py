@@ -1,8 +1,8 @@
-"""What is done for an order, and how each of it is undone.
+"""Define the steps of an order and the compensation of each.
 
-Stock, payments and places with the carrier are rows of one table here. Where yours is a service of
-somebody else, give it the key: one of the order and of what is done, the same however often it is
-asked for.
+Stock, payments, and carrier slots are rows of one table here. If yours are services run by others,
+pass them the idempotency key: it is made of the order and the action, so it is the same on every
+retry.
 """
 
 from __future__ import annotations
@@ -11,85 +11,87 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from patterns.workflow import ledger
-from patterns.workflow.ledger import Gone
-from patterns.workflow.ledger_writes import Standing
+from patterns.workflow.ledger import AlreadyPickedUp
+from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import Ending, Order
 
 
 @dataclass(frozen=True)
-class Move:
-    """Something that is done for an order, and how it is undone.
+class SagaStep:
+    """A step of the saga and its compensation, both idempotent.
 
     Parameters:
-        do: does it, once however often it is called; False if it is refused. A refusal is certain:
-            nothing was done. An error leaves open what was done.
-        undo: undoes it, once however often it is called; nothing happens if it was not done.
-        refused: how the order ends if it is refused.
+        name: the name of the step's operation.
+        action: performs the step; returns False if it is refused. A refusal guarantees that nothing
+            was done, while an error leaves it unknown.
+        compensation_name: the name of the compensation's operation.
+        compensation: compensates the step; does nothing if the step wasn't done.
+        refused: how the order ends if the step is refused.
     """
 
     name: str
-    do: Callable[[Order], bool]
-    undoing: str
-    undo: Callable[[Order], None]
+    action: Callable[[Order], bool]
+    compensation_name: str
+    compensation: Callable[[Order], None]
     refused: Ending
 
 
 def reserve(order: Order) -> bool:
-    """Take the pieces from stock."""
-    return ledger.take(_key(order, "goods"), *_goods(order))
+    """Reserve the items from stock."""
+    return ledger.reserve(_key(order, "goods"), *_goods(order))
 
 
 def release(order: Order) -> None:
-    """Put the pieces back."""
-    ledger.give_back(_key(order, "goods"), *_goods(order))
+    """Release the reserved items."""
+    ledger.release(_key(order, "goods"), *_goods(order))
 
 
 def pay(order: Order) -> bool:
-    """Take the money from the account."""
-    return ledger.take(_key(order, "payment"), *_payment(order))
+    """Charge the account."""
+    return ledger.reserve(_key(order, "payment"), *_payment(order))
 
 
 def refund(order: Order) -> None:
-    """Give the money back."""
-    ledger.give_back(_key(order, "payment"), *_payment(order))
+    """Refund the payment."""
+    ledger.release(_key(order, "payment"), *_payment(order))
 
 
 def book(order: Order) -> bool:
-    """Book a place for one parcel with the carrier."""
-    return ledger.take(_key(order, "parcel"), *_parcel(order))
+    """Book a slot for one parcel with the carrier."""
+    return ledger.reserve(_key(order, "parcel"), *_parcel(order))
 
 
 def cancel(order: Order) -> None:
     """Cancel the parcel.
 
     Raises:
-        Gone: the carrier has picked it up.
+        AlreadyPickedUp: the carrier has picked it up.
     """
-    ledger.give_back(_key(order, "parcel"), *_parcel(order))
+    ledger.release(_key(order, "parcel"), *_parcel(order))
 
 
-MOVES = (
-    Move("reserve the goods", reserve, "release the goods", release, Ending.OUT_OF_STOCK),
-    Move("take the payment", pay, "give the money back", refund, Ending.DECLINED),
-    Move("book the parcel", book, "cancel the parcel", cancel, Ending.NOT_SHIPPABLE),
+STEPS = (
+    SagaStep("reserve the goods", reserve, "release the goods", release, Ending.OUT_OF_STOCK),
+    SagaStep("take the payment", pay, "give the money back", refund, Ending.DECLINED),
+    SagaStep("book the parcel", book, "cancel the parcel", cancel, Ending.NOT_SHIPPABLE),
 )
 
 
-def look_at_parcel(order: Order) -> Standing:
-    """How the parcel stands: held, given back if it was cancelled, gone if it was picked up."""
-    return ledger.standing(_key(order, "parcel"))
+def parcel_status(order: Order) -> ReservationStatus:
+    """Return the status of the parcel: held, released if canceled, or picked up."""
+    return ledger.status(_key(order, "parcel"))
 
 
-def withdraw_parcel(order: Order) -> Standing:
-    """Cancel the parcel unless it was picked up, and tell which: given back, or gone.
+def withdraw_parcel(order: Order) -> ReservationStatus:
+    """Cancel the parcel unless it was picked up, and return its status: released or picked up.
 
-    The carrier and we may come at the same moment; the one row of the parcel decides who was first.
+    The carrier may arrive at the same moment; the parcel's one row decides who came first.
     """
     try:
         cancel(order)
-    except Gone:
-        return Standing.GONE
-    return Standing.GIVEN_BACK
+    except AlreadyPickedUp:
+        return ReservationStatus.PICKED_UP
+    return ReservationStatus.RELEASED
 
 
 def _key(order: Order, what: str) -> str:

@@ -1,0 +1,183 @@
+"""A gotcha as a lesson: the code of both handlers, and a trace of every invocation of each."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import dacapo
+from dacapo import Handler, Recording, Scenario
+from gotchas import GOTCHAS
+from gotchas.verdicts import VERDICTS
+
+SUSPENDED = "suspended"
+NEVER_RESUMED = "suspended, and never resumed"
+
+_NOQA = re.compile(r"noqa: [A-Z0-9, ]+ - on purpose: |  # noqa: (?!.*on purpose:).*")
+"""Directives for the linter; the reason for a deliberate mistake stays."""
+_COMMENT = re.compile(r"  # .*")
+
+_TraceFunction = Callable[[FrameType, str, Any], Any]
+
+
+@dataclass
+class Invocation:
+    """One invocation of a handler: the body, run from the top.
+
+    Parameters:
+        started: when it started, in virtual time.
+        lines: the lines of the handler's file that it executed, in order.
+        outcome: how it ended: the execution's status with its result or error, or a suspension.
+    """
+
+    started: datetime
+    lines: list[int] = field(default_factory=list)
+    outcome: str = SUSPENDED
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two handlers of a lesson, and a run of it.
+
+    Parameters:
+        code: the handler's source.
+        invocations: every invocation of the run, in order.
+        recording: the recording of the run; None if the execution could not end.
+    """
+
+    handler: Handler
+    code: str
+    invocations: Sequence[Invocation]
+    recording: Recording | None
+
+    def source(self, line: int) -> str:
+        """Return a line of the handler's file, without indentation and comment."""
+        return _COMMENT.sub("", linecache.getline(_code_of(self.handler).co_filename, line)).strip()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A gotcha, explained by a run of both of its handlers.
+
+    Parameters:
+        title, rule: the first sentence of the module's docstring, and the rest of it.
+        shows: what a run of the broken handler shows.
+        finding: the code of the finding that `dacapo verify` reports for it.
+        target: the broken scenario, as `dacapo verify` takes it.
+    """
+
+    name: str
+    title: str
+    rule: str
+    shows: str
+    finding: str
+    target: str
+    broken: Side
+    fixed: Side
+
+
+def titles() -> dict[str, str]:
+    """Return the title of each gotcha by its name, in teaching order."""
+    return {name: _split(_module(name))[0] for name in GOTCHAS}
+
+
+def lesson(name: str) -> Lesson:
+    """Run both handlers of a gotcha, and return the lesson.
+
+    Parameters:
+        name: one of `GOTCHAS`.
+
+    Raises:
+        KeyError: there is no gotcha of this name.
+    """
+    finding = VERDICTS[name].finding
+    module = _module(name)
+    title, rule = _split(module)
+    return Lesson(
+        name=name,
+        title=title,
+        rule=rule,
+        shows=module.SHOWS,
+        finding=finding,
+        target=f"gotchas/{name}.py:breaks",
+        broken=_side(module.breaks),
+        fixed=_side(module.holds),
+    )
+
+
+def _side(scenario: Scenario) -> Side:
+    recording = None
+    with traced(scenario.handler) as invocations:
+        try:
+            recording = dacapo.run(scenario)
+        except dacapo.ScenarioError:
+            invocations[-1].outcome = NEVER_RESUMED
+    if recording is not None:
+        for invocation, recorded in zip(invocations, recording.invocations, strict=True):
+            invocation.outcome = _outcome(recording, recorded.status)
+    code = _NOQA.sub("", inspect.getsource(inspect.unwrap(scenario.handler)))
+    return Side(scenario.handler, code, invocations, recording)
+
+
+def _outcome(recording: Recording, status: str) -> str:
+    if status == "SUCCEEDED":
+        return f"SUCCEEDED {recording.output}"
+    if status == "FAILED" and recording.error:
+        return f"FAILED {(recording.error.type or '').rpartition('.')[2]}"
+    return SUSPENDED if status == "PENDING" else status
+
+
+@contextmanager
+def traced(handler: Handler) -> Iterator[list[Invocation]]:
+    """Context manager that records which lines each invocation of a handler executes.
+
+    It traces threads that start inside it: the SDK runs a handler in a thread of its own.
+
+    Parameters:
+        handler: a function, decorated or not.
+    """
+    body = _code_of(handler)
+    invocations: list[Invocation] = []
+
+    def trace_line(frame: FrameType, event: str, _: Any) -> _TraceFunction:
+        lines = invocations[-1].lines
+        if event == "line" and lines[-1:] != [frame.f_lineno]:
+            lines.append(frame.f_lineno)
+        return trace_line
+
+    def trace_call(frame: FrameType, _: str, __: Any) -> _TraceFunction | None:
+        if frame.f_code is body:
+            invocations.append(Invocation(datetime.now(UTC)))
+        is_of_file = frame.f_code.co_filename == body.co_filename
+        return trace_line if is_of_file and invocations else None
+
+    previous = threading.gettrace()
+    threading.settrace(trace_call)
+    try:
+        yield invocations
+    finally:
+        threading.settrace(previous)
+
+
+def _code_of(handler: Handler) -> CodeType:
+    function: Any = inspect.unwrap(handler)
+    code: CodeType = function.__code__
+    return code
+
+
+def _split(module: ModuleType) -> tuple[str, str]:
+    title, _, rule = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
+    return title, rule
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"gotchas.{name}")

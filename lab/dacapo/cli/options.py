@@ -1,0 +1,206 @@
+"""Options that commands share: the target, what is added to its scenario, and what is printed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+import dacapo
+from dacapo.cli.target import load
+from dacapo.errors import DacapoError
+from dacapo.scenario import Answer, Scenario
+from dacapo.simulation.runner import DEFAULT_SEED
+
+FAILED, MISTAKE = 1, 2
+
+_TIME = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
+_LOOKS_LIKE_TIME = re.compile(r"[+-]?\d[\w.]*")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_T = TypeVar("_T")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Mistake(click.ClickException):
+    """A mistake in the call: one line, exit status 2."""
+
+    exit_code = MISTAKE
+
+
+_SCENARIO_OPTIONS = (
+    click.argument("target"),
+    click.option("--event", metavar="JSON|@FILE", help="The input, instead of the scenario's."),
+    click.option(
+        "--answer",
+        "answers",
+        metavar="NAME=JSON[@AFTER]",
+        multiple=True,
+        help="Answer callback NAME with a result, AFTER (30s, 5m, 6h, 2d) it was made. Several for "
+        "one name answer its callbacks one after the other.",
+    ),
+    click.option(
+        "--fail",
+        "failures",
+        metavar="NAME=MESSAGE[@AFTER]",
+        multiple=True,
+        help="Answer callback NAME with a failure.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=DEFAULT_SEED,
+        show_default=True,
+        help="One seed, one history.",
+    ),
+)
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show what the handlers log, on stderr."),
+)
+
+
+def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a scenario, and call it with `target` and `scenario`."""
+
+    @functools.wraps(command)
+    def with_scenario(
+        target: str,
+        event: str | None,
+        answers: tuple[str, ...],
+        failures: tuple[str, ...],
+        verbose: bool,
+        **own: Any,
+    ) -> None:
+        log_to_stderr(verbose=verbose)
+        scenario = _scenario_of(target, event, answers, failures)
+        command(target=target, scenario=scenario, **own)
+
+    return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), with_scenario)
+
+
+def takes_output(command: _Command) -> _Command:
+    """Give a command the options of what it prints."""
+    return _with(_OUTPUT_OPTIONS, command)
+
+
+def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:
+    return reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+def _scenario_of(
+    target: str, event: str | None, answers: tuple[str, ...], failures: tuple[str, ...]
+) -> Scenario:
+    added = _parse_answers(answers, failures)
+    replacement = {} if event is None else {"event": _parse_event(event)}
+    scenario = carefully(lambda: load(target))
+    return replace(scenario, answers={**scenario.answers, **added}, **replacement)
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """Context manager for a bar on stderr, if that is a terminal; yields a function to advance it.
+
+    Parameters:
+        total: how many names there are; the bar advances with every new one.
+    """
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task, seen = progress.add_task("", total=total), set[str]()
+
+        def advance(name: str) -> None:
+            seen.add(name)
+            progress.update(task, description=name, completed=len(seen) - 1)
+
+        yield advance
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Send logs to stderr, or nowhere."""
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    else:
+        logging.disable(logging.CRITICAL)
+
+
+def carefully(work: Callable[[], _T]) -> _T:
+    """Run something that calls the user's code; a mistake of the user's becomes one clear line."""
+    # Handlers print and log to stdout, which is for the result alone.
+    try:
+        with redirect_stdout(sys.stderr):
+            return work()
+    except DacapoError as error:
+        raise Mistake(str(error)) from error
+
+
+def _parse_event(text: str) -> Any:
+    try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text()
+        return json.loads(text)
+    except OSError as error:
+        raise Mistake(f"--event: {error.filename} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Mistake(f"--event: not JSON: {error}") from error
+
+
+def _parse_answers(answers: tuple[str, ...], failures: tuple[str, ...]) -> dict[str, list[Answer]]:
+    parsed: dict[str, list[Answer]] = {}
+    for text in answers:
+        name, value = _split(text, "--answer")
+        value, after = _with_time(value, f"--answer {name}", is_value=_is_json)
+        try:
+            json.loads(value)
+        except ValueError as error:
+            raise Mistake(f"--answer {name}: {value!r} is not JSON: {error}") from error
+        parsed.setdefault(name, []).append(dacapo.succeed(raw=value.encode(), after=after))
+    for text in failures:
+        name, value = _split(text, "--fail")
+        message, after = _with_time(value, f"--fail {name}", is_value=lambda _: False)
+        parsed.setdefault(name, []).append(dacapo.fail(message, after=after))
+    return parsed
+
+
+def _split(text: str, option: str) -> tuple[str, str]:
+    name, equals, rest = text.partition("=")
+    if not equals or not name:
+        raise Mistake(f"{option} {text!r}: give NAME=VALUE or NAME=VALUE@AFTER, as in x=1@6h")
+    return name, rest
+
+
+def _with_time(text: str, option: str, *, is_value: Callable[[str], bool]) -> tuple[str, timedelta]:
+    """Split VALUE@AFTER.
+
+    Parameters:
+        is_value: tells a value from what is none, for a value may hold an @ itself.
+    """
+    value, at, after = text.rpartition("@")
+    if not at or is_value(text) or not (is_value(value) or _LOOKS_LIKE_TIME.fullmatch(after)):
+        return text, timedelta(0)
+    match = _TIME.fullmatch(after)
+    if match is None:
+        why = "it is in the past" if after.startswith("-") else "it needs a number and s, m, h or d"
+        raise Mistake(f"{option}: {after!r} is not a time after the callback: {why}, as in 6h")
+    return value, timedelta(**{_UNITS[match["unit"]]: int(match["number"])})
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,1 +1,0 @@
-"""What `dacapo` can be told to do, a module each."""

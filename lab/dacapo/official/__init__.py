@@ -1,0 +1,1 @@
+"""The second engine: AWS's own local runner, as a reference for the simulated service."""

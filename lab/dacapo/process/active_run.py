@@ -1,0 +1,88 @@
+"""The active run of this process.
+
+The hooks of a process (botocore's events, the audit hook, the patched sources of randomness) are
+installed once and can't be removed. So each of them looks up here what it currently serves, and
+does nothing if there is nothing. This is the only module-level state of the lab.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+EffectListener = Callable[[str, str, Mapping[str, Any]], None]
+"""Takes the service, the operation, and the request that is about to be sent."""
+AuditListener = Callable[[str, tuple[Any, ...]], None]
+"""Takes an audit event and its arguments; see `sys.addaudithook`."""
+
+
+class Api(Protocol):
+    """Answers the Lambda API calls of a run: its simulated service, or a stand-in."""
+
+    def answer(self, operation: str, request: Any) -> Any:
+        """Answer one call of an operation, by its name in botocore's model."""
+
+    def caller(self) -> str:
+        """Return the current caller: a function's name, or an outside party."""
+
+    def execution(self) -> str:
+        """Return the ARN of the execution that the current caller acts for; "" for none."""
+
+    def fail_next(self, operation: str, error: Any, times: int = 1) -> None:
+        """Make the next calls of an operation fail."""
+
+
+@dataclass
+class ActiveRun:
+    """The state that the hooks of this process serve.
+
+    Parameters:
+        api: answers Lambda API calls; None outside a run.
+        seed: seed of the run's randomness; None outside a run.
+        random_bytes: source of `os.urandom`; None outside a run.
+        effect_listeners: listeners to AWS API calls, and to the effects that fakes report.
+        audit_listeners: listeners to audit events.
+        audit_hook_installed: whether the process has the audit hook.
+    """
+
+    api: Api | None = None
+    seed: int | None = None
+    random_bytes: random.Random | None = None
+    effect_listeners: tuple[EffectListener, ...] = ()
+    audit_listeners: tuple[AuditListener, ...] = ()
+    audit_hook_installed: bool = False
+
+    @contextmanager
+    def serving(self, **parts: Any) -> Iterator[None]:
+        """Context manager that replaces parts of the state, and restores them on exit."""
+        previous = {part.name: getattr(self, part.name) for part in fields(self)}
+        self._set(parts)
+        try:
+            yield
+        finally:
+            self._set({name: previous[name] for name in parts})
+
+    @contextmanager
+    def audited_by(self, listener: AuditListener) -> Iterator[None]:
+        """Context manager that notifies one more listener of every audit event."""
+        if not self.audit_hook_installed:
+            sys.addaudithook(self._audit)
+            self.audit_hook_installed = True
+        with self.serving(audit_listeners=(*self.audit_listeners, listener)):
+            yield
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        for listener in self.audit_listeners:
+            listener(event, arguments)
+
+    def _set(self, parts: Mapping[str, Any]) -> None:
+        for name, value in parts.items():
+            setattr(self, name, value)
+
+
+ACTIVE = ActiveRun()
+"""The active run of this process."""

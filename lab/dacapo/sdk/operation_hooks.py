@@ -1,0 +1,158 @@
+"""Hooks into the SDK's operations: collect what they raise, or wait instead of suspending."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from aws_durable_execution_sdk_python import context
+from aws_durable_execution_sdk_python.concurrency import executor
+from aws_durable_execution_sdk_python.exceptions import (
+    NonDeterministicExecutionError,
+    SuspendExecution,
+)
+from aws_durable_execution_sdk_python.operation.base import OperationExecutor
+
+from dacapo.process import source_lines
+from dacapo.process.source_lines import Place
+
+Method = Callable[..., Any]
+
+_OPERATIONS = (
+    *("step", "invoke", "map", "parallel", "run_in_child_context"),
+    *("wait_for_callback", "wait_for_condition"),
+)
+"""Methods of a context that can raise another party's error."""
+_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
+"""An operation's ID; its first eight digits are enough to identify it."""
+
+
+class Divergence(NamedTuple):
+    """A divergence from the history that the SDK detected, and the line that caused it."""
+
+    message: str
+    place: Place | None
+
+
+@contextmanager
+def divergences() -> Iterator[list[Divergence]]:
+    """Context manager that collects every divergence that the SDK detects, swallowed or not."""
+    collected: list[Divergence] = []
+    initialize = NonDeterministicExecutionError.__init__
+
+    def collect(self: NonDeterministicExecutionError, *arguments: Any, **named: Any) -> None:
+        initialize(self, *arguments, **named)
+        message = _ID.sub(lambda match: match[1], str(self))
+        collected.append(Divergence(message, source_lines.current_line()))
+
+    with patch.object(NonDeterministicExecutionError, "__init__", collect):
+        yield collected
+
+
+@contextmanager
+def operation_errors(report: Callable[[Exception, FrameType], None]) -> Iterator[None]:
+    """Context manager that reports every error that an operation raises in a handler.
+
+    Parameters:
+        report: takes the error and the frame of user code that called the operation.
+    """
+
+    def reporting(method: Method) -> Method:
+        def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return method(self, *arguments, **named)
+            except Exception as error:
+                frame = sys._getframe(1)  # noqa: SLF001 - the documented way to look up
+                if source_lines.is_user_code(frame.f_code):  # operations call each other
+                    report(error, frame)
+                raise
+
+        return call
+
+    with ExitStack() as stack:
+        for owner, name in (
+            *((context.DurableContext, name) for name in _OPERATIONS),
+            (context.Callback, "result"),
+        ):
+            stack.enter_context(patch.object(owner, name, reporting(getattr(owner, name))))
+        yield
+
+
+@contextmanager
+def suspensions() -> Iterator[list[str]]:
+    """Context manager that collects every suspension of a handler outside its branches."""
+    collected: list[str] = []
+
+    def collecting(method: Method, branches: _Branches) -> Method:
+        def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return method(self, *arguments, **named)
+            except SuspendExecution as suspension:
+                if not branches.depth:
+                    collected.append(str(suspension))
+                raise
+
+        return call
+
+    with _wrapping_operations(collecting):
+        yield collected
+
+
+@contextmanager
+def single_invocation() -> Iterator[None]:
+    """Context manager that keeps a handler in one invocation for as long as something is due.
+
+    Where the SDK would suspend the handler, time passes until something changes for it, and the
+    operation is called again. In a branch of `map` or `parallel` the SDK suspends as usual: the
+    other branches have to run first, and then the batch as a whole is called again.
+    """
+
+    def waiting(method: Method, branches: _Branches) -> Method:
+        def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            while True:
+                try:
+                    return method(self, *arguments, **named)
+                except SuspendExecution:
+                    client = self.state._service_client  # noqa: SLF001
+                    if branches.depth or not client.advance():
+                        raise
+                    # An empty checkpoint returns what has changed.
+                    self.state.create_checkpoint()
+
+        return call
+
+    with _wrapping_operations(waiting):
+        yield
+
+
+class _Branches(threading.local):
+    """Number of nested branches that a thread is in."""
+
+    depth = 0
+
+
+@contextmanager
+def _wrapping_operations(wrap: Callable[[Method, _Branches], Method]) -> Iterator[None]:
+    """Context manager that wraps every method that can suspend."""
+    branches = _Branches()
+    work = executor.ConcurrentExecutor._branch_worker  # noqa: SLF001
+
+    def branch(self: Any, *arguments: Any, **named: Any) -> None:
+        branches.depth += 1
+        try:
+            work(self, *arguments, **named)
+        finally:
+            branches.depth -= 1
+
+    with (
+        patch.object(executor.ConcurrentExecutor, "_branch_worker", branch),
+        patch.object(OperationExecutor, "process", wrap(OperationExecutor.process, branches)),
+        patch.object(context.Callback, "result", wrap(context.Callback.result, branches)),
+    ):
+        yield

@@ -1,0 +1,118 @@
+"""Fail closed: a run can't reach the network, and has no credentials to use there.
+
+Importing `dacapo` takes the process offline as far as AWS is concerned: it sets dummy credentials
+and a region, because clients are often created when a module is imported. During a run, every
+connection that is not loopback is refused, with the line that tried. The only way out is explicit:
+set `DACAPO_NETWORK=allow` before `dacapo` is imported.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dacapo.errors import NetworkRefused
+from dacapo.process import source_lines
+from dacapo.process.active_run import ACTIVE
+from dacapo.service.functions import REGION
+
+NETWORK_VARIABLE = "DACAPO_NETWORK"
+"""Environment variable that allows runs to reach the network if it is `allow`."""
+
+_DUMMY_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "dacapo",
+    "AWS_SECRET_ACCESS_KEY": "dacapo",
+    "AWS_SESSION_TOKEN": "dacapo",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class _Blocked(BaseException):
+    """Ends the run where it tried to leave this machine.
+
+    It is not an `Exception`, so that a handler that catches everything can't hide it.
+    """
+
+
+class _Guard:
+    """Audit listener that refuses the connections of one run."""
+
+    def __init__(self) -> None:
+        self.refused: NetworkRefused | None = None
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _HOST_OF and not is_loopback(host := _HOST_OF[event](arguments)):
+            self.refused = NetworkRefused(_explain(host))
+            raise _Blocked(str(self.refused))
+
+
+def is_offline() -> bool:
+    """Return True unless the environment allows runs to reach the network."""
+    return os.environ.get(NETWORK_VARIABLE) != "allow"
+
+
+def take_offline() -> None:
+    """Replace AWS credentials, profile and region of this process by dummy values."""
+    if is_offline():
+        os.environ.update(_DUMMY_ENVIRONMENT)
+        os.environ.pop("AWS_PROFILE", None)
+
+
+def is_loopback(host: str | bytes | None) -> bool:
+    """Return True if a host name or address is this machine; None is a local socket."""
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Context manager that refuses every connection and lookup that is not loopback.
+
+    Raises:
+        NetworkRefused: there was one, even if its error was swallowed where it was raised.
+    """
+    if not is_offline():
+        yield
+        return
+    guard = _Guard()
+    try:
+        with ACTIVE.audited_by(guard):
+            yield
+    except _Blocked:
+        pass  # raised below as NetworkRefused
+    if guard.refused is not None:
+        raise guard.refused
+
+
+def _host_of_address(address: Any) -> str | None:
+    return str(address[0]) if isinstance(address, tuple) else None
+
+
+_HOST_OF: dict[str, Callable[[tuple[Any, ...]], str | bytes | None]] = {
+    "socket.connect": lambda arguments: _host_of_address(arguments[1]),
+    "socket.sendto": lambda arguments: _host_of_address(arguments[1]),
+    "socket.sendmsg": lambda arguments: _host_of_address(arguments[1]),
+    "socket.getaddrinfo": lambda arguments: arguments[0],
+    "socket.gethostbyname": lambda arguments: arguments[0],
+}
+"""Audit events of connections, and how to get the host from each; a path or None is local."""
+
+
+def _explain(host: object) -> str:
+    return (
+        f"a run cannot leave this machine, but {source_lines.current_line() or 'something'} tried "
+        f"to reach {host}. Put the service that it calls into the scenario's world, and import "
+        f"dacapo before the module that creates the client; or set {NETWORK_VARIABLE}=allow to let "
+        "every run reach the network."
+    )

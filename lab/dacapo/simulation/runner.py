@@ -1,0 +1,189 @@
+"""Runs a scenario on the simulated service, in virtual time, and records it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import OperationType
+
+from dacapo.errors import ScenarioError
+from dacapo.history.operations import callback_name, recorded_operations
+from dacapo.history.recording import Recording
+from dacapo.scenario import ExternalEvent, Scenario
+from dacapo.service.execution import Execution
+from dacapo.service.functions import Function
+from dacapo.service.invocations import Conditions
+from dacapo.simulation.answerer import Answerer
+from dacapo.simulation.simulation import Simulation
+
+ENGINE = "sim"
+DEFAULT_SEED = 0
+MOST_INVOCATIONS = 10_000
+"""Invocations after which a run counts as endless; an execution can't have more than 3,000 that
+each do something."""
+
+
+def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
+    """Run a scenario from its start until nothing is due any more.
+
+    Parameters:
+        scenario: the scenario.
+        seed: the same seed gives the same history, IDs and payloads; 0 or more.
+
+    Returns:
+        The recording of the execution, whether it succeeded or not.
+
+    Raises:
+        ScenarioError: the scenario contradicts itself: a callback has neither an answer nor a
+            timeout, or an answer has no callback.
+        NetworkRefused: the run tried to reach another machine.
+    """
+    current = _Run(scenario, seed)
+    recording = current.record()
+    if recording.ended is None:
+        raise ScenarioError(current.why_stuck())
+    current.answerer.check()
+    return recording
+
+
+def run_under(
+    conditions: Conditions,
+    scenario: Scenario,
+    *,
+    seed: int,
+    branches: int | None = None,
+    needs_answers: bool = False,
+) -> Recording:
+    """Run a scenario under other conditions: with crashes or suspensions, or observed.
+
+    If the execution does not end, the recording has no end.
+
+    Parameters:
+        conditions: the conditions of its invocations.
+        scenario: the scenario.
+        seed: as for `run`.
+        branches: seed of the order of branches; None for `seed`.
+        needs_answers: whether every answer of the scenario must have a callback.
+
+    Raises:
+        ScenarioError, NetworkRefused: see `run`.
+    """
+    current = _Run(scenario, seed, conditions, branches)
+    recording = current.record()
+    if needs_answers and recording.ended is not None:
+        current.answerer.check()
+    return recording
+
+
+class _Run:
+    """One run of a scenario: its simulation, with its answers and external events."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        conditions: Conditions | None = None,
+        branches: int | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.simulation = Simulation(seed, scenario.start, branches)
+        self.simulation.invocations.conditions = conditions or Conditions()
+        self.service = self.simulation.service
+        self.answerer = Answerer(scenario.answers, self.simulation)
+
+    def record(self) -> Recording:
+        scenario, simulation = self.scenario, self.simulation
+        function = simulation.add_function(
+            scenario.function, scenario.handler, execution_timeout=scenario.execution_timeout
+        )
+        for name, handler in scenario.functions.items():
+            simulation.add_function(name, handler)
+        with simulation.running(), scenario.build_world() as world:
+            for external_event in scenario.external_events:
+                act = partial(self.fire, external_event, world)
+                simulation.clock.schedule(external_event.after, act, external_event.name)
+            execution = self.start(function)
+            self.run_to_end()
+            return self.recording(execution, world)
+
+    def start(self, function: Function) -> Execution:
+        try:
+            payload = json.dumps(self.scenario.event)
+        except (TypeError, ValueError) as error:
+            raise ScenarioError(f"the scenario's event is not JSON: {error}") from error
+        return self.service.start(function, payload, self.scenario.execution_name)
+
+    def fire(self, external_event: ExternalEvent, world: Any) -> None:
+        try:
+            with self.service.callers.acting_as(external_event.name):
+                external_event.action(world)
+        except Exception as error:
+            raise ScenarioError(
+                f"the external event {external_event.name!r} failed: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def run_to_end(self) -> None:
+        simulation = self.simulation
+        while not simulation.clock.is_idle():
+            simulation.clock.run_next()
+            if simulation.invocations.count > MOST_INVOCATIONS:
+                raise ScenarioError(
+                    f"the run made more than {MOST_INVOCATIONS} invocations and did not end"
+                )
+
+    def why_stuck(self) -> str:
+        waiting = [
+            callback_name(execution.operations, operation)
+            for execution in self.service.executions.values()
+            for operation in execution.open_operations()
+            if operation.operation_type is OperationType.CALLBACK
+        ]
+        if not waiting:
+            return "the execution waits for something that never happens"
+        names = ", ".join(map(repr, waiting))
+        return (
+            f"callback {names} has neither an answer nor a timeout, so the execution would wait "
+            "forever: give the scenario an answer (--answer NAME=JSON on the command line), or the "
+            "callback a timeout"
+        )
+
+    def recording(self, execution: Execution, world: Any) -> Recording:
+        others = [
+            self._record(other)
+            for other in self.service.executions.values()
+            if other is not execution
+        ]
+        return self._record(execution, others=others, world=world)
+
+    def _record(self, execution: Execution, **extra: Any) -> Recording:
+        return Recording(
+            scenario=self.scenario.name,
+            engine=ENGINE,
+            seed=self.seed,
+            arn=execution.arn,
+            function=execution.function.name,
+            status=execution.execution_status,
+            payload=execution.payload,
+            output=execution.result,
+            error=execution.error,
+            started=execution.started,
+            ended=execution.ended,
+            events=execution.log.events,
+            operations=recorded_operations(execution.operations),
+            invocations=execution.invocations,
+            deliveries=[
+                delivery
+                for delivery in self.service.callbacks.deliveries
+                if delivery.execution_arn in (execution.arn, "")
+            ],
+            calls=self.service.calls.completed,
+            dead_letters=self.service.calls.dead_letters,
+            charged_operations=execution.charged_operations,
+            bytes_written=execution.bytes_written,
+            updates=execution.updates,
+            **extra,
+        )

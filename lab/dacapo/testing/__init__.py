@@ -1,0 +1,1 @@
+"""Test support: the `Durable` class behind pytest's `durable` fixture."""

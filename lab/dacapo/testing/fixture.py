@@ -1,0 +1,85 @@
+"""The `durable` fixture: runs scenarios in a test, on the selected engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from dacapo.errors import UnsupportedByEngine
+from dacapo.history.points import DEFAULT_POINTS
+from dacapo.history.recording import Recording
+from dacapo.scenario import Scenario
+from dacapo.simulation.runner import DEFAULT_SEED, run
+from dacapo.verify.experiments.reference import DEFAULT_CRASHES, DEFAULT_INTERLEAVINGS
+from dacapo.verify.findings import Report
+from dacapo.verify.verifier import ALL, verify
+
+
+class Durable:
+    """Runs scenarios in a test.
+
+    Parameters:
+        engine: `sim`, the simulated service in virtual time, or `sdk`, AWS's own local runner.
+    """
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+
+    def run(self, scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
+        """Run a scenario; skip the test if the engine does not support it.
+
+        Parameters:
+            scenario: the scenario.
+            seed: on `sim`, one seed gives one history; `sdk` has no seed.
+
+        Returns:
+            The recording of the execution, whether it succeeded or not.
+
+        Raises:
+            ScenarioError, NetworkRefused: see `dacapo.run`.
+        """
+        if self.engine == "sim":
+            return run(scenario, seed=seed)
+        from dacapo.official import runner  # noqa: PLC0415 - only this needs the testing SDK
+
+        try:
+            return runner.run(scenario)
+        except UnsupportedByEngine as error:
+            import pytest  # noqa: PLC0415 - this class is imported without pytest, too
+
+            pytest.skip(f"the official runner can't run this scenario: {error}")
+
+    def verify(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int = DEFAULT_SEED,
+        interleavings: int = DEFAULT_INTERLEAVINGS,
+        crashes: int | None = DEFAULT_CRASHES,
+        points: int | None = DEFAULT_POINTS,
+        only: Collection[str] = ALL,
+    ) -> Report:
+        """Prove that a scenario's handler survives replay; fail the test if it does not.
+
+        Verification always uses the simulated service: no other engine can suspend or crash a
+        handler at a given point.
+
+        Parameters:
+            scenario: the scenario.
+            seed, interleavings, crashes, points, only: as for `dacapo.verify`.
+        """
+        report = verify(
+            scenario,
+            seed=seed,
+            interleavings=interleavings,
+            crashes=crashes,
+            points=points,
+            only=only,
+        )
+        if report.proved:
+            import pytest  # noqa: PLC0415
+
+            pytest.fail(
+                "\n".join(f"{f.code} at {f.place}: {f.message}" for f in report.proved),
+                pytrace=False,
+            )
+        return report

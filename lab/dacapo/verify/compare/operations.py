@@ -1,0 +1,132 @@
+"""Compare what a handler is about to do with what its history says, operation by operation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from aws_durable_execution_sdk_python.lambda_service import (
+    Operation,
+    OperationAction,
+    OperationType,
+    OperationUpdate,
+)
+
+from dacapo.history.operations import BATCHES, ends_early, label_of
+from dacapo.history.replay_log import Log
+from dacapo.sdk.replayer import Trace
+from dacapo.service import transitions
+from dacapo.verify.findings import Code, shorten
+
+Difference = tuple[Code, str]
+
+
+def differences(log: Log, update: OperationUpdate) -> Iterator[Difference]:
+    """Yield how something that a handler attempts differs from what was recorded."""
+    recorded = log.final.get(update.operation_id)
+    if recorded is None:
+        if log.is_complete:
+            message = f"it starts {named(update)!r}, which the history does not have"
+            yield Code.DIFFERENT_OPERATION, message
+    elif _identity(update) != _identity(recorded):
+        message = f"it starts {named(update)!r} where the history has {label_of(recorded)!r}"
+        if named(update) == label_of(recorded):
+            message += ", as another kind of operation or in another context"
+        yield Code.DIFFERENT_OPERATION, message
+    elif update.action is OperationAction.START:
+        yield from _different_options(log, update)
+    elif update.operation_type is OperationType.CONTEXT:
+        yield from _different_result(update, recorded)
+
+
+def named(update: OperationUpdate) -> str:
+    """Return the name of an update's operation, or its type if it has none."""
+    return update.name or update.sub_type or update.operation_type.value
+
+
+def delay(update: OperationUpdate) -> int | None:
+    """Return the pause before the next attempt, in seconds."""
+    return update.step_options.next_attempt_delay_seconds if update.step_options else None
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Return whether two payloads hold the same values, however they are written."""
+    try:
+        return bool((one and json.loads(one)) == (other and json.loads(other)))
+    except ValueError:  # of a serializer of the handler's own
+        return one == other
+
+
+def _different_options(log: Log, update: OperationUpdate) -> Iterator[Difference]:
+    details, name = log.starts[update.operation_id].details, named(update)
+    if update.wait_options:
+        now, then = update.wait_options.wait_seconds, details.get("Duration")
+        if now != then:
+            yield Code.DIFFERENT_WAIT, f"{name!r} waits {now} s; the history says {then} s"
+    if update.callback_options:
+        options = update.callback_options
+        times = options.timeout_seconds, options.heartbeat_timeout_seconds
+        logged = details.get("Timeout") or 0, details.get("HeartbeatTimeout") or 0
+        if times != logged:
+            message = (
+                f"{name!r} has (timeout, heartbeat timeout) {times} s; the history says {logged} s"
+            )
+            yield Code.DIFFERENT_CALLBACK, message
+    if update.chained_invoke_options:
+        target = update.chained_invoke_options.function_name, update.payload
+        invoked = details.get("FunctionName"), (details.get("Input") or {}).get("Payload")
+        if target != invoked:
+            yield Code.DIFFERENT_INVOKE, f"{name!r} invokes {target}; the history says {invoked}"
+
+
+def _different_result(update: OperationUpdate, recorded: Operation) -> Iterator[Difference]:
+    details = recorded.context_details
+    if details is None or not transitions.is_terminal(recorded):
+        return
+    if not same(update.payload, details.result):
+        name, now, then = named(update), shorten(update.payload), shorten(details.result)
+        yield Code.DIFFERENT_RESULT, f"{name!r} returns {now}, not {then}"
+
+
+def _identity(operation: Operation | OperationUpdate) -> tuple[object, ...]:
+    return (
+        operation.operation_type,
+        operation.sub_type or None,
+        operation.name or None,
+        operation.parent_id or None,
+    )
+
+
+# Batches (`map`, `parallel`) may end before all of their branches have. Which branches are first
+# depends on their order, so what is done in the others, and whether they begin at all, may differ
+# in every replay. What came first is recorded, and holds.
+
+
+def ended_early_in(log: Log, trace: Trace) -> set[str]:
+    """Return ids of batches that ended early: in the log, or in what a replay is about to do."""
+    logged = {
+        operation.operation_id
+        for operation in log.final.values()
+        if operation.sub_type in BATCHES
+        and operation.context_details
+        and ends_early(operation.context_details.result)
+    }
+    ending = {
+        attempt.update.operation_id
+        for attempt in trace.attempts
+        if attempt.update.sub_type in BATCHES
+        and attempt.update.action is not OperationAction.START
+        and ends_early(attempt.update.payload)
+    }
+    return logged | ending
+
+
+def is_inside(key: str | None, batches: set[str], log: Log, trace: Trace) -> bool:
+    """Return whether a context is one of these batches, or inside one."""
+    started = {attempt.update.operation_id: attempt.update.parent_id for attempt in trace.attempts}
+    while key is not None:
+        if key in batches:
+            return True
+        known = log.final.get(key)
+        key = known.parent_id if known else started.get(key)
+    return False

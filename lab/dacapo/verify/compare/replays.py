@@ -1,0 +1,233 @@
+"""Compare what a handler attempts at every point of its history with what was recorded next.
+
+What reached the history cannot be compared with itself; so what the handler is *about to do* at
+each point is compared with what the history says came next. A point is what an event left behind.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import (
+    Operation,
+    OperationAction,
+    OperationType,
+)
+
+from dacapo.history.operations import BATCHES, label_of
+from dacapo.history.rebuild import operations_after
+from dacapo.history.replay_log import Log
+from dacapo.sdk.replayer import Attempt, Trace
+from dacapo.service.functions import Handler
+from dacapo.verify.compare import operations
+from dacapo.verify.compare.operations import ended_early_in, is_inside, named
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, shorten
+
+_DRAWS = 12
+"""How often a delay is drawn again: of two lengths, all draws fall on one in one of 2,000 cases."""
+_SHOWN = 12
+"""Operations of a trace that a finding shows."""
+
+
+def observations(
+    handler: Handler,
+    log: Log,
+    points: Iterable[int],
+    experiment: ExperimentName,
+    beat: Callable[[], None] = lambda: None,
+) -> Iterator[Observation]:
+    """Replay from these points, and yield what differs from the recording.
+
+    The SDK has to be in a simulation.
+
+    Parameters:
+        points: each as the number of states that make it.
+        beat: is called before each replay.
+    """
+    bodies: dict[str, Any] = {}
+    for count in points:
+        beat()
+        trace = log.replay(handler, count)
+        yield from _Point(handler, log, count, trace, experiment).observations(bodies)
+
+
+def at_point(
+    handler: Handler, log: Log, count: int, trace: Trace, experiment: ExperimentName
+) -> Iterator[Observation]:
+    """Yield what one replay shows, from the point that the first `count` states make."""
+    return _Point(handler, log, count, trace, experiment).observations({})
+
+
+class _Point:
+    """One point, and what the handler did from there."""
+
+    def __init__(
+        self, handler: Handler, log: Log, count: int, trace: Trace, experiment: ExperimentName
+    ) -> None:
+        self.handler = handler
+        self.log = log
+        self.count = count
+        self.trace = trace
+        self.experiment = experiment
+        self.early = ended_early_in(log, trace)
+
+    def observations(self, bodies: dict[str, Any]) -> Iterator[Observation]:
+        trace = self.trace
+        if trace.error is not None:
+            yield self.observed(Code.DIED, f"the replay died: {trace.error!r}")
+            return
+        if trace.divergences:
+            yield from self.diverged()
+            return
+        for attempt in trace.late:
+            message = f"it goes on to {named(attempt.update)!r} while it is being suspended"
+            yield self.observed(Code.SUSPENSION_SWALLOWED, message, attempt.place)
+        for attempt in trace.attempts:
+            yield from self.compare(attempt)
+        for operation_id, place in trace.bodies.items():
+            first = bodies.setdefault(operation_id, place)
+            if first != place:
+                name = self.name_of(operation_id)
+                message = f"{name!r} runs the code at {place}; before, it ran that at {first}"
+                yield self.observed(Code.DIFFERENT_BODY, message, place)
+        if trace.has_ended:
+            yield from self.compare_end()
+        yield from self.compare_reads()
+
+    def diverged(self) -> Iterator[Observation]:
+        (divergence, *_) = self.trace.divergences
+        output = self.trace.output or {}
+        error = str((output.get("Error") or {}).get("ErrorType", ""))
+        is_honest = output.get("Status") == "FAILED" and "NonDeterministic" in error
+        code = Code.DIFFERENT_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
+        yield self.observed(code, divergence.message, divergence.place)
+
+    def compare(self, attempt: Attempt) -> Iterator[Observation]:
+        update = attempt.update
+        is_new = update.operation_id not in self.log.final
+        if is_new and is_inside(update.parent_id, self.early, self.log, self.trace):
+            return
+        if update.operation_id in self.early and update.action is not OperationAction.START:
+            return  # Which branches had ended by then is a matter of their order.
+        for code, message in operations.differences(self.log, update):
+            if not (code is Code.DIFFERENT_WAIT and attempt.is_retry_backoff):
+                yield self.observed(code, message, attempt.place)
+        if attempt.update.action is OperationAction.RETRY:
+            yield from self.compare_delay(attempt)
+
+    def compare_delay(self, attempt: Attempt) -> Iterator[Observation]:
+        update, delay = attempt.update, operations.delay(attempt.update)
+        so_far = {v.operation_id: v for v in self.log.states[: self.count]}
+        current = so_far.get(update.operation_id)
+        details = current.step_details if current else None
+        number = (details.attempt if details else 0) + 1
+        recorded = self.log.delays.get((update.operation_id, number))
+        if recorded is None or delay == recorded or self.delays_with_other_randomness() != {delay}:
+            return
+        message = f"{named(update)!r} waits {delay} s for its next attempt, not {recorded} s"
+        yield self.observed(Code.DIFFERENT_WAIT, message, attempt.place)
+
+    def delays_with_other_randomness(self) -> set[int | None]:
+        """Return the delays that other random values give: jitter is meant to differ."""
+        delays: set[int | None] = set()
+        for number in range(_DRAWS):
+            random.seed(f"{self.count} {number}")
+            trace = self.log.replay(self.handler, self.count)
+            retries = [a.update for a in trace.attempts if a.update.action is OperationAction.RETRY]
+            delays.update(operations.delay(retry) for retry in retries[:1])
+        return delays
+
+    def compare_end(self) -> Iterator[Observation]:
+        output = self.trace.output or {}
+        known = {version.operation_id for version in self.log.states[: self.count]}
+        later = [
+            version
+            for version in self.log.states[self.count :]
+            if version.operation_id not in known
+        ]
+        if output.get("Status") == "FAILED" and (later or self.log.output is not None):
+            error = output.get("Error") or {}
+            kind, text = error.get("ErrorType"), shorten(error.get("ErrorMessage"))
+            yield self.observed(
+                Code.ENDED_EARLY, f"it fails with {kind}: {text}; the history goes on"
+            )
+        elif later and self.log.is_complete:
+            message = f"it ends before {label_of(later[0])!r}, which the history has"
+            yield self.observed(Code.ENDED_EARLY, message)
+        elif self.log.is_complete and not operations.same(output.get("Result"), self.log.output):
+            now, then = shorten(output.get("Result")), shorten(self.log.output)
+            message = f"it returns {now}, not {then}"
+            yield self.observed(Code.DIFFERENT_RESULT, message)
+
+    def compare_reads(self) -> Iterator[Observation]:
+        passed = next(passed_by(self.log, self.count, self.trace), None)
+        if passed is not None:
+            message = f"replay never reached recorded operation {label_of(passed)!r}"
+            yield self.observed(Code.NEVER_REACHED, message)
+
+    def name_of(self, operation_id: str) -> str:
+        recorded = self.log.final.get(operation_id)
+        return label_of(recorded) if recorded else "an operation"
+
+    def observed(self, code: Code, message: str, place: Any = None) -> Observation:
+        return Observation(
+            code,
+            Evidence.DIFFERENCE,
+            f"replayed {after_version(self.log, self.count)}: {message}",
+            self.experiment,
+            place or next((a.place for a in reversed(self.trace.attempts) if a.place), None),
+            recorded=tuple(_lines(self.log.states[self.count :])),
+            replayed=tuple(named(a.update) for a in self.trace.attempts),
+        )
+
+
+def after_version(log: Log, count: int) -> str:
+    """Describe the point that the first `count` states make."""
+    last = log.states[count - 1]
+    return "from the start" if count == 1 else f"after {label_of(last)!r} ({last.status.value})"
+
+
+def _lines(following: Sequence[Operation]) -> list[str]:
+    names = dict.fromkeys(label_of(version) for version in following)
+    return list(names)[:_SHOWN]
+
+
+def passed_by(log: Log, count: int, trace: Trace) -> Iterator[Operation]:
+    """Yield the operations of a point that the handler will never read, in order of their starts.
+
+    Branches do not wait for each other: what another one does says nothing of an operation.
+    """
+    went_on, ended = _went_on(log, trace), _ended(trace)
+    early = ended_early_in(log, trace)
+    for operation in operations_after(log.states[:count]):
+        if operation.operation_type is OperationType.EXECUTION:
+            continue
+        if operation.operation_id in trace.reads:
+            continue
+        if is_inside(operation.parent_id, early, log, trace):
+            continue
+        if trace.has_ended or _is_past(log, operation, went_on, ended):
+            yield operation
+
+
+def _ended(trace: Trace) -> set[str]:
+    """Return the contexts that the handler is about to end."""
+    updates = (attempt.update for attempt in trace.attempts)
+    return {u.operation_id for u in updates if u.action is not OperationAction.START}
+
+
+def _went_on(log: Log, trace: Trace) -> set[str | None]:
+    """Return the contexts in which something new is about to be done."""
+    bodies = (log.final[key] for key in trace.bodies if key in log.final)
+    return {attempt.update.parent_id for attempt in trace.attempts} | {b.parent_id for b in bodies}
+
+
+def _is_past(log: Log, operation: Operation, went_on: set[str | None], ended: set[str]) -> bool:
+    parent_id = operation.parent_id
+    while parent := log.final.get(parent_id or ""):
+        if parent_id in ended or (parent.sub_type not in BATCHES and parent_id in went_on):
+            return True
+        parent_id = parent.parent_id
+    return parent_id in went_on

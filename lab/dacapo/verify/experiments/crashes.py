@@ -1,0 +1,135 @@
+"""Crashed everywhere: the invocation dies once, before or after a checkpoint is stored.
+
+A step that may run again runs again: its effects must then be the same requests, or conditional. An
+at-most-once step must not run again; its attempt has failed, so the result may differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
+
+from dacapo.service.client import Crash, Interference
+from dacapo.service.execution import Execution
+from dacapo.verify.compare.runs import Comparison, compare
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
+from dacapo.verify.observe.run import Observed, ObservedTwice
+
+NAME = ExperimentName.CRASHED
+UpdateKey = tuple[str, str, int]
+"""A checkpoint: operation, action, and how many of the same came before it."""
+CrashPoint = tuple[UpdateKey, str]
+"""A checkpoint, and `before` or `after` it is stored."""
+
+_AT_MOST_ONCE = Skipped("a crash ended an at-most-once step, so the result may differ")
+_ANSWERED_OTHERWISE = Skipped("a step that ran again was answered differently by the world")
+
+
+class CheckpointLog(Interference):
+    """Records what is checkpointed, in order."""
+
+    def __init__(self) -> None:
+        self.keys: list[UpdateKey] = []
+
+    def after_store(self, execution: Execution, updates: Sequence[OperationUpdate]) -> None:
+        """Record a batch."""
+        _ = execution
+        for update in updates:
+            key = update.operation_id, update.action.value
+            self.keys.append((*key, sum(1 for known in self.keys if known[:2] == key)))
+
+
+class CrashAt(Interference):
+    """Takes the process away once, before or after a checkpoint is stored."""
+
+    def __init__(self, key: UpdateKey, when: str) -> None:
+        self.key = key
+        self.when = when
+        self.has_happened = False
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def before_store(self, execution: Execution, updates: Sequence[OperationUpdate]) -> None:
+        """Crash before the batch is stored, if it is the one."""
+        _ = execution
+        if self.when == "before" and self._is_here(updates):
+            self._crash()
+
+    def after_store(self, execution: Execution, updates: Sequence[OperationUpdate]) -> None:
+        """Crash after the batch was stored, if it was the one."""
+        _ = execution
+        is_here = self._is_here(updates)
+        self._seen.update((update.operation_id, update.action.value) for update in updates)
+        if self.when == "after" and is_here:
+            self._crash()
+
+    def _is_here(self, updates: Sequence[OperationUpdate]) -> bool:
+        operation_id, action, number = self.key
+        return (
+            not self.has_happened
+            and self._seen[operation_id, action] == number
+            and any((u.operation_id, u.action.value) == (operation_id, action) for u in updates)
+        )
+
+    def _crash(self) -> None:
+        self.has_happened = True
+        raise Crash(f"died {self.when} {self.key[1]} was stored")
+
+
+def crash_points(keys: Sequence[UpdateKey], most: int | None) -> list[CrashPoint]:
+    """Choose where to crash: before and after each checkpoint is stored.
+
+    Parameters:
+        most: how many points; of more, so many are taken at even distances, the first and the last
+            among them. None for all.
+    """
+    points = [(key, when) for key in keys for when in ("before", "after")]
+    if most is None or len(points) <= most:
+        return points
+    return [points[round(n * (len(points) - 1) / (most - 1))] for n in range(most)]
+
+
+def compare_crashed(reference: ObservedTwice, crashed: Observed) -> Comparison:
+    """Yield what a crash did that it must not do."""
+    yield from _ran_twice(crashed)
+    yield from _repeated(reference, crashed)
+    if crashed.interrupted:
+        yield _AT_MOST_ONCE
+        return
+    again = {key for key, n in crashed.effects.bodies.items() if n > reference.effects.bodies[key]}
+    if again & (reference.steps.keys() ^ crashed.steps.keys()):
+        yield _ANSWERED_OTHERWISE
+        return
+    for observation in compare(reference, crashed, NAME):
+        # A step that may run again repeats its effects; whether it may is checked above.
+        is_effect = isinstance(observation, Observation) and (
+            observation.code is Code.DIFFERENT_EFFECTS
+        )
+        if not is_effect:
+            yield observation
+
+
+def _ran_twice(crashed: Observed) -> Iterator[Observation]:
+    for key in crashed.interrupted:
+        if crashed.effects.bodies[key] > 1:
+            message = "an at-most-once step runs again after it was interrupted"
+            place = crashed.places.get(key)
+            yield Observation(Code.RAN_TWICE, Evidence.DIFFERENCE, message, NAME, place)
+
+
+def _repeated(reference: Observed, crashed: Observed) -> Iterator[Observation]:
+    for key, count in crashed.effects.bodies.items():
+        if count <= reference.effects.bodies[key]:
+            continue
+        done = [d for d in crashed.effects.done if d.effect.operation_id == key]
+        for what in dict.fromkeys(d.effect.what for d in done if not d.effect.is_conditional):
+            runs = {
+                tuple(d.effect.digest for d in done if d.body == body and d.effect.what == what)
+                for body in dict.fromkeys(d.body for d in done)
+            }
+            runs.discard(())
+            if len(runs) > 1:
+                place = next(d.place for d in done if d.effect.what == what)
+                message = f"the step runs again, and its {what} is not the same request"
+                yield Observation(Code.EFFECT_REPEATED, Evidence.DIFFERENCE, message, NAME, place)

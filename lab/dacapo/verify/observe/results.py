@@ -1,0 +1,157 @@
+"""Compare a step's result, or its error, with what the handler receives."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import linecache
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from aws_durable_execution_sdk_python import CallbackTimeoutError
+from aws_durable_execution_sdk_python.exceptions import DurableOperationError
+from aws_durable_execution_sdk_python.identifier import OperationIdentifier
+from aws_durable_execution_sdk_python.lambda_service import OperationSubType
+
+from dacapo.process import source_lines
+from dacapo.process.source_lines import Place
+from dacapo.service.client import Probe
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, shorten
+from dacapo.verify.observe.misplaced import Position
+
+
+class Results(Probe):
+    """Compares what steps return and raise with what the handler receives and catches.
+
+    Parameters:
+        position: knows the line that starts each operation.
+    """
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self.observations: list[Observation] = []
+        self._returned: dict[str, object] = {}
+
+    def wrap_function(
+        self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """Let a step run, and remember what it returns."""
+        _ = attempt
+        if operation.sub_type != OperationSubType.STEP:
+            return function
+
+        def remembered(*arguments: Any) -> Any:
+            value = function(*arguments)
+            self._returned[operation.operation_id] = value
+            return value
+
+        return remembered
+
+    def on_result(self, operation: OperationIdentifier, value: object) -> None:
+        """Compare what a step returned with what the handler receives from the serializer."""
+        if operation.operation_id not in self._returned:
+            return
+        returned = self._returned.pop(operation.operation_id)
+        if _is_different(returned, value):
+            one, other = shorten(repr(returned)), shorten(repr(value))
+            message = f"step {operation.name!r} returns {one}, and the handler receives {other}"
+            place = self.position.places.get(operation.operation_id)
+            self._observe(Code.CHANGED_BY_SERDES, message, place)
+
+    def failed(self, error: Exception, frame: FrameType) -> None:
+        """Check an error that an operation raises, in the frame that asked for the operation."""
+        if isinstance(error, DurableOperationError):
+            place = never_caught(error, frame)
+            if place is not None:
+                kind, was = type(error).__name__, error.error_type
+                message = f"{kind} (error_type {was}) is raised, which this does not catch"
+                self._observe(Code.NEVER_CAUGHT, message, place)
+
+    def _observe(self, code: Code, message: str, place: Place | None) -> None:
+        name = ExperimentName.REFERENCE_RUN
+        self.observations.append(Observation(code, Evidence.RULE, message, name, place))
+
+
+def _is_different(returned: object, received: object) -> bool:
+    try:
+        if returned == received:
+            return False
+        # What is not even equal to its own copy can't be compared.
+        return bool(copy.deepcopy(returned) == returned)
+    except Exception:  # noqa: BLE001 - a class of the user's that can be neither copied nor compared
+        return False
+
+
+_Classes = tuple[type[BaseException], ...]
+
+
+def never_caught(error: DurableOperationError, frame: FrameType | None) -> Place | None:
+    """Return the line of an `except` that was meant for an error and does not catch it.
+
+    Parameters:
+        error: what an operation raises.
+        frame: where it does.
+
+    Returns:
+        The line; None if there is no such `except`, or if another one catches the error.
+    """
+    meant: Place | None = None
+    while frame is not None:
+        if source_lines.is_user_code(frame.f_code):
+            for line, classes in _clauses(frame):
+                if isinstance(error, classes):
+                    return None
+                if meant is None and any(_is_meant(one, error) for one in classes):
+                    meant = Place(frame.f_code.co_filename, line)
+        frame = frame.f_back
+    return meant
+
+
+def _is_meant(one: type[BaseException], error: DurableOperationError) -> bool:
+    if one is TimeoutError and isinstance(error, CallbackTimeoutError):
+        return True
+    names = {one.__name__, *(each.__name__ for each in one.__subclasses__())}
+    return error.error_type.rpartition(".")[2] in names
+
+
+def _clauses(frame: FrameType) -> Iterator[tuple[int, _Classes]]:
+    """Yield the `except` clauses around the line that a frame is at, the innermost first."""
+    around = [
+        node
+        for node in _tries(frame.f_code.co_filename)
+        if node.body[0].lineno <= frame.f_lineno <= (node.body[-1].end_lineno or 0)
+        and frame.f_code.co_firstlineno <= node.lineno
+    ]
+    for node in sorted(around, key=lambda node: -node.lineno):
+        for clause in node.handlers:
+            yield clause.lineno, _classes(clause.type, frame)
+
+
+@cache
+def _tries(file: str) -> list[ast.Try]:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+
+
+def _classes(clause: ast.expr | None, frame: FrameType) -> _Classes:
+    if clause is None:
+        return (BaseException,)
+    parts = clause.elts if isinstance(clause, ast.Tuple) else [clause]
+    values = (_value(part, frame) for part in parts)
+    return tuple(one for one in values if isinstance(one, type) and issubclass(one, BaseException))
+
+
+def _value(expression: ast.expr, frame: FrameType) -> Any:
+    match expression:
+        case ast.Name(id=name):
+            scopes = (frame.f_locals, frame.f_globals, frame.f_builtins)
+            return next((scope[name] for scope in scopes if name in scope), None)
+        case ast.Attribute(value=owner, attr=name):
+            return getattr(_value(owner, frame), name, None)
+        case _:
+            return None

@@ -1,0 +1,153 @@
+"""The world of the approval pattern: a shop, a customer, and a reviewer who decides on a page.
+
+Emails are collected at SES, events in a queue behind the event bus.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import boto3
+from moto import mock_aws
+from moto.sesv2.models import sesv2_backends
+
+from patterns import callback_rows
+from patterns.approval import handler, logic, orders, outbox
+from patterns.reference import Purpose, row_name
+from scenarios.worlds import beyond_moto, loopback
+from scenarios.worlds.loopback import Reply
+from scenarios.worlds.registry import create_table, dynamodb, reference_key, registry
+
+events, sesv2, sqs = boto3.client("events"), boto3.client("sesv2"), boto3.client("sqs")
+
+PAGE = "approval"
+ORDERS = "orders"
+SENDER = "orders@shop.example"
+CUSTOMER = "customer@home.example"
+REVIEWER = "reviewer@shop.example"
+ORDER = {
+    "order_id": "A-17",
+    "items": ["desk", "lamp"],
+    "customer": CUSTOMER,
+    "reviewer": REVIEWER,
+}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+_LINK = re.compile(r"https?://\S+")
+
+
+@dataclass
+class ApprovalWorld:
+    """The reviewer's actions, and the state of the world after the run.
+
+    Parameters:
+        replies: HTTP status of each reply from the page.
+        status: status of the order; None if there is no order.
+        events: detail type of each event on the bus, in order.
+        emails: recipient and subject of each email, in order.
+        row: the registry's row for the question.
+    """
+
+    replies: list[int] = field(default_factory=list)
+    status: str | None = None
+    events: list[str] = field(default_factory=list)
+    emails: list[tuple[str, str]] = field(default_factory=list)
+    row: callback_rows.Row | None = None
+
+    @property
+    def link(self) -> str:
+        """The link in the email to the reviewer."""
+        # A submitter that crashed after its email sends another one, with the same link.
+        (link,) = {match[0] for _, _, body in _sent() if (match := _LINK.search(body))}
+        return link
+
+    def press(self, decision: str) -> Reply:
+        """Press a button on the page."""
+        return self._reply("POST", f"decision={decision}".encode())
+
+    def accept(self) -> None:
+        """Press Accept."""
+        self.press("accepted")
+
+    def reject(self) -> None:
+        """Press Reject."""
+        self.press("rejected")
+
+    def tamper(self) -> None:
+        """Submit a value that neither button sends."""
+        self.press("perhaps")
+
+    def open_link(self) -> None:
+        """Open the link without pressing a button, as email scanners do."""
+        self._reply("GET", b"")
+
+    def _reply(self, method: str, body: bytes) -> Reply:
+        reply = loopback.send(method, self.link, body, FORM)
+        self.replies.append(reply.status)
+        return reply
+
+
+@contextmanager
+def approval_world(*, order_exists: bool = False) -> Iterator[ApprovalWorld]:
+    """Context manager that sets up an orders table, a bus, email, a page, and an empty registry.
+
+    Parameters:
+        order_exists: another execution has already placed an order with this ID.
+    """
+    world = ApprovalWorld()
+    with ExitStack() as stack:
+        stack.enter_context(mock_aws())
+        stack.enter_context(registry())
+        stack.enter_context(reference_key())
+        create_table(ORDERS, orders.KEY)
+        sesv2.create_email_identity(EmailIdentity=SENDER)
+        queue = _bus_with_queue()
+        routes = {"GET /approvals/{reference}": PAGE, "POST /approvals/{reference}": PAGE}
+        variables = {
+            orders.TABLE_VARIABLE: ORDERS,
+            outbox.BUS_VARIABLE: "shop",
+            outbox.SENDER_VARIABLE: SENDER,
+            handler.URL_VARIABLE: stack.enter_context(loopback.http_api(routes)),
+        }
+        stack.enter_context(patch.dict(os.environ, variables))
+        if order_exists:
+            orders.save(logic.parse_order(ORDER), "another execution")
+        try:
+            yield world
+        finally:
+            _record_state(world, queue)
+
+
+def _sent() -> list[tuple[str, str, str]]:
+    # moto's SES v2 keeps its emails in a v1 backend, which is not always the registered one.
+    sent = sesv2_backends[beyond_moto.ACCOUNT][beyond_moto.REGION].core_backend.sent_messages
+    return [(m.destinations["ToAddresses"][0], m.subject, m.body) for m in sent]
+
+
+def _bus_with_queue() -> str:
+    url: str = sqs.create_queue(QueueName="published")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    events.create_event_bus(Name="shop")
+    pattern = json.dumps({"source": [outbox.SOURCE]})
+    events.put_rule(Name="all", EventBusName="shop", EventPattern=pattern)
+    target = {"Id": "queue", "Arn": arn["QueueArn"]}
+    events.put_targets(Rule="all", EventBusName="shop", Targets=[target])
+    return url
+
+
+def _record_state(world: ApprovalWorld, queue: str) -> None:
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            world.events.append(json.loads(message["Body"])["detail-type"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    order = dynamodb.get_item(TableName=ORDERS, Key={orders.KEY: {"S": ORDER["order_id"]}})
+    world.status = order["Item"]["status"]["S"] if "Item" in order else None
+    world.emails = [(to, subject) for to, subject, _ in _sent()]
+    if any(_LINK.search(body) for _, _, body in _sent()):
+        reference = world.link.rpartition("/")[2]
+        world.row = callback_rows.read(row_name(Purpose.APPROVAL, reference))

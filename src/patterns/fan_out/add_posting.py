@@ -1,0 +1,79 @@
+"""Accept a job posting (POST /postings): validate, store, start the bookkeeping, and respond.
+
+The client waits only for what it must know: whether it holds the slot. The order matters:
+
+1. One conditional write (`postings.book`) both checks for a conflict and stores. With a separate
+   check and write, another seller could slip in between.
+2. The bookkeeping starts *once* per posting ID. A client whose response was lost, or a gateway that
+   retries, finds the existing posting, starts nothing new, and receives the same response.
+3. Temporary failures return 503. A crash between 1 and 2 leaves a stored posting without
+   notifications until the client retries, so a client must retry until it receives a 2xx or 4xx.
+
+| status | meaning |
+| --- | --- |
+| 200 | already stored by the same seller |
+| 201 | stored |
+| 400 | invalid posting; the message names the field |
+| 409 | another seller holds the slot |
+| 503 | temporarily unavailable: retry |
+
+The seller comes from the request body, so the API must authenticate the caller, for example a
+site's own server through IAM. If sellers call the API themselves, take the seller from the claims
+of their token instead.
+"""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import ServiceError, ServiceUnavailableError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from patterns.fan_out import api, postings
+from patterns.fan_out.logic import Announcement
+from patterns.starting import StartedWithDifferentInput, start_once
+from patterns.transient import name_of
+
+BOOKKEEPING_VARIABLE = "POSTING_BOOKKEEPING_FUNCTION"
+"""Environment variable with the durable function, qualified with its alias."""
+
+logger = Logger(service="postings")
+app = APIGatewayHttpResolver()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Handle a request from the HTTP API (payload format 2.0)."""
+    return app.resolve(event, context)
+
+
+@app.post("/postings")
+def add() -> Response[str]:
+    """Accept a job posting."""
+    request = api.request_in(app.current_event.raw_event)
+    try:
+        booking = postings.book(request)
+        if booking is None:
+            raise ServiceError(HTTPStatus.CONFLICT, "another seller holds this slot")
+        _start_bookkeeping(booking.posting)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("posting not stored yet", reason=name_of(error))
+        raise ServiceUnavailableError("try again shortly") from None
+    logger.info("posting stored", posting=booking.posting.posting_id, is_new=booking.is_new)
+    return api.booked_response(booking.posting.posting_id, is_new=booking.is_new)
+
+
+def _start_bookkeeping(posting: Announcement) -> None:
+    try:
+        start_once(
+            os.environ[BOOKKEEPING_VARIABLE],
+            f"posting {posting.posting_id}",
+            posting.model_dump(mode="json"),
+        )
+    except StartedWithDifferentInput:
+        # An older version of this code wrote the payload for the same posting differently.
+        logger.info("bookkeeping already started", posting=posting.posting_id)

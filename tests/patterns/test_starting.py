@@ -1,0 +1,141 @@
+"""Starting an execution is idempotent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dacapo import START, Simulation
+from patterns import start_migration, starting
+from patterns.starting import StartedWithDifferentInput, execution_name, start_once
+from scenarios.worlds.migration import TASK_ARN
+from tests.interference import crash_at
+from tests.lab import handlers
+
+FUNCTION = "waits:live"
+
+
+@pytest.fixture
+def simulation() -> Iterator[Simulation]:
+    simulation = Simulation(0, START)
+    simulation.add_function("waits", handlers.waits)
+    with simulation.running():
+        yield simulation
+
+
+@given(st.text(min_size=1))
+def test_every_business_key_has_a_valid_name(key: str) -> None:
+    assert re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", execution_name(key))
+
+
+@given(st.text(), st.text())
+def test_different_business_keys_have_different_names(first: str, second: str) -> None:
+    assert (execution_name(first) == execution_name(second)) == (first == second)
+
+
+def test_a_name_is_readable() -> None:
+    assert "task-orders-2026-11-cut-over" in execution_name(f"{TASK_ARN} 2026-11 cut-over")
+
+
+def test_starting_twice_creates_one_execution(simulation: Simulation) -> None:
+    assert start_once(FUNCTION, "key", {"a": 1, "b": 2}) == start_once(
+        FUNCTION, "key", {"b": 2, "a": 1}
+    )
+    assert len(simulation.service.executions) == 1
+
+
+def test_another_key_starts_another_execution(simulation: Simulation) -> None:
+    assert start_once(FUNCTION, "one", {}) != start_once(FUNCTION, "two", {})
+
+
+def test_the_same_key_with_a_different_payload_is_an_error(simulation: Simulation) -> None:
+    start_once(FUNCTION, "key", {"a": 1})
+    with pytest.raises(StartedWithDifferentInput, match="already started with a different payload"):
+        start_once(FUNCTION, "key", {"a": 2})
+    assert len(simulation.service.executions) == 1
+
+
+def test_an_equal_payload_with_different_formatting_is_the_same(simulation: Simulation) -> None:
+    arn = boto3.client("lambda").invoke(
+        FunctionName=FUNCTION,
+        InvocationType="Event",
+        DurableExecutionName=execution_name("key"),
+        Payload=b'{ "a" : 1 }',
+    )["DurableExecutionArn"]
+    assert start_once(FUNCTION, "key", {"a": 1}) == arn
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_while_starting_can_be_retried(simulation: Simulation, when: str) -> None:
+    with crash_at([starting.lambda_client], (0, when)) as died, pytest.raises(SystemExit):
+        start_once(FUNCTION, "key", {})
+    assert died
+    start_once(FUNCTION, "key", {})
+    assert len(simulation.service.executions) == 1
+
+
+@pytest.mark.parametrize(
+    "function", ["waits", "arn:aws:lambda:us-east-1:123456789012:function:waits", ""]
+)
+def test_a_function_without_a_version_or_alias_is_rejected(function: str) -> None:
+    with pytest.raises(ValueError, match="needs a version or an alias"):
+        start_once(function, "key", {})
+
+
+@pytest.mark.parametrize(
+    "function", ["waits:1", "arn:aws:lambda:us-east-1:123456789012:function:waits:live"]
+)
+def test_a_function_is_identified_by_name_or_arn(simulation: Simulation, function: str) -> None:
+    assert start_once(function, "key", {}).startswith("arn:aws:lambda:")
+
+
+# -- the function that starts a migration ---------------------------------------------------------
+
+
+@pytest.fixture
+def send_request(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv(start_migration.FUNCTION_VARIABLE, FUNCTION)
+    simulation.add_function("starter", start_migration.handler)
+
+    def send_request(**event: Any) -> Any:
+        response = boto3.client("lambda").invoke(
+            FunctionName="starter", Payload=json.dumps(event).encode()
+        )
+        return json.loads(response["Payload"].read()) | {"failed": "FunctionError" in response}
+
+    return send_request
+
+
+def test_requesting_one_run_twice_starts_it_once(simulation: Simulation, send_request: Any) -> None:
+    first = send_request(task_arn=TASK_ARN, run="2026-11")
+    assert not first["failed"]
+    assert send_request(task_arn=TASK_ARN, run="2026-11") == first
+    (execution,) = simulation.service.executions.values()
+    assert execution.name == first["execution_name"]
+    assert json.loads(execution.payload) == {"task_arn": TASK_ARN}
+
+
+def test_requesting_another_run_starts_another_execution(
+    simulation: Simulation, send_request: Any
+) -> None:
+    send_request(task_arn=TASK_ARN, run="2026-11")
+    send_request(task_arn=TASK_ARN, run="2026-12")
+    assert len(simulation.service.executions) == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, {"task_arn": TASK_ARN}, {"task_arn": "x", "run": "1"}, {"task_arn": TASK_ARN, "run": ""}],
+)
+def test_a_request_without_a_valid_task_and_run_starts_nothing(
+    simulation: Simulation, send_request: Any, event: dict[str, Any]
+) -> None:
+    assert send_request(**event)["failed"]
+    assert not simulation.service.executions

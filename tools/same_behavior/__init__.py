@@ -1,0 +1,1 @@
+"""Compare what every scenario does in two checkouts, after mapping renamed words."""

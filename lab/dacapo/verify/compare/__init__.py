@@ -1,1 +1,1 @@
-"""."""
+"""Comparisons: runs with runs, replays with histories, operation by operation."""

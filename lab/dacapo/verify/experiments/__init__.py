@@ -1,1 +1,1 @@
-"""."""
+"""The experiments: one way of disturbing a handler per module."""

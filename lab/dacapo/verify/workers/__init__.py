@@ -1,1 +1,1 @@
-"""."""
+"""Processes that do the work: supervised ones, and a fresh one."""

@@ -1,1 +1,0 @@
-"""Compare what every scenario does in two checkouts, after mapping renamed words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_durable_execution_sdk_python import (
@@ -39,6 +40,18 @@ def mapped(number: int, context: DurableContext) -> int:
         list(range(number)), _item, name="map", config=MapConfig(max_concurrency=10)
     )
     return len(done.get_results())
+
+
+@durable_execution
+def overlapping(number: int, context: DurableContext) -> int:
+    """Run a map over `number` items at once, one step per item that sleeps a minute."""
+    done: BatchResult[int] = context.map(list(range(number)), _sleeping_item, name="map")
+    return len(done.get_results())
+
+
+def _sleeping_item(context: DurableContext, item: int, index: int, items: Any) -> int:  # noqa: ARG001
+    context.step(lambda _: time.sleep(60), name="sleep")
+    return item
 
 
 def _nothing(_: StepContext) -> None:

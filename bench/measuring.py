@@ -43,14 +43,14 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def peak_memory_mb(module: str) -> float:
+def peak_memory_mb(module: str, *arguments: str) -> float:
     """Run `module` in a fresh process and return the peak memory that it prints, in MB.
 
     Raises:
         subprocess.CalledProcessError: the process failed.
     """
     completed = subprocess.run(
-        [sys.executable, "-m", module], check=True, capture_output=True, text=True
+        [sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True
     )
     return float(completed.stdout)
 

@@ -24,7 +24,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
 import dacapo
-from dacapo import Recording, Scenario
+from dacapo import START, Recording, Scenario, Simulation
 from dacapo.sdk.deterministic import in_simulation
 from dacapo.service import quotas
 from dacapo.service.functions import Handler, LambdaContext
@@ -35,9 +35,9 @@ ONE_YEAR_SECONDS = 366 * 24 * 3600
 PATIENCE_SECONDS = 900
 
 
-def simulated(handler: Handler, number: int) -> Recording:
+def simulated(handler: Handler, number: int, *, replay: bool = True) -> Recording:
     """Run a handler on the simulated service."""
-    recording = dacapo.run(Scenario(handler=handler, event=number))
+    recording = dacapo.run(Scenario(handler=handler, event=number), replay=replay)
     _require(recording.result == number, recording.error)
     return recording
 
@@ -76,7 +76,7 @@ class BareReplays:
 
     def __call__(self) -> None:
         """Run all invocations."""
-        with in_simulation(0):
+        with in_simulation(Simulation(0, START).scheduler):
             for done in range(len(self.operations) + 1):
                 output = self.handler(self._input(done), self.context)
                 is_last = done == len(self.operations)

@@ -54,7 +54,7 @@ def replays(steps: int, often: int, rounds: int) -> Measured:
                 _require(list(compared.observations(handlers.steps, log, [last], NAME)) == [])
 
     def bare() -> None:
-        with in_simulation(0):
+        with in_simulation(Simulation(0, START).scheduler):
             for _ in range(often):
                 output = handlers.steps(
                     DurableExecutionInvocationInputWithClient(

@@ -35,10 +35,13 @@ GOTCHAS: tuple[str, ...] = (
     "effect_before_a_result",
     "compensations_noted_in_steps",
     "idempotency_key_in_the_body",
+    "idempotent_above_the_decorator",
     # Quotas and timeouts.
     "big_step_result",
     "execution_timeout_too_short",
     "poll_without_a_bound",
+    "poll_inside_a_step",
     "callback_without_a_timeout",
+    "invokes_left_running",
 )
 """The names of the modules, in teaching order."""

@@ -8,6 +8,9 @@ SUCCEEDED = "SUCCEEDED"
 DIVERGED = "FAILED NonDeterministicExecutionError"
 TIMED_OUT = "TIMED_OUT"
 STUCK = "ScenarioError"
+CUT_OFF = "FAILED Sandbox.Timedout"
+NOT_A_DICT = "FAILED TypeError"
+"""AWS's local runner passes an object where Lambda passes a dict."""
 
 
 class Verdict(NamedTuple):
@@ -19,6 +22,7 @@ class Verdict(NamedTuple):
         dacapo: the outcome on the simulated service.
         wrong_on_official, wrong_on_dacapo: whether a run that succeeds has side effects, times or
             a result that differ from those of the fixed handler.
+        is_proved: whether the finding is proved; otherwise it is suspected.
     """
 
     finding: str
@@ -26,6 +30,7 @@ class Verdict(NamedTuple):
     dacapo: str
     wrong_on_official: bool = False
     wrong_on_dacapo: bool = False
+    is_proved: bool = True
 
 
 VERDICTS = {
@@ -54,8 +59,13 @@ VERDICTS = {
         "different-operation", SUCCEEDED, SUCCEEDED, True, True
     ),
     "idempotency_key_in_the_body": Verdict("effect-repeated", SUCCEEDED, SUCCEEDED, True, True),
+    "idempotent_above_the_decorator": Verdict(
+        "different-operation", NOT_A_DICT, "FAILED InvalidParameterValueException"
+    ),
     "big_step_result": Verdict("payload-too-large", SUCCEEDED, "FAILED CheckpointError"),
     "execution_timeout_too_short": Verdict("timeout-too-long", None, TIMED_OUT),
     "poll_without_a_bound": Verdict("unbounded-wait", None, TIMED_OUT),
+    "poll_inside_a_step": Verdict("invocation-timed-out", None, CUT_OFF, is_proved=False),
     "callback_without_a_timeout": Verdict("unbounded-wait", None, STUCK),
+    "invokes_left_running": Verdict("invokes-left-running", SUCCEEDED, SUCCEEDED, False, True),
 }

@@ -19,7 +19,7 @@ from patterns.workflow.handler import handler
 from scenarios.worlds.workflow import BEGIN, FUNCTION, ORDER, Shop, shop_world
 
 AT_START = timedelta(0)
-THIRTY_SECONDS = timedelta(seconds=30)
+THREE_SECONDS = timedelta(seconds=3)
 FIVE_HOURS = timedelta(hours=5)
 TEN_HOURS = timedelta(hours=10)
 ONE_DAY = timedelta(days=1)
@@ -51,7 +51,7 @@ def _submit_another_order(shop: Shop) -> None:
 PICK_UP = ExternalEvent(TEN_HOURS, "the carrier picks up the parcel", Shop.carrier_picks_up)
 CANCELED = ExternalEvent(FIVE_HOURS, "the customer cancels the parcel", Shop.customer_cancels)
 THROTTLE = ExternalEvent(AT_START, "the table throttles", Shop.throttle)
-RECOVER = ExternalEvent(THIRTY_SECONDS, "the table recovers", Shop.recover)
+RECOVER = ExternalEvent(THREE_SECONDS, "the table recovers", Shop.recover)
 RESUBMIT = ExternalEvent(FIVE_HOURS, "the order is submitted again", Shop.submit)
 
 shipped = _scenario(PICK_UP)

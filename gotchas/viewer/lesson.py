@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from types import CodeType, FrameType, ModuleType
@@ -35,7 +35,8 @@ class Invocation:
 
     Parameters:
         started: when it started, in virtual time.
-        lines: the lines of the handler's file that it executed, in order.
+        lines: the lines of the handler's file that it executed, in order; none if a decorator
+            answered instead.
         outcome: how it ended: the execution's status with its result or error, or a suspension.
     """
 
@@ -122,10 +123,18 @@ def _side(scenario: Scenario) -> Side:
         except dacapo.ScenarioError:
             invocations[-1].outcome = NEVER_RESUMED
     if recording is not None:
-        for invocation, recorded in zip(invocations, recording.invocations, strict=True):
-            invocation.outcome = _outcome(recording, recorded.status)
+        invocations = list(_all_invocations(invocations, recording))
     code = _NOQA.sub("", inspect.getsource(inspect.unwrap(scenario.handler)))
     return Side(scenario.handler, code, invocations, recording)
+
+
+def _all_invocations(traced: Sequence[Invocation], recording: Recording) -> Iterator[Invocation]:
+    """Yield every invocation with its outcome, also those that never reached the body."""
+    waiting = list(traced)
+    for recorded in recording.invocations:
+        has_lines = bool(waiting) and waiting[0].started == recorded.started
+        invocation = waiting.pop(0) if has_lines else Invocation(recorded.started)
+        yield replace(invocation, outcome=_outcome(recording, recorded.status))
 
 
 def _outcome(recording: Recording, status: str) -> str:

@@ -87,6 +87,8 @@ def _trace(side: Side) -> Iterator[Text]:
 
 def _lines(number: int, invocation: Invocation, seen: set[int], side: Side) -> Iterator[Text]:
     yield Text(f"invocation {number}, {invocation.started:%-d %b %H:%M}", "bold")
+    if not invocation.lines:
+        yield Text("  the handler is not called", "dim")
     for line, count in Counter(invocation.lines).items():
         mark, style = (_AGAIN, "yellow") if line in seen else (_NEW, "")
         times = f"{count:,} × " if count > 1 else ""

@@ -5,14 +5,19 @@ and lets the boto3 clients that are made from now on talk to a run. So import it
 that make clients. Everything that a user needs is exported here; the rest is private.
 """
 
+from dacapo.process import exits
+from dacapo.scheduling import waits
 from dacapo.simulation import boto, network_guard
 
 network_guard.take_offline()
+waits.install()
+exits.install()
 boto.install()
 
 # ruff: noqa: E402 - what follows makes clients
 from dacapo.errors import (
     DacapoError,
+    HandlerStuck,
     HistoryError,
     NetworkRefused,
     OperationNotFound,
@@ -35,6 +40,8 @@ from dacapo.scenario import (
     fail,
     heartbeats,
     never,
+    pause,
+    resume,
     succeed,
 )
 from dacapo.service import quotas
@@ -56,6 +63,7 @@ __all__ = [
     "ExternalEvent",
     "Finding",
     "Handler",
+    "HandlerStuck",
     "HistoryError",
     "LambdaContext",
     "NetworkRefused",
@@ -75,7 +83,9 @@ __all__ = [
     "fail_next_calls",
     "heartbeats",
     "never",
+    "pause",
     "quotas",
+    "resume",
     "run",
     "show",
     "spell",

@@ -19,6 +19,10 @@ class NetworkRefused(DacapoError):  # noqa: N818 - an event, not an error
     """A run tried to reach another machine."""
 
 
+class HandlerStuck(DacapoError):  # noqa: N818 - an event, not an error
+    """A handler runs without any call, or waits for something that never happens."""
+
+
 class TargetError(DacapoError):
     """The target on the command line is neither a scenario nor a durable handler."""
 

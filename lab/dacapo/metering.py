@@ -43,12 +43,10 @@ def operations_charged(update: OperationUpdate, *, is_new: bool) -> int:
     """
     if update.operation_type is OperationType.EXECUTION:
         return 0
-    if update.action is OperationAction.START:
-        return 1 if is_new else 0
-    if update.operation_type is not OperationType.STEP:
-        return 0
+    if update.action is OperationAction.START or update.operation_type is not OperationType.STEP:
+        return int(is_new)
     is_poll = update.sub_type == OperationSubType.WAIT_FOR_CONDITION
-    return 1 if is_poll or update.action is OperationAction.RETRY else 0
+    return is_new + (is_poll or update.action is OperationAction.RETRY)
 
 
 def bytes_of(payload: str | None, error: ErrorObject | None) -> int:

@@ -1,5 +1,8 @@
 """Scenarios: a handler, its input and world, external events, and answers to its callbacks.
 
+An external event can be any function of the world; `pause` and `resume` make those that pause the
+execution and resume it.
+
 An answer is a series of calls of the callback API, each some virtual time after the callback was
 created. Answers can be added: `heartbeats(every=minute, times=3) + succeed("done", after=5 *
 minute)`.
@@ -13,14 +16,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import Operation
 
 from dacapo.errors import ScenarioError
+from dacapo.lambda_api.http import Request
+from dacapo.process.active_run import ACTIVE
 from dacapo.sdk.installed import is_durable
+from dacapo.service import quotas
 from dacapo.service.callbacks import DeliveryKind
-from dacapo.service.functions import Handler
+from dacapo.service.errors import ServiceError
+from dacapo.service.functions import ACCOUNT, REGION, FunctionName, Handler, function_arn
+from dacapo.service.validation import check_execution_name
 
 _AT_ONCE = timedelta(0)
 
@@ -150,6 +159,40 @@ class ExternalEvent:
         _check_after(self.after, f"after of external event {self.name!r}")
 
 
+def pause(
+    *, after: timedelta, reason: str | None = None, execution_timeout_paused: bool = True
+) -> ExternalEvent:
+    """Pause the scenario's execution, as PauseDurableExecution does.
+
+    Parameters:
+        after: virtual time since the run began.
+        reason: recorded in the history; at most 1,024 characters.
+        execution_timeout_paused: whether the execution timeout is extended by the time spent
+            paused.
+    """
+    members = {"Reason": reason, "ExecutionTimeoutPaused": execution_timeout_paused}
+    return ExternalEvent(after, "pause", partial(_steer, "PauseDurableExecution", members))
+
+
+def resume(*, after: timedelta, reason: str | None = None) -> ExternalEvent:
+    """Resume the scenario's execution, as ResumeDurableExecution does.
+
+    Parameters:
+        after: virtual time since the run began.
+        reason: recorded in the history; at most 1,024 characters.
+    """
+    members = {"Reason": reason}
+    return ExternalEvent(after, "resume", partial(_steer, "ResumeDurableExecution", members))
+
+
+def _steer(operation: str, members: Mapping[str, Any], _world: Any) -> None:
+    api = ACTIVE.api
+    if api is None:
+        raise RuntimeError("no run is active")
+    path = {"DurableExecutionArn": api.first_execution()}
+    api.answer(operation, Request(path, body=json.dumps(members).encode()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A handler, the event that starts it, and the world in which it runs.
@@ -161,13 +204,20 @@ class Scenario:
         world: function that returns a context manager for the AWS around the handler; called once
             for every run. The value that it yields is passed to the external events, and is
             `Recording.world` afterwards.
-        answers: answers to callbacks, by callback name.
+        answers: answers to callbacks, by the callback's name, or by its path as
+            `RecordedOperation.path` has it. Callbacks with one key get their answers in the order
+            in which they are created; those that branches create at one moment, in the order of
+            the branches.
         external_events: events outside the execution.
         functions: other functions that can be invoked, by name; plain or durable.
         function_name: the handler's function name; None to derive it, see `function`.
         execution_name: execution name, which makes the start idempotent; None to generate one.
         execution_timeout: timeout of the execution; None for the service's limit, 366 days.
+        timeout: timeout of one invocation of the handler, 1 s to 15 minutes (quotas). Other
+            functions have 15 minutes.
         start: virtual time at which the run begins; must be timezone-aware.
+        region, account: AWS region and account of the functions. Clients that are made during the
+            run use the region as well; those that were made before keep theirs.
     """
 
     handler: Handler
@@ -180,7 +230,10 @@ class Scenario:
     function_name: str | None = None
     execution_name: str | None = None
     execution_timeout: timedelta | None = None
+    timeout: timedelta = quotas.INVOCATION
     start: datetime = START
+    region: str = REGION
+    account: str = ACCOUNT
 
     def __post_init__(self) -> None:
         _check(self)
@@ -232,6 +285,7 @@ def _check(scenario: Scenario) -> None:
         _check_external_event(event)
     _check_world(scenario.world)
     _check_times(scenario)
+    _check_names(scenario)
 
 
 def _require(is_right: bool, message: str) -> None:
@@ -300,6 +354,27 @@ def _check_times(scenario: Scenario) -> None:
     )
     if timeout is not None:
         _check_positive(timeout, "execution_timeout")
+    own: object = scenario.timeout
+    _require(
+        isinstance(own, timedelta) and timedelta(seconds=1) <= own <= quotas.INVOCATION,
+        f"timeout must be a timedelta from 1 second to 15 minutes, not {own!r}",
+    )
+
+
+def _check_names(scenario: Scenario) -> None:
+    if scenario.execution_name is not None:
+        try:
+            check_execution_name(scenario.execution_name)
+        except ServiceError as error:
+            raise ScenarioError(f"execution_name is not valid: {error.message}") from error
+    arn = function_arn("name", scenario.region, scenario.account)
+    try:
+        FunctionName.parse(arn)
+    except ServiceError as error:
+        raise ScenarioError(
+            f"region and account must be those of an ARN, not {scenario.region!r} and "
+            f"{scenario.account!r}: write 'eu-west-1' and '123456789012', for example"
+        ) from error
 
 
 def _check_positive(length: object, what: str) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
+from itertools import accumulate
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+from aws_durable_execution_sdk_python import exceptions
 from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
@@ -29,7 +32,11 @@ pytestmark = pytest.mark.prove  # AWS's runner keeps real time
 
 RUNNING = "RUNNING"
 NO_TIMEOUT = "a callback is left to time out, which takes real time here"
-NO_END = "it polls until its ExecutionTimeout, which takes half a day of real time here"
+KEEPS_REAL_TIME = {
+    "poll_without_a_bound": "polls until its ExecutionTimeout, which takes half a day",
+    "poll_inside_a_step": "sleeps until its invocations time out, which takes more than an hour",
+}
+"""Gotchas that take real time on the official runner, with the reason."""
 
 LASTS_TOO_LONG = {
     "except_timeout_error",
@@ -44,6 +51,13 @@ def released_early(recording: Recording) -> bool:
     paid = recording.operation("payment").stored.end_timestamp
     assert released is not None
     return paid is None or released < paid
+
+
+def most_rendered_at_once(recording: Recording) -> int:
+    """Return how many films were being rendered at once, as far as the engine records it."""
+    times = [(o.started, 1) for o in recording.others]
+    times += [(o.ended, -1) for o in recording.others if o.ended is not None]
+    return max(accumulate((change for _, change in sorted(times)), initial=0))
 
 
 WRONG: dict[str, Callable[[Recording], bool]] = {
@@ -61,6 +75,7 @@ WRONG: dict[str, Callable[[Recording], bool]] = {
     "effect_before_a_result": lambda r: len(r.world.sent) != 1,
     "compensations_noted_in_steps": lambda r: len(r.world.sent) != 4,
     "idempotency_key_in_the_body": lambda r: r.world.charged != [12],
+    "invokes_left_running": lambda r: most_rendered_at_once(r) > 2,
 }
 """Detects wrong side effects or a wrong result in a run that succeeded."""
 
@@ -71,7 +86,7 @@ def module_of(gotcha: str) -> ModuleType:
 
 def ending(recording: Recording) -> str:
     kind = (recording.error and recording.error.type) or ""
-    return f"{recording.status} {kind.rpartition('.')[2]}".strip()
+    return f"{recording.status} {kind.removeprefix(f'{exceptions.__name__}.')}".strip()
 
 
 def is_wrong(gotcha: str, recording: Recording) -> bool:
@@ -102,8 +117,8 @@ def test_the_table_has_every_gotcha_in_teaching_order() -> None:
 
 @pytest.mark.parametrize("gotcha", GOTCHAS)
 def test_a_broken_handler_ends_on_the_official_runner_as_the_table_says(gotcha: str) -> None:
-    if gotcha == "poll_without_a_bound":
-        pytest.skip(f"the official runner can't run this scenario: {NO_END}")
+    if gotcha in KEEPS_REAL_TIME:
+        pytest.skip(f"the official runner can't run this scenario: it {KEEPS_REAL_TIME[gotcha]}")
     recording = on_official(gotcha, module_of(gotcha).breaks)
     assert ending(recording) == VERDICTS[gotcha].official
     assert is_wrong(gotcha, recording) == VERDICTS[gotcha].wrong_on_official
@@ -150,6 +165,21 @@ def test_a_key_generated_inside_the_step_charges_twice_too(
 ) -> None:
     recording = run(module_of("idempotency_key_in_the_body").breaks_inside)
     assert (recording.status, recording.world.charged) == (SUCCEEDED, [12, 12])
+
+
+def test_idempotent_keyed_on_the_whole_input_lets_a_duplicate_start() -> None:
+    recording = dacapo.run(module_of("idempotent_above_the_decorator").breaks_by_default)
+    assert len(recording.invocations) == 2
+    assert [other.status for other in recording.others] == [SUCCEEDED]
+    assert recording.world.sent.count("order 17") == 2
+
+
+def test_an_execution_name_makes_a_duplicate_start_nothing() -> None:
+    module = module_of("idempotent_above_the_decorator")
+    recording = dacapo.run(module.holds_redelivered)
+    assert (len(recording.others), recording.world.sent) == (0, ["order 17", "on its way"])
+    unnamed = replace(module.holds, external_events=[module.redelivered("fixed")])
+    assert len(dacapo.run(unnamed).others) == 1, "nothing was redelivered"
 
 
 def test_only_the_first_run_of_a_process_notices_a_warm_cache() -> None:

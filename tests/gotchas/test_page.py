@@ -9,6 +9,9 @@ from gotchas.viewer.lesson import NEVER_RESUMED, lesson
 from tests.command_line import assert_usage_error, gotchas
 from tools import gotchas as page_maker
 
+ANSWERED_ABOVE = {"idempotent_above_the_decorator"}
+"""Gotchas in which a decorator answers an invocation without calling the handler."""
+
 
 @pytest.mark.prove
 def test_the_page_is_up_to_date() -> None:
@@ -25,7 +28,8 @@ def test_a_lesson_traces_every_invocation_of_both_handlers(name: str) -> None:
     for side in (one.broken, one.fixed):
         if side.recording is not None:
             assert len(side.invocations) == len(side.recording.invocations)
-        assert all(invocation.lines for invocation in side.invocations)
+        assert side.invocations[0].lines
+        assert name in ANSWERED_ABOVE or all(each.lines for each in side.invocations)
     waits = ("context.wait", ".wait_for_", "result()")
     if any(word in one.fixed.code for word in waits):
         assert len(one.fixed.invocations) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 
@@ -260,6 +261,59 @@ def retried_block(event: Any, context: DurableContext) -> int:
     return int(with_retry(context, block, WithRetryConfig(THREE_ATTEMPTS), name="block"))
 
 
+# -- branches that sleep, for seconds that AWS's runner takes in real time -------------------------
+
+
+def _sleep(child: DurableContext, seconds: float, index: int, items: Any) -> int:
+    """Sleep in a step; a negative number of seconds fails after them."""
+
+    def body(_: StepContext) -> int:
+        time.sleep(abs(seconds))
+        if seconds < 0:
+            raise ValueError(f"branch {index}")
+        return index
+
+    return int(child.step(body, name="sleep", config=StepConfig(RetryPresets.none())))
+
+
+def summary(batch: BatchResult[Any]) -> dict[str, Any]:
+    """Return how a batch ended, and what became of each of its branches."""
+    return {
+        "reason": batch.completion_reason.value,
+        "branches": {item.index: item.status.value for item in batch.all},
+    }
+
+
+@durable_execution
+def sleeping_map(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    config: MapConfig[int] = MapConfig(
+        max_concurrency=event.get("limit"),
+        completion_config=CompletionConfig(**event.get("completion", {})),
+    )
+    return summary(context.map(event["seconds"], _sleep, name="sleeping map", config=config))
+
+
+@durable_execution
+def sleeping_race(event: list[float], context: DurableContext) -> dict[str, Any]:
+    branches = [
+        partial(_sleep, seconds=seconds, index=index, items=event)
+        for index, seconds in enumerate(event)
+    ]
+    config = ParallelConfig(completion_config=CompletionConfig(min_successful=1))
+    return summary(context.parallel(branches, name="sleeping race", config=config))
+
+
+@durable_execution
+def races_in_a_race(event: list[list[float]], context: DurableContext) -> dict[str, Any]:
+    first: MapConfig[Any] = MapConfig(completion_config=CompletionConfig(min_successful=1))
+
+    def race(child: DurableContext, row: list[float], index: int, items: Any) -> dict[str, Any]:
+        return summary(child.map(row, _sleep, name=f"race {index}", config=first))
+
+    batch: BatchResult[Any] = context.map(event, race, name="races", config=first)
+    return {"outer": summary(batch), "inner": batch.get_results()}
+
+
 # -- waits and retries inside map and parallel, where the official runner stalls -------------------
 
 
@@ -322,3 +376,9 @@ def nested_maps(event: int, context: DurableContext) -> list[list[int]]:
         return child.map(list(range(event)), _double, name="inner map").get_results()
 
     return context.map(list(range(event)), row, name="outer map").get_results()
+
+
+@durable_execution
+def unnamed_callback(event: Any, context: DurableContext) -> str:
+    """Wait for a callback without a name."""
+    return str(context.wait_for_callback(lambda *_: None))

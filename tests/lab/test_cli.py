@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dacapo import Recording
+from dacapo.service import quotas
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
 
 HANDLERS = "tests.lab.handlers"
@@ -69,6 +70,45 @@ def test_options_read_an_event_from_a_file_and_fail_a_callback(tmp_path: Path) -
         *("run", f"{HANDLERS}:called_back", "--fail", "callback=not today@1m", "--format", "json")
     )
     assert json.loads(result.stdout)["result"] == "CallbackExternalError: not today"
+
+
+EXITS = """
+import os
+from aws_durable_execution_sdk_python import durable_execution
+
+@durable_execution
+def handler(event, context):
+    context.step(lambda _: os._exit(0), name="leave")
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_an_invocation_that_times_out_or_exits_is_shown_and_the_run_exits_with_1(
+    columns: int, tmp_path: Path
+) -> None:
+    (tmp_path / "exits.py").write_text(EXITS)
+    for target, outcome in (
+        ("gotchas/poll_inside_a_step.py:breaks", "TIMED_OUT Sandbox.Timedout"),
+        (f"{tmp_path}/exits.py:handler", "DIED Runtime.ExitError"),
+    ):
+        result = dacapo("run", target, columns=columns)
+        assert (result.returncode, result.stderr) == (1, "")
+        assert result.stdout.count(outcome) == quotas.INVOCATION_ATTEMPTS
+        assert max(len(line) for line in result.stdout.splitlines()) <= columns
+
+
+def test_a_run_without_replay_prints_the_same_timeline() -> None:
+    target = "scenarios/polling.py:finishes"
+    outputs = {dacapo("run", target, *options).stdout for options in ((), ("--no-replay",))}
+    assert len(outputs) == 1
+
+
+def test_an_answer_names_a_callback_by_its_path(tmp_path: Path) -> None:
+    saved = tmp_path / "recording.json"
+    answer = ("--answer", 'WaitForCallback="yes"', "--save", str(saved))
+    result = dacapo("run", f"{HANDLERS}:unnamed_callback", *answer)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(Recording.load(saved).result) == "yes"
 
 
 def test_an_execution_that_does_not_succeed_exits_with_1() -> None:

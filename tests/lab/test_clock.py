@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dacapo.scenario import START
-from dacapo.service.clock import Clock
+from dacapo.scheduling.clock import Clock
 from dacapo.simulation.simulation import Simulation
 
 SECOND = timedelta(seconds=1)

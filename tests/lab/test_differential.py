@@ -2,7 +2,8 @@
 
 These tests compare the operations by ID, with everything that a replay depends on. They do not
 compare counts of invocations and checkpoints, which vary from run to run on the official runner,
-nor handlers that wait inside map or parallel, which stall on it.
+nor handlers that wait inside map or parallel, which stall on it. Branches that sleep do so in real
+time there.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ SCENARIOS = {
         handler=handlers.invoking, event="broken", functions={"broken": broken}
     ),
     "an invoke of a durable function": Scenario(
-        handler=handlers.invoking, event="polled", functions={"polled": handlers.failed_step}
+        handler=handlers.invoking, event="polled:1", functions={"polled": handlers.failed_step}
     ),
     "an invoke of a durable function that fails": Scenario(
-        handler=handlers.invoking, event="failing", functions={"failing": handlers.failing}
+        handler=handlers.invoking, event="failing:1", functions={"failing": handlers.failing}
     ),
     "child contexts": Scenario(handler=handlers.child_contexts),
     "a big child": Scenario(handler=handlers.big_child),
@@ -63,6 +64,29 @@ SCENARIOS = {
     "parallel branches": Scenario(handler=handlers.in_parallel),
     "a retried block": Scenario(handler=handlers.retried_block),
 }
+
+
+def sleeping(*seconds: float, limit: int | None = None, **completion: float) -> Scenario:
+    event = {"seconds": seconds, "limit": limit, "completion": completion}
+    return Scenario(handler=handlers.sleeping_map, event=event)
+
+
+CONCURRENT = {
+    "branches that sleep": sleeping(0.3, 0.1, 0.2),
+    "a limit of two branches": sleeping(0.3, 0.1, 0.1, limit=2),
+    "a race": sleeping(0.5, 0.1, 0.3, min_successful=1),
+    "a race of parallel branches": Scenario(handler=handlers.sleeping_race, event=[0.4, 0.1, 0.4]),
+    "a race whose fastest branch fails": sleeping(-0.1, 0.6, 0.3, min_successful=1),
+    "the first two of three": sleeping(0.1, 0.6, 0.3, min_successful=2),
+    "a race that not all branches enter": sleeping(0.3, 0.1, 0.1, limit=2, min_successful=1),
+    "races in a race": Scenario(handler=handlers.races_in_a_race, event=[[0.4, 0.6], [0.4, 0.1]]),
+    "a map that fails fast": sleeping(0.4, -0.1, 0.4, tolerated_failure_count=0),
+    "a map that fails fast before all begin": sleeping(
+        0.3, -0.1, 0.1, limit=2, tolerated_failure_count=0
+    ),
+    "a map that tolerates one failure": sleeping(-0.1, 0.1, -0.4, 0.7, tolerated_failure_count=1),
+}
+"""Batches in which time decides; the moments that matter are 0.2 s of real time apart."""
 
 
 def comparable(recording: Recording) -> dict[str, Any]:
@@ -86,12 +110,22 @@ def comparable(recording: Recording) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_operations_result_and_error_equal_those_of_the_official_runner(name: str) -> None:
-    ours, theirs = run(SCENARIOS[name]), runner.run(SCENARIOS[name])
+def assert_equal(ours: Recording, theirs: Recording) -> None:
     assert ours.operations, "nothing ran"
     assert comparable(ours) == comparable(theirs)
     assert (ours.status, ours.result, ours.error) == (theirs.status, theirs.result, theirs.error)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_operations_result_and_error_equal_those_of_the_official_runner(name: str) -> None:
+    assert_equal(run(SCENARIOS[name]), runner.run(SCENARIOS[name]))
+
+
+@pytest.mark.parametrize("name", CONCURRENT)
+def test_the_same_branches_win_lose_and_fail_as_on_the_official_runner(name: str) -> None:
+    theirs = runner.run(CONCURRENT[name])
+    for seed in range(4):
+        assert_equal(run(CONCURRENT[name], seed=seed), theirs)
 
 
 def test_the_scenarios_use_every_operation_of_the_sdk() -> None:
@@ -109,3 +143,15 @@ def test_the_scenarios_use_every_operation_of_the_sdk() -> None:
         "WaitForCondition",
         "ChainedInvoke",
     }
+
+
+def test_the_batches_end_for_every_reason_with_branches_of_every_status() -> None:
+    results = [run(scenario).result for scenario in CONCURRENT.values()]
+    batches = [result.get("outer", result) for result in results]
+    assert {batch["reason"] for batch in batches} == {
+        "ALL_COMPLETED",
+        "MIN_SUCCESSFUL_REACHED",
+        "FAILURE_TOLERANCE_EXCEEDED",
+    }
+    statuses = {status for batch in batches for status in batch["branches"].values()}
+    assert statuses == {"SUCCEEDED", "FAILED", "STARTED"}

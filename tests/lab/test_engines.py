@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import _dacapo_pytest
-from dacapo import ExternalEvent, Scenario, fail_next_calls, succeed
+from dacapo import ExternalEvent, Scenario, fail_next_calls, pause, succeed
 from dacapo.errors import UnsupportedByEngine
 from dacapo.official import runner
 from dacapo.testing.fixture import Durable
@@ -97,6 +97,12 @@ def test_the_official_runner_does_not_support_failing_a_call() -> None:
     )
     scenario = Scenario(handler=handlers.called_back, external_events=[external_event])
     with pytest.raises(UnsupportedByEngine, match="Invoke can't be made to fail"):
+        runner.run(scenario)
+
+
+def test_the_official_runner_does_not_support_a_pause() -> None:
+    scenario = Scenario(handler=handlers.called_back, external_events=[pause(after=timedelta(0))])
+    with pytest.raises(UnsupportedByEngine, match="pauses or resumes its execution"):
         runner.run(scenario)
 
 

@@ -160,6 +160,11 @@ def test_an_input_that_is_not_json_is_refused() -> None:
         run(Scenario(handler=handlers.steps, event={1, 2}))
 
 
+def test_an_input_above_1_mb_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="more than 1048576 bytes"):
+        run(Scenario(handler=handlers.steps, event="x" * 1024 * 1024))
+
+
 def test_a_callback_with_neither_an_answer_nor_a_timeout_is_reported() -> None:
     with pytest.raises(
         ScenarioError, match="callback 'approval' has neither an answer nor a timeout"
@@ -228,7 +233,13 @@ def test_a_synchronous_invoke_takes_virtual_time_until_the_other_execution_ends(
 
 
 def test_a_synchronous_invoke_limits_the_other_execution_to_fifteen_minutes() -> None:
-    scenario = Scenario(handler=waits_for_another, event=20, functions={"waits": handlers.waits})
+    asking = ExternalEvent(timedelta(0), "a client asks", lambda _: invoke("waits:live", 20))
+    scenario = Scenario(
+        handler=handlers.steps,
+        event=1,
+        functions={"waits": handlers.waits},
+        external_events=[asking],
+    )
     recording = run(scenario)
     (other,) = recording.others
     assert other.status == "TIMED_OUT"

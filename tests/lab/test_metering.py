@@ -45,7 +45,7 @@ def test_a_callback_is_one_operation_and_a_wait_for_a_callback_three() -> None:
 
 
 def test_an_invoke_is_one_operation_and_the_invoked_execution_is_billed_separately() -> None:
-    recording = record(handlers.invoking, "steps", functions={"steps": handlers.failed_step})
+    recording = record(handlers.invoking, "steps:live", functions={"steps": handlers.failed_step})
     assert recording.charged_operations == 1 + 1
     assert recording.others[0].charged_operations == 1 + 1
 

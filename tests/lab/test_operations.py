@@ -151,7 +151,7 @@ def test_an_unknown_function_fails_the_invoke_within_the_same_invocation() -> No
 def test_a_durable_function_is_invoked_as_its_own_execution() -> None:
     functions = {"child": handlers.waited_for_callback}
     answers = {"approval": succeed("yes", after=MINUTE)}
-    recording = record(handlers.invoking, "child", functions=functions, answers=answers)
+    recording = record(handlers.invoking, "child:live", functions=functions, answers=answers)
     assert recording.result == '"yes"'
     (child,) = recording.others
     assert (child.function, child.status) == ("child", "SUCCEEDED")
@@ -161,7 +161,7 @@ def test_a_durable_function_is_invoked_as_its_own_execution() -> None:
 
 
 def test_a_failing_durable_function_fails_the_invoke() -> None:
-    recording = record(handlers.invoking, "child", functions={"child": handlers.failing})
+    recording = record(handlers.invoking, "child:live", functions={"child": handlers.failing})
     assert recording.result == "RuntimeError: the handler fails"
 
 

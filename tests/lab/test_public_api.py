@@ -11,53 +11,17 @@ import boto3
 import pytest
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from dacapo import fail_next_calls
 from dacapo.scenario import START
-from dacapo.service.execution import Execution
 from dacapo.simulation.simulation import Simulation
-from tests.lab import handlers
-
-client = boto3.client("lambda")
+from tests.lab.api import callback_id, client, error_of, running, start_execution
 
 
 @pytest.fixture
 def simulation() -> Iterator[Simulation]:
-    simulation = Simulation(seed=0, start=START)
-    simulation.add_function("approval", handlers.waited_for_callback)
-    simulation.add_function("steps", handlers.steps)
-    simulation.add_function("failing", handlers.failing)
-    simulation.add_function("plain", lambda event, context: {"received": event})
-    with simulation.running():
+    with running() as simulation:
         yield simulation
-
-
-def start_execution(
-    simulation: Simulation, function: str = "approval", payload: Any = None
-) -> Execution:
-    """Start an execution and invoke its handler once."""
-    target, _ = simulation.functions.find(function)
-    execution = simulation.service.start(target, json.dumps(payload))
-    simulation.clock.run_next()
-    assert execution.invocations
-    return execution
-
-
-def callback_id(execution: Execution) -> str:
-    (identifier,) = [
-        operation.callback_details.callback_id
-        for operation in execution.operations.values()
-        if operation.callback_details
-    ]
-    return identifier
-
-
-def error_of(call: Callable[[], Any]) -> tuple[str, int]:
-    with pytest.raises(ClientError) as caught:
-        call()
-    response: Any = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def test_an_asynchronous_invoke_starts_an_execution_and_returns_at_once(
@@ -84,7 +48,9 @@ def test_a_synchronous_invoke_returns_the_function_error(simulation: Simulation)
     response = client.invoke(FunctionName="failing:1")
     assert response["FunctionError"] == "Unhandled"
     error = json.loads(response["Payload"].read())
-    assert error == {"errorMessage": "the handler fails", "errorType": "RuntimeError"}
+    assert error["errorMessage"] == "the handler fails"
+    assert error["errorType"] == "RuntimeError"
+    assert {"requestId", "stackTrace"} <= error.keys()
 
 
 def test_a_plain_function_is_invoked(simulation: Simulation) -> None:
@@ -169,7 +135,7 @@ def test_a_callback_fails_with_the_whole_error(simulation: Simulation) -> None:
     }
     client.send_durable_execution_callback_failure(
         CallbackId=callback_id(execution),
-        Error=error,  # type: ignore[arg-type]
+        Error=error,
     )
     failed = next(o for o in execution.operations.values() if o.callback_details)
     assert failed.callback_details is not None
@@ -222,7 +188,7 @@ def test_a_history_can_be_paged_reversed_and_read_without_data(
 
 def test_every_event_of_a_history_matches_the_service_model(simulation: Simulation) -> None:
     execution = start_execution(simulation)
-    members = client.meta.service_model.shape_for("Event").members  # type: ignore[attr-defined]
+    members = client.meta.service_model.shape_for("Event").members
     for event in (event.to_api() for event in execution.log.events):
         assert set(event) <= set(members)
         details = members[f"{event['EventType']}Details"]

@@ -23,7 +23,7 @@ SCENARIOS = {
         answers={"approval": fail("no", data="", after=MINUTE) + succeed(1, after=2 * MINUTE)},
     ),
     "a child execution": Scenario(
-        handler=handlers.invoking, event="child", functions={"child": handlers.retried_step}
+        handler=handlers.invoking, event="child:live", functions={"child": handlers.retried_step}
     ),
     "a plain function": Scenario(
         handler=handlers.invoking, event="plain", functions={"plain": lambda e, c: None}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -72,6 +75,34 @@ def test_an_invocation_shows_what_it_replayed_and_what_it_did() -> None:
     assert "suspended" in first
     assert "░" in second
     assert "SUCCEEDED" in second
+
+
+def cut_off(act: Callable[[], object]) -> Scenario:
+    """Return a scenario whose step does something once, and then succeeds."""
+    left = [act]
+
+    @durable_execution
+    def handler(event: Any, context: DurableContext) -> None:
+        context.step(lambda _: left.pop()() if left else None, name="a step with a long name")
+
+    return Scenario(handler=handler)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("act", "outcome"),
+    [
+        (lambda: time.sleep(3600), "TIMED_OUT Sandbox.Timedout"),
+        (lambda: os._exit(1), "DIED Runtime.ExitError"),
+    ],
+)
+def test_an_invocation_that_was_cut_off_shows_its_status_and_its_error(
+    act: Callable[[], object], outcome: str, width: int
+) -> None:
+    text = render(cut_off(act), width)
+    assert outcome in row(text, "1 ")
+    assert "SUCCEEDED" in row(text, "2 ")
+    assert max(map(len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize(

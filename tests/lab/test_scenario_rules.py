@@ -60,6 +60,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a world without its decorator": (of(world=generator), "decorate it with @contextmanager"),
     "a start without a zone": (of(start=datetime(2026, 1, 1)), "tzinfo=UTC"),
     "a start that is text": (of(start="2026-01-01"), "tzinfo=UTC"),
+    "an execution name with a space": (of(execution_name="a b"), "execution_name is not valid"),
     "a timeout of nothing": (of(execution_timeout=timedelta(0)), "must be a positive timedelta"),
     "a timeout in seconds": (of(execution_timeout=900), "must be a positive timedelta"),
     "a function that cannot be called": (of(functions={"mail": "mail"}), "must be a handler"),

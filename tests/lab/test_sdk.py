@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution, execution, state
 from aws_durable_execution_sdk_python.concurrency import executor
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import Duration, MapConfig
 from aws_durable_execution_sdk_python.execution import (
     DurableExecutionInvocationInputWithClient,
     InitialExecutionState,
@@ -53,13 +53,13 @@ def milliseconds_of_an_invocation() -> float:
 def test_the_sdk_still_idles_at_the_end_of_an_invocation() -> None:
     """Once this fails, remove `PromptState`: the SDK then ends an invocation promptly by itself."""
     unpatched = min(milliseconds_of_an_invocation() for _ in range(3))
-    with in_simulation(0):
+    with in_simulation(Simulation(0, START).scheduler):
         patched = min(milliseconds_of_an_invocation() for _ in range(3))
     assert patched < unpatched
 
 
 def test_branches_still_run_in_threads() -> None:
-    """Once the SDK lets callers choose how branches run, remove the serial queue and pool."""
+    """Once the SDK lets callers choose how branches run, remove `BranchPool` and `Events`."""
     seen: set[int] = set()
     barrier = threading.Barrier(2, timeout=10)
 
@@ -74,24 +74,6 @@ def test_branches_still_run_in_threads() -> None:
     with DurableFunctionTestRunner(handler) as runner:
         runner.run(execution_timeout=20)
     assert len(seen) == 2
-
-
-def test_branches_run_one_at_a_time_in_the_lab() -> None:
-    concurrency: list[int] = []
-    active: set[int] = set()
-
-    @durable_execution
-    def handler(event: Any, context: DurableContext) -> None:
-        def branch(child: DurableContext, item: int, index: int, items: Any) -> None:
-            active.add(item)
-            concurrency.append(len(active))
-            child.step(lambda _: None, name="step")
-            active.discard(item)
-
-        context.map(list(range(5)), branch, name="map")
-
-    assert run(Scenario(handler=handler)).status == "SUCCEEDED"
-    assert concurrency == [1] * 5
 
 
 def test_every_patch_is_removed_after_a_run() -> None:
@@ -142,14 +124,23 @@ def test_a_handler_can_still_swallow_a_divergence() -> None:
     assert "step 1" in caught[0].message
 
 
+def test_a_history_still_lacks_the_concurrency_limit_of_a_batch() -> None:
+    """Once a history has it, remove `concurrency_limits`."""
+
+    @durable_execution
+    def handler(event: Any, context: DurableContext) -> None:
+        config: MapConfig[Any] = MapConfig(max_concurrency=77)
+        context.map([1, 2], lambda *_: None, name="map", config=config)
+
+    with operation_hooks.concurrency_limits() as limits:
+        recording = run(Scenario(handler=handler))
+    assert limits == {(recording.arn, recording.operation("map").id): 77}
+    assert "77" not in {str(event.details.get("MaxConcurrency")) for event in recording.events}
+
+
 def test_the_sdk_still_suspends_by_raising() -> None:
-    """Once the SDK can wait within an invocation, remove both hooks of this test."""
+    """Once the SDK can wait within an invocation, remove `suspensions` and `continuing`."""
     scenario = Scenario(handler=handlers.waits, event=3)
     with operation_hooks.suspensions() as caught:
         assert len(run(scenario).invocations) == 4
     assert len(caught) == 3
-    with operation_hooks.single_invocation():
-        recording = run(scenario)
-    assert len(recording.invocations) == 1
-    assert recording.status == "SUCCEEDED"
-    assert recording.virtual_seconds == run(scenario).virtual_seconds

@@ -24,6 +24,9 @@ from dacapo.service.errors import ServiceError
 
 LEGAL = {
     ("STEP", None, "START", "STARTED"),
+    ("STEP", None, "SUCCEED", "SUCCEEDED"),
+    ("STEP", None, "FAIL", "FAILED"),
+    ("STEP", None, "RETRY", "PENDING"),
     ("STEP", "READY", "START", "STARTED"),
     ("STEP", "STARTED", "SUCCEED", "SUCCEEDED"),
     ("STEP", "READY", "SUCCEED", "SUCCEEDED"),
@@ -32,6 +35,8 @@ LEGAL = {
     ("STEP", "STARTED", "RETRY", "PENDING"),
     ("STEP", "READY", "RETRY", "PENDING"),
     ("CONTEXT", None, "START", "STARTED"),
+    ("CONTEXT", None, "SUCCEED", "SUCCEEDED"),
+    ("CONTEXT", None, "FAIL", "FAILED"),
     ("CONTEXT", "STARTED", "SUCCEED", "SUCCEEDED"),
     ("CONTEXT", "STARTED", "FAIL", "FAILED"),
     ("WAIT", None, "START", "STARTED"),
@@ -43,13 +48,14 @@ LEGAL = {
 
 def update_of(kind: OperationType, action: OperationAction) -> OperationUpdate:
     error = ErrorObject("broken", None, None, None) if action is OperationAction.FAIL else None
+    options = StepOptions(1) if action is OperationAction.RETRY else None
     return OperationUpdate(
         "id",
         kind,
         action,
         error=error,
         wait_options=WaitOptions(1),
-        step_options=StepOptions(1),
+        step_options=options,
     )
 
 

@@ -67,6 +67,30 @@ CLIENT_BEFORE = f"""
         from dacapo import Scenario
         durable.run(Scenario(handler=handler))
 """
+LEAVES = """
+    import os, time
+    import pytest
+    from aws_durable_execution_sdk_python import durable_execution
+    from dacapo import Scenario
+
+    def of(act):
+        @durable_execution
+        def handler(event, context):
+            return context.step(lambda _: act(), name="act")
+        return Scenario(handler=handler)
+
+    @pytest.mark.parametrize("act", [lambda: os._exit(3), lambda: time.sleep(3600)])
+    def test_a_cut_off(durable, act):
+        recording = durable.run(of(act))
+        assert recording.status == "FAILED"
+        assert recording.error.type in ("Runtime.ExitError", "Sandbox.Timedout")
+
+    def test_b_proved_to_exit(durable):
+        durable.verify(of(lambda: os._exit(3)))
+
+    def test_c_comes_after_it(durable):
+        assert durable.run(of(lambda: "done")).result == "done"
+"""
 
 
 def run_pytest(folder: Path, *options: str, **files: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +129,15 @@ def test_a_run_that_does_not_ask_for_dacapo_does_not_get_it(
 def test_a_module_that_asks_for_the_fixture_may_make_its_clients_at_import(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, test_early=CLIENT_AT_IMPORT)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_handler_that_ends_its_process_ends_neither_pytest_nor_the_tests_after_it(
+    tmp_path: Path,
+) -> None:
+    done = run_pytest(tmp_path, test_leaves=LEAVES)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 3 passed" in done.stdout
+    assert "died at" in done.stdout
 
 
 @pytest.mark.prove

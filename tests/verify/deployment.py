@@ -60,7 +60,8 @@ class Deployment(Probe):
     def __call__(self, event: Any, context: Any) -> Any:
         if not self.is_deployed and self.is_due(self.invocations):
             self.is_deployed = True
-            self.received = list(event.initial_execution_state.operations)
+            operations = event["InitialExecutionState"]["Operations"]
+            self.received = [Operation.from_json_dict(operation) for operation in operations]
         self.invocations += 1
         return (self.change.new if self.is_deployed else self.change.old)(event, context)
 

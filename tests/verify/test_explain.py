@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 
 import dacapo as lab
 from dacapo import Code, Scenario, succeed
@@ -27,13 +29,17 @@ import os
 import random
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from aws_durable_execution_sdk_python import CallbackTimeoutError, StepError, durable_execution
 from aws_durable_execution_sdk_python.config import (
+    CompletionConfig,
     Duration,
+    MapConfig,
+    ParallelConfig,
     StepConfig,
     StepSemantics,
     WaitForCallbackConfig,
@@ -55,8 +61,11 @@ send_email = reserve = hold_seat = release_seat = import_record = transfer = shi
 book_seat, charge, save_page, store = (
     side_effect(result) for result in ("12A", 12, "page.pdf", "orders.csv")
 )
+FIRST_ONE = ParallelConfig(completion_config=CompletionConfig(min_successful=1))
+TWO_AT_A_TIME = MapConfig(max_concurrency=2)
 hours_until_delivery, hours_for_approval = lambda: 6, lambda: 48
 export_orders, render_page = lambda: "order, " * 50_000, lambda number: f"page {number} " * 1_000
+has_arrived = lambda: False
 total_of = lambda items: 12 * len(items)
 ask_manager = lambda callback_id, _: send_email(callback_id)
 
@@ -103,8 +112,16 @@ class Harness:
     patience: float = 60.0
 
 
+@durable_execution
+def ship_order(order: Any, context: DurableContext) -> Any:
+    """Ship an order, which takes an hour."""
+    context.wait(Duration.from_hours(1), name="wait for the courier")
+    return order
+
+
 APPROVED: Mapping[str, Any] = {"answers": {"approval": succeed("yes")}}
 SHIPPING: Mapping[str, Any] = {"functions": {"ship-order": lambda order, _: order}}
+SHIPPING_SLOWLY: Mapping[str, Any] = {"functions": {"ship-order": ship_order}}
 TWO_DAYS: Mapping[str, Any] = {**APPROVED, "execution_timeout": timedelta(days=2)}
 HARNESSES = {
     Code.DIFFERENT_OPERATION: Harness(ExperimentName.FRESH_PROCESS),
@@ -131,12 +148,14 @@ HARNESSES = {
     Code.RAN_TWICE: Harness(ExperimentName.CRASHED),
     Code.DIED: Harness(ExperimentName.REPLAYED),
     Code.STUCK: Harness(ExperimentName.REPLAYED, patience=2.0),
+    Code.INVOCATION_TIMED_OUT: Harness(certainty=Certainty.SUSPECTED),
     Code.PAYLOAD_TOO_LARGE: Harness(),
     Code.MANY_OPERATIONS: Harness(certainty=Certainty.SUSPECTED, quota=("OPERATIONS", 50)),
     Code.MANY_BYTES: Harness(certainty=Certainty.SUSPECTED, quota=("BYTES_WRITTEN", 130_000)),
     Code.TIMEOUT_TOO_LONG: Harness(scenario=TWO_DAYS),
     Code.UNNAMED_OPERATION: Harness(certainty=Certainty.SUSPECTED),
     Code.UNBOUNDED_WAIT: Harness(scenario=APPROVED),
+    Code.INVOKES_LEFT_RUNNING: Harness(scenario=SHIPPING_SLOWLY),
 }
 SOME_CODES = pytest.mark.parametrize("code", every(6, Code), ids=str)
 EVERY_CODE = pytest.mark.parametrize("code", Code, ids=str)

@@ -12,8 +12,8 @@ import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from dacapo import Scenario
-from dacapo.verify.findings import Code, ExperimentName, Report
+from dacapo import HandlerStuck, Scenario
+from dacapo.verify.findings import Certainty, Code, ExperimentName, Report
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance
 
@@ -48,30 +48,27 @@ def verified(action: Callable[[], None]) -> Report:
     return verify(Scenario(handler=handler), patience=PATIENCE)
 
 
-@pytest.mark.parametrize("action", [loop_forever, wait_forever])
-def test_a_handler_that_hangs_is_stopped_and_its_line_reported(action: Callable[[], None]) -> None:
-    report = verified(action)
+def test_a_handler_that_hangs_is_stopped_and_its_line_named() -> None:
+    first = loop_forever.__code__.co_firstlineno
+    with pytest.raises(HandlerStuck, match="nothing happens for 4 s") as stuck:
+        verified(loop_forever)
+    assert any(f"test_guard.py:{first + n}:" in str(stuck.value) for n in range(4))
+
+
+def test_a_handler_that_waits_forever_times_out_which_is_suspected() -> None:
+    report = verified(wait_forever)
     (finding,) = report.findings
-    assert (finding.code, finding.experiment) == (Code.STUCK, ExperimentName.REFERENCE_RUN)
-    assert "nothing happens for 4 s" in finding.message
-    assert finding.place is not None
-    assert finding.place.file == __file__
-    lines = range(action.__code__.co_firstlineno, action.__code__.co_firstlineno + 4)
-    assert finding.place.line in lines
-    assert (
-        report.experiments[ExperimentName.REPLAYED].not_run
-        == "the handler was stopped in 'reference run'"
-    )
+    assert (finding.code, finding.certainty) == (Code.INVOCATION_TIMED_OUT, Certainty.SUSPECTED)
+    assert report.experiments[ExperimentName.SUSPENDED].skipped
 
 
 def test_a_handler_that_ends_the_process_does_not_end_the_verifier() -> None:
     report = verified(end_the_process)
     (finding,) = report.findings
-    assert (finding.code, finding.message) == (
-        Code.DIED,
-        "the handler ends its process, with exit status 3",
+    assert (finding.code, finding.certainty) == (Code.DIED, Certainty.PROVED)
+    assert finding.message.endswith(
+        "5 invocations end outside every step: Runtime exited with error: exit status 3"
     )
-    assert report.experiments[ExperimentName.FRESH_PROCESS].not_run
 
 
 def test_a_handler_that_ends_its_thread_is_proved_to_fail() -> None:
@@ -89,7 +86,7 @@ def ends_a_fresh_process(_: Any, context: DurableContext) -> None:
 def test_a_handler_that_ends_the_fresh_process_is_reported_by_that_experiment() -> None:
     (finding,) = verify(Scenario(handler=ends_a_fresh_process)).findings
     assert (finding.code, finding.experiment) == (Code.DIED, ExperimentName.FRESH_PROCESS)
-    assert finding.message == "replayed in another process, it ends that process"
+    assert "the replay died: SystemExit(3)" in finding.message
 
 
 @pytest.mark.parametrize("processes", [1, 2])

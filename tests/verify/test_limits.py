@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
+from aws_durable_execution_sdk_python.config import (
+    CompletionConfig,
+    Duration,
+    MapConfig,
+    ParallelConfig,
+    WaitForCallbackConfig,
+)
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
+import dacapo
 from dacapo import Scenario, succeed
 from dacapo.service import quotas
 from dacapo.verify.findings import Certainty, Code, ExperimentName, Finding
 from dacapo.verify.verifier import verify
+from tests.command_line import dacapo as dacapo_command
 from tests.lab import handlers
 
 
@@ -116,3 +128,120 @@ def test_unnamed_operations_that_could_swap_places_are_counted() -> None:
     (one,), (three,) = findings_of(unnamed, 1), findings_of(unnamed, 3)
     assert one.message == "an operation (Step) has no name"
     assert three.message == "3 operations (Step) have no name: two of them could swap unnoticed"
+
+
+@durable_execution
+def works_an_hour(event: Any, context: DurableContext) -> None:
+    context.wait(Duration.from_hours(1), name="work")
+
+
+def works(child: DurableContext) -> None:
+    child.invoke("works:live", None, name="invoke")
+
+
+def waits(child: DurableContext) -> None:
+    child.wait(Duration.from_minutes(10), name="deadline")
+
+
+def mapped(branch: Callable[[DurableContext], object], limit: int | None) -> list[Finding]:
+    """Verify a map of five branches that invoke a function which works for an hour."""
+
+    @durable_execution
+    def handler(event: list[int], context: DurableContext) -> None:
+        config: MapConfig[Any] = MapConfig(max_concurrency=limit)
+        context.map(event, lambda child, *_: branch(child), name="all", config=config)
+
+    return findings_of(handler, list(range(5)), functions={"works": works_an_hour})
+
+
+def raced(child: DurableContext) -> None:
+    first = ParallelConfig(completion_config=CompletionConfig(min_successful=1))
+    child.parallel([works, waits], name="race", config=first)
+
+
+def invoked_twice_at_once(child: DurableContext) -> None:
+    child.parallel([works, works], name="both")
+
+
+def test_invokes_that_outlast_their_branches_and_exceed_the_limit_are_proved() -> None:
+    (finding,) = mapped(raced, limit=2)
+    assert (finding.code, finding.certainty) == (Code.INVOKES_LEFT_RUNNING, Certainty.PROVED)
+    assert "limited to 2 branches at a time, and 5 of them" in finding.message
+    assert finding.place is not None
+    assert finding.place.file == __file__
+
+
+@pytest.mark.parametrize(
+    ("branch", "limit"),
+    [(works, 2), (invoked_twice_at_once, 2), (raced, 5), (raced, None)],
+    ids=["waits for its invoke", "waits for two invokes", "within the limit", "no limit"],
+)
+def test_branches_that_keep_to_the_limit_have_no_finding(
+    branch: Callable[[DurableContext], object], limit: int | None
+) -> None:
+    assert mapped(branch, limit) == []
+
+
+def sleeps(event: float, context: DurableContext) -> None:
+    """Do two things that each take as long as the event says."""
+
+    def work(_: StepContext) -> None:
+        dacapo.effect("example:Call", "the same request")
+        time.sleep(event)
+
+    for name in ("one", "two"):
+        context.step(work, name=name)
+
+
+def sleeps_in_the_body(event: float, context: DurableContext) -> None:
+    context.step(lambda _: None, name="one")
+    time.sleep(event)
+
+
+def sleeps_in_a_branch(event: float, context: DurableContext) -> None:
+    context.parallel([lambda child: sleeps(event, child)], name="branches")
+
+
+@pytest.mark.parametrize(
+    ("handler", "minutes", "message"),
+    [
+        (sleeps, 10, "1 invocation ends in 'two'"),
+        (sleeps, 20, "5 invocations end in 'one'"),
+        (sleeps_in_the_body, 20, "5 invocations end outside every step"),
+        (sleeps_in_a_branch, 20, "5 invocations end in 'branches/parallel-branch-0/one'"),
+    ],
+)
+def test_a_reference_run_that_times_out_is_suspected_at_its_line_and_nothing_is_proved(
+    handler: Any, minutes: int, message: str
+) -> None:
+    scenario = Scenario(handler=durable_execution(handler), event=60 * minutes)
+    (finding,) = verify(scenario).findings
+    assert (finding.code, finding.certainty) == (Code.INVOCATION_TIMED_OUT, Certainty.SUSPECTED)
+    assert finding.message == f"{message}: Task timed out after 900.00 seconds"
+    assert finding.place is not None
+    assert finding.place.file == __file__
+
+
+def test_a_handler_that_times_out_is_not_said_to_survive_replay() -> None:
+    done = dacapo_command("verify", "gotchas/poll_inside_a_step.py:breaks", columns=120)
+    assert done.returncode == 0
+    assert "breaks exceeds the function's timeout, so not all was tried: 0 proved" in done.stdout
+    assert "not compared: the reference run has invocations that timed out" in done.stdout
+
+
+def test_steps_that_stay_below_the_timeout_have_no_finding() -> None:
+    assert findings_of(durable_execution(sleeps), 60 * 7) == []
+
+
+def test_a_process_that_a_step_ends_is_proved_at_the_line_of_the_step() -> None:
+    @durable_execution
+    def exits(event: Any, context: DurableContext) -> None:
+        context.step(lambda _: os._exit(3), name="leave")
+
+    (finding,) = verify(Scenario(handler=exits)).findings
+    assert (finding.code, finding.certainty) == (Code.DIED, Certainty.PROVED)
+    assert finding.message == (
+        "5 invocations end in 'leave': Runtime exited with error: exit status 3"
+    )
+    assert finding.place is not None
+    assert finding.place.line == inspect.unwrap(exits).__code__.co_firstlineno + 2

@@ -21,11 +21,11 @@ from rich.progress import Progress
 
 import dacapo
 from dacapo.cli.target import load
-from dacapo.errors import DacapoError
+from dacapo.errors import DacapoError, HandlerStuck
 from dacapo.scenario import Answer, Scenario
 from dacapo.simulation.runner import DEFAULT_SEED
 
-FAILED, MISTAKE = 1, 2
+FAILED, MISTAKE, STUCK = 1, 2, 3
 
 _TIME = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
 _LOOKS_LIKE_TIME = re.compile(r"[+-]?\d[\w.]*")
@@ -40,6 +40,12 @@ class Mistake(click.ClickException):
     exit_code = MISTAKE
 
 
+class Stuck(Mistake):
+    """The handler had to be stopped: nothing is known of it."""
+
+    exit_code = STUCK
+
+
 _SCENARIO_OPTIONS = (
     click.argument("target"),
     click.option("--event", metavar="JSON|@FILE", help="The input, instead of the scenario's."),
@@ -49,7 +55,8 @@ _SCENARIO_OPTIONS = (
         metavar="NAME=JSON[@AFTER]",
         multiple=True,
         help="Answer callback NAME with a result, AFTER (30s, 5m, 6h, 2d) it was made. Several for "
-        "one name answer its callbacks one after the other.",
+        "one name answer its callbacks one after the other. NAME can be a path: "
+        "BATCH/BRANCH/CALLBACK.",
     ),
     click.option(
         "--fail",
@@ -143,6 +150,8 @@ def carefully(work: Callable[[], _T]) -> _T:
     try:
         with redirect_stdout(sys.stderr):
             return work()
+    except HandlerStuck as error:
+        raise Stuck(str(error)) from error
     except DacapoError as error:
         raise Mistake(str(error)) from error
 

@@ -25,17 +25,21 @@ from dacapo.scenario import Scenario
     metavar="FILE",
     help="Save the recording: history, operations and meta, as JSON.",
 )
+@click.option(
+    "--no-replay", is_flag=True, help="Continue the handler instead of replaying it: faster."
+)
 def run(
     target: str,  # noqa: ARG001 - the scenario is of it
     scenario: Scenario,
     seed: int,
     form: str,
     save: Path | None,
+    no_replay: bool,
 ) -> None:
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
     if save is not None and not save.absolute().parent.is_dir():
         raise Mistake(f"--save: there is no directory {save.parent}")
-    recording = carefully(lambda: dacapo.run(scenario, seed=seed))
+    recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
     if save is not None:
         recording.save(save)
     if form == "json":

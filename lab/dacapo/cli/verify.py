@@ -51,7 +51,8 @@ def verify(  # noqa: PLR0917 - click gives them by name
 ) -> None:
     """Prove that TARGET survives replay, or show where it does not.
 
-    Exit status: 0 if nothing was proved, 1 if something was, 2 for a mistake in the call.
+    Exit status: 0 if nothing was proved, 1 if something was, 2 for a mistake in the call, 3 if the
+    handler had to be stopped, so that nothing is known.
     """
     chosen = _chosen(only, skip)
     with progress_bar(len(chosen)) as progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -136,6 +136,33 @@ def callback_name(operations: Mapping[str, Operation], operation: Operation) -> 
     if around is not None and around.sub_type == OperationSubType.WAIT_FOR_CALLBACK:
         return around.name or ""
     return name
+
+
+def callback_path(operations: Mapping[str, Operation], operation: Operation) -> str:
+    """Return the path by which a scenario answers a callback, also one without a name.
+
+    It is the path of the callback, or of the `wait_for_callback` around it.
+    """
+    around = operations.get(operation.parent_id or "")
+    if around is not None and around.sub_type == OperationSubType.WAIT_FOR_CALLBACK:
+        operation = around
+    return "/".join(label_of(part) for part in lineage(operations, operation))
+
+
+def answer_key(
+    answers: Container[str], operations: Mapping[str, Operation], operation: Operation
+) -> str:
+    """Return the key of a scenario's answers that belongs to a callback: its path, or its name."""
+    path = callback_path(operations, operation)
+    return path if path in answers else callback_name(operations, operation) or path
+
+
+def lineage(operations: Mapping[str, Operation], operation: Operation) -> list[Operation]:
+    """Return the contexts around an operation, outermost first, and the operation."""
+    line = [operation]
+    while (around := operations.get(line[0].parent_id or "")) is not None:
+        line.insert(0, around)
+    return line
 
 
 def ends_early(payload: str | None) -> bool:

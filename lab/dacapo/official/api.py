@@ -11,10 +11,10 @@ from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
 from dacapo.errors import UnsupportedByEngine
+from dacapo.lambda_api.http import Request, Response
 from dacapo.service.calls import Call
 from dacapo.service.errors import ServiceError, modeled, not_found
 from dacapo.service.functions import Handler, LambdaContext
-from dacapo.service.http import Request, Response
 
 
 class OfficialApi:
@@ -64,6 +64,14 @@ class OfficialApi:
     def execution(self) -> str:
         """Return "": this engine does not know the caller's execution."""
         return ""
+
+    def first_execution(self) -> str:
+        """Refuse to act on the execution, which this engine does not support.
+
+        Raises:
+            UnsupportedByEngine: always.
+        """
+        raise UnsupportedByEngine("the scenario pauses or resumes its execution")
 
     def fail_next(self, operation: str, error: ServiceError, times: int = 1) -> None:
         """Refuse to inject failures, which this engine does not support.

@@ -25,7 +25,7 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 
 from dacapo import metering
 from dacapo.errors import UnsupportedByEngine
-from dacapo.history.operations import callback_name, recorded_operations
+from dacapo.history.operations import answer_key, recorded_operations
 from dacapo.history.recording import Recording
 from dacapo.official.api import OfficialApi
 from dacapo.scenario import Scenario, answer_for
@@ -150,7 +150,7 @@ class _Run:
         ]
         if not waiting:
             return
-        if any(self.answer(callback_name(operations, o), o) for o in waiting):
+        if any(self.answer(answer_key(self.scenario.answers, operations, o), o) for o in waiting):
             return
         if not self.external_events or self.times_out_before(
             self.external_events[0].after, arn, waiting

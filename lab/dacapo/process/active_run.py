@@ -7,11 +7,11 @@ does nothing if there is nothing. This is the only module-level state of the lab
 
 from __future__ import annotations
 
-import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 EffectListener = Callable[[str, str, Mapping[str, Any]], None]
@@ -32,6 +32,9 @@ class Api(Protocol):
     def execution(self) -> str:
         """Return the ARN of the execution that the current caller acts for; "" for none."""
 
+    def first_execution(self) -> str:
+        """Return the ARN of the execution with which the run began; "" before it has started."""
+
     def fail_next(self, operation: str, error: Any, times: int = 1) -> None:
         """Make the next calls of an operation fail."""
 
@@ -43,18 +46,26 @@ class ActiveRun:
     Parameters:
         api: answers Lambda API calls; None outside a run.
         seed: seed of the run's randomness; None outside a run.
-        random_bytes: source of `os.urandom`; None outside a run.
+        stream: randomness of the task that runs; None outside a run.
+        tasks: the scheduler of the run; None outside a run.
+        invocation_inputs: the inputs of the invocations under way; None outside a run.
         effect_listeners: listeners to AWS API calls, and to the effects that fakes report.
+        throttle_listeners: listeners to AWS API calls that were throttled.
         audit_listeners: listeners to audit events.
         audit_hook_installed: whether the process has the audit hook.
+        thread: what belongs to each thread: the scheduler whose task it runs.
     """
 
     api: Api | None = None
     seed: int | None = None
-    random_bytes: random.Random | None = None
+    stream: Any = None
+    tasks: Any = None
+    invocation_inputs: Any = None
     effect_listeners: tuple[EffectListener, ...] = ()
+    throttle_listeners: tuple[Callable[[object], None], ...] = ()
     audit_listeners: tuple[AuditListener, ...] = ()
     audit_hook_installed: bool = False
+    thread: threading.local = field(default_factory=threading.local)
 
     @contextmanager
     def serving(self, **parts: Any) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,9 +10,19 @@ from dacapo.process.active_run import ACTIVE, EffectListener
 
 
 @contextmanager
-def listening(listener: EffectListener) -> Iterator[None]:
-    """Context manager that notifies one more listener of every effect."""
-    with ACTIVE.serving(effect_listeners=(*ACTIVE.effect_listeners, listener)):
+def listening(
+    listener: EffectListener, on_throttled: Callable[[object], None] = lambda _: None
+) -> Iterator[None]:
+    """Context manager that notifies one more listener of every effect.
+
+    Parameters:
+        listener: receives each effect, before it happens.
+        on_throttled: receives the `context` of a request that AWS throttled: it had no effect.
+    """
+    with ACTIVE.serving(
+        effect_listeners=(*ACTIVE.effect_listeners, listener),
+        throttle_listeners=(*ACTIVE.throttle_listeners, on_throttled),
+    ):
         yield
 
 
@@ -20,6 +30,12 @@ def report(service: str, operation: str, request: Mapping[str, Any]) -> None:
     """Report a call of a service to every listener."""
     for listener in ACTIVE.effect_listeners:
         listener(service, operation, request)
+
+
+def report_throttled(context: object) -> None:
+    """Report that AWS throttled the request with this context."""
+    for listener in ACTIVE.throttle_listeners:
+        listener(context)
 
 
 def effect(what: str, content: object = None) -> None:

@@ -55,6 +55,11 @@ def current_line(frame: FrameType | None = None) -> Place | None:
     return Place(frame.f_code.co_filename, frame.f_lineno) if frame else None
 
 
+def frame_of(thread: int) -> FrameType | None:
+    """Return the frame that a thread executes, by its identifier; None if it has ended."""
+    return sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
+
+
 def is_called_by(module: ModuleType) -> bool:
     """Return True if a module is on the stack between the caller and the innermost user code."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.verify.deploy_check import CheckResult
-from dacapo.verify.findings import Certainty, ExperimentResult, Finding, Report, proved
+from dacapo.verify.findings import Certainty, Code, ExperimentResult, Finding, Report, proved
 from dacapo.verify.rules import explain_command, rules
 
 
@@ -20,8 +20,19 @@ def show(report: Report, console: Console) -> None:
     for number, finding in enumerate(report.findings, start=1):
         _show_finding(number, finding, console)
     console.print(_experiments(report))
-    verdict = "does not survive replay" if report.proved else "survives replay, as far as was tried"
-    _show_verdict(f"{report.scenario} {verdict}", report.findings, console)
+    _show_verdict(f"{report.scenario} {_verdict(report)}", report.findings, console)
+
+
+def _verdict(report: Report) -> str:
+    if report.proved:
+        return "does not survive replay"
+    if _timed_out(report.findings):
+        return "exceeds the function's timeout, so not all was tried"
+    return "survives replay, as far as was tried"
+
+
+def _timed_out(findings: Sequence[Finding]) -> bool:
+    return any(finding.code is Code.INVOCATION_TIMED_OUT for finding in findings)
 
 
 def show_checked(target: str, results: Sequence[CheckResult], console: Console) -> None:
@@ -45,9 +56,9 @@ def show_checked(target: str, results: Sequence[CheckResult], console: Console) 
 
 def _show_verdict(verdict: str, findings: Sequence[Finding], console: Console) -> None:
     certain = len(proved(findings))
-    style = "bold red" if certain else "bold green"
+    style = "red" if certain else "yellow" if _timed_out(findings) else "green"
     counts = f"{certain} proved, {len(findings) - certain} suspected"
-    console.print(Text(f"\n{verdict}: {counts}", style))
+    console.print(Text(f"\n{verdict}: {counts}", f"bold {style}"))
 
 
 def _show_finding(number: int, finding: Finding, console: Console) -> None:

@@ -88,14 +88,20 @@ def _invocation(
 ) -> tuple[str, str, Text, Text, Text]:
     replayed, new = recording.replayed_in(invocation), recording.done_in(invocation)
     names = ", ".join(label(operation).strip() for operation in new)
-    is_suspended = invocation.status is InvocationStatus.PENDING
     return (
         str(number),
         spell(invocation.started - recording.started),
         _bar(len(replayed), len(new)),
         Text(names or "nothing"),
-        Text("suspended", "dim") if is_suspended else Text(*_status(invocation.status)),
+        _ending(invocation),
     )
+
+
+def _ending(invocation: Invocation) -> Text:
+    if invocation.status is InvocationStatus.PENDING:
+        return Text("suspended", "dim")
+    ending = Text(*_status(invocation.status))
+    return ending.append(f" {invocation.error.type}", "red") if invocation.error else ending
 
 
 def _bar(replayed: int, new: int) -> Text:

@@ -8,9 +8,9 @@ what it does:
   cost of a run, so the thread is woken instead.
 - Whether it sends what is still queued when an invocation ends depends on threads. Here it always
   does.
-- Branches of `map` and `parallel` run in threads. Here they run one at a time, in an order that
-  the run's seed determines; with threads, the same handler would write another history in every
-  run.
+- It runs a handler, its checkpoints and the branches of `map` and `parallel` in thread pools. Here
+  they are tasks of the run's scheduler, in an order that the seed determines; with free threads,
+  the same handler would write another history in every run.
 
 If the SDK changes one of these names, `installed.check` raises a plain error;
 tests/lab/test_sdk.py states for each when it can go.

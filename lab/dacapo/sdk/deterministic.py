@@ -1,36 +1,51 @@
-"""The SDK in a simulation: without idle waits, and with its branches one at a time."""
+"""The SDK in a simulation: without idle waits, and with a deterministic end."""
 
 from __future__ import annotations
 
 import functools
 import queue
-import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import execution, state
+from aws_durable_execution_sdk_python import threading as sdk_threading
 from aws_durable_execution_sdk_python.concurrency import executor
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import OperationType, OperationUpdate
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo.process import randomness
+from dacapo.scheduling.scheduler import Scheduler
+from dacapo.scheduling.tasks import Task
+from dacapo.sdk import input_reader
 from dacapo.sdk.installed import check
+from dacapo.sdk.pools import BranchPool, Event, Events, HandlerPool
 from dacapo.service.client import Probe
 
-Branch = tuple[Callable[..., object], tuple[Any, ...]]
+
+def _nothing() -> None:
+    pass
 
 
 class PromptState(state.ExecutionState):
-    """The SDK's state of one invocation, without idle waits, and with a deterministic end."""
+    """The SDK's state of one invocation, without idle waits, and with a deterministic end.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Parameters:
+        scheduler: runs the tasks; each synchronous checkpoint lets another one go on.
+    """
+
+    def __init__(self, scheduler: Scheduler, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._scheduler = scheduler
         self._has_pending = False
+        if scheduler.current.sandbox is not None:
+            # Ends a wait for a checkpoint that this SDK never sends (one above 750 KB).
+            scheduler.current.sandbox.on_abort.append(self._settle_after_execution_completed)
         client: Any = self._service_client
         if hasattr(client, "flush"):
             client.flush = self.flush
@@ -51,8 +66,28 @@ class PromptState(state.ExecutionState):
             operation_update, is_sync=is_sync
         ):
             return
-        super().create_checkpoint(operation_update, is_sync)
+        scheduler = self._scheduler
+        scheduler.check()
+        try:
+            super().create_checkpoint(operation_update, is_sync)
+        except BaseException:
+            scheduler.check()  # after a crash, the SDK's error is not the one to report
+            raise
         self._has_pending = not is_sync
+        if is_sync and operation_update is not None:
+            scheduler.switch()
+
+    def schedule_refresh(self, earliest_check_time: float) -> Any:
+        """Return a refresh that is sent when it is waited for: then its time has come."""
+        _ = earliest_check_time
+
+        def wait(timeout: float | None = None) -> None:
+            _ = timeout
+            # What else is due at this moment happens first, the end of the awaited wait for one.
+            self._scheduler.waiter().wait(timedelta(0))
+            self.create_checkpoint()
+
+        return SimpleNamespace(wait=wait, cancel=_nothing)
 
     def wrap_user_function(
         self,
@@ -64,7 +99,8 @@ class PromptState(state.ExecutionState):
         """Wrap the function that the probe returns, and reseed randomness around a step."""
         function = self.probe.wrap_function(operation_identifier, attempt or 1, user_function)
         if operation_identifier.operation_type is OperationType.STEP:
-            function = _reseeding(function, operation_identifier.operation_id, attempt)
+            key = operation_identifier.operation_id, attempt
+            function = _in_step(self._scheduler.current, function, key)
         wrapped: Callable[..., Any] = super().wrap_user_function(
             function, operation_identifier, is_replay_children, attempt
         )
@@ -73,7 +109,25 @@ class PromptState(state.ExecutionState):
     def flush(self) -> None:
         """Wait until every checkpoint so far is stored."""
         if self._has_pending and not self._checkpointing_stopped.is_set():
-            self.create_checkpoint()
+            self._has_pending = False
+            super().create_checkpoint()
+
+    def park(self) -> bool:
+        """End the invocation and begin the next one, with the handler where it is.
+
+        Returns:
+            False if there is no next one, or the handler is to be replayed.
+        """
+        park = getattr(self._service_client, "park", None)
+        if park is None:
+            return False
+        while self._branch_pools:  # as `close` does before an invocation ends
+            self._branch_pools.pop(0).shutdown(wait=True)
+        self.flush()
+        if not park():
+            return False
+        super().create_checkpoint()  # an empty one returns what has changed
+        return True
 
     def stop_checkpointing(self) -> None:
         """Send what is still queued, then end the background thread immediately."""
@@ -92,64 +146,43 @@ def _reporting_results(process: Callable[..., Any]) -> Callable[..., Any]:
     return process_and_report
 
 
-def _reseeding(function: Callable[..., Any], *parts: object) -> Callable[..., Any]:
+def _in_step(
+    task: Task, function: Callable[..., Any], key: tuple[object, ...]
+) -> Callable[..., Any]:
     @functools.wraps(function)
-    def reseeded(*arguments: Any, **named: Any) -> Any:
-        with randomness.seeded_for(*parts):
+    def call(*arguments: Any, **named: Any) -> Any:
+        randomness.reseed(*key)
+        task.is_in_step = True
+        try:
             return function(*arguments, **named)
+        finally:
+            task.is_in_step = False
 
-    return reseeded
-
-
-class _SerialQueue(queue.Queue[Any]):
-    """A coordinator's queue that runs waiting branches when the coordinator asks for an event."""
-
-    latest = threading.local()
-
-    def __init__(self, order: random.Random) -> None:
-        super().__init__()
-        self.waiting: list[Branch] = []
-        self._order = order
-        self.latest.queue = self
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
-        while self.empty() and self.waiting:
-            run, arguments = self.waiting.pop(self._order.randrange(len(self.waiting)))
-            with suppress(BaseException):  # the queue has it as an event; a pool drops it too
-                run(*arguments)
-        return super().get(block=False)
-
-
-class _SerialPool:
-    """A coordinator's pool; the coordinator creates its queue just before it."""
-
-    def __init__(self, max_workers: int) -> None:  # noqa: ARG002 - branches run one at a time
-        self._waiting = _SerialQueue.latest.queue.waiting
-
-    def submit(self, run: Callable[..., object], *arguments: Any) -> None:
-        self._waiting.append((run, arguments))
-
-    def shutdown(self, **_: bool) -> None:
-        self._waiting.clear()
+    return call
 
 
 @contextmanager
-def in_simulation(seed: int) -> Iterator[None]:
-    """Context manager that makes the SDK prompt, and orders its branches by `seed`.
+def in_simulation(scheduler: Scheduler) -> Iterator[None]:
+    """Context manager that makes the SDK prompt, and its handlers and branches tasks.
+
+    Parameters:
+        scheduler: runs the tasks.
 
     Raises:
         SdkChangedError: the installed SDK lacks a private name that this relies on.
     """
     check()
-    order = random.Random(f"branches {seed}")  # noqa: S311 - must be reproducible
-    serial = SimpleNamespace(Queue=lambda: _SerialQueue(order), Empty=queue.Empty)
+    events = SimpleNamespace(Queue=partial(Events, scheduler), Empty=queue.Empty)
     with ExitStack() as stack:
         for module, name, value in (
-            (execution, "ExecutionState", PromptState),
+            (execution, "ExecutionState", partial(PromptState, scheduler)),
+            (execution, "ThreadPoolExecutor", partial(HandlerPool, scheduler)),
             (state, "_BLOCKED_CALLER_WAIT_SECONDS", 0),
-            (executor, "ThreadPoolExecutor", _SerialPool),
-            (executor, "queue", serial),
+            (sdk_threading, "Event", Event),
+            (executor, "ThreadPoolExecutor", partial(BranchPool, scheduler)),
+            (executor, "queue", events),
             (OperationExecutor, "process", _reporting_results(OperationExecutor.process)),
         ):
             stack.enter_context(patch.object(module, name, value))
+        stack.enter_context(input_reader.reading_inputs())
         yield

@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from types import MethodType
 from typing import Any
 
 from aws_durable_execution_sdk_python import __version__, context, execution, state
+from aws_durable_execution_sdk_python import threading as sdk_threading
 from aws_durable_execution_sdk_python.concurrency import executor
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo.errors import SdkChangedError
+from dacapo.process.active_run import ACTIVE
+from dacapo.scheduling.baton import TASK_THREAD
 
 
 def is_durable(handler: Callable[..., object] | None) -> bool:
     """Return True if `durable_execution` decorates this handler, or one that it wraps.
 
     The SDK's wrapper has the name and the module of the wrapped function; only its globals identify
-    it.
+    it. What stands above it may be any callable, and need not say what it wraps.
     """
-    while handler is not None:
-        if getattr(handler, "__globals__", None) is vars(execution):
+    seen: dict[int, object] = {}
+    waiting: list[object] = [handler]
+    while waiting:
+        one = waiting.pop()
+        if _is_sdk_wrapper(one):
             return True
-        handler = getattr(handler, "__wrapped__", None)
+        if callable(one) and not isinstance(one, type) and id(one) not in seen:
+            seen[id(one)] = one
+            waiting.extend(_held_by(one))
     return False
 
 
-def runs_user_code(thread: threading.Thread) -> bool:
-    """Return True if this is one of the threads in which the SDK calls a handler."""
-    return thread.name.startswith("dex-handler")
+def _is_sdk_wrapper(function: object) -> bool:
+    is_of_sdk = getattr(function, "__globals__", None) is vars(execution)
+    return is_of_sdk and hasattr(function, "__wrapped__")
+
+
+def _held_by(wrapper: object) -> Iterator[object]:
+    """Yield what a wrapper holds, and may call: in attributes, in its closure, or bound to it."""
+    yield from getattr(wrapper, "__dict__", {}).values()
+    if isinstance(wrapper, functools.partial):
+        yield from (wrapper.func, *wrapper.args)
+    elif isinstance(wrapper, MethodType):
+        yield from (wrapper.__func__, *getattr(wrapper.__self__, "__dict__", {}).values())
+    for cell in getattr(wrapper, "__closure__", None) or ():
+        with suppress(ValueError):  # a name that is not bound yet
+            yield cell.cell_contents
+
+
+def may_run_handlers(thread: threading.Thread) -> bool:
+    """Return True if the SDK calls handlers or branches in this thread, now or later."""
+    return thread.name.startswith(("dex-handler", TASK_THREAD))
+
+
+def runs_user_code() -> bool:
+    """Return True if the current thread runs a handler or a branch, called by the SDK.
+
+    What stands above the handler (a decorator) runs in a task's own thread.
+    """
+    return threading.current_thread().name.startswith("dex-handler") or is_in_branch()
+
+
+def is_in_branch() -> bool:
+    """Return True if the current thread runs a branch of a batch, in a simulation."""
+    return getattr(ACTIVE.thread, "is_in_branch", False)
 
 
 def official_clock(runner: Any) -> Callable[[], datetime]:
@@ -55,10 +96,14 @@ def check() -> None:
     """
     for module, name in (
         (execution, "ExecutionState"),
+        (execution, "LambdaClient"),
+        (execution.DurableExecutionInvocationInput, "from_json_dict"),
         (state, "_BLOCKED_CALLER_WAIT_SECONDS"),
+        (sdk_threading, "Event"),
         (state, "_Signal"),
         (executor, "ThreadPoolExecutor"),
         (executor.ConcurrentExecutor, "_branch_worker"),
+        (executor.ConcurrentExecutor, "execute"),
         (OperationExecutor, "process"),
         (context.Callback, "result"),
         (context, "DurableContext"),
@@ -79,8 +124,18 @@ def check() -> None:
             parameters == ["self", *expected],
             f"state.ExecutionState.{name}({', '.join(expected)})",
         )
+    decorator = inspect.getsource(execution.durable_execution)
+    for call in (
+        "DurableExecutionInvocationInput.from_json_dict(event)",
+        "LambdaClient(client=boto3_client)",
+        "LambdaClient.initialize_client()",
+    ):
+        _require(call in decorator, f"{call} in execution.durable_execution")
     source = inspect.getsource(state.ExecutionState.__init__)
-    for attribute in ("_checkpoint_queue", "_checkpointing_stopped", "_service_client"):
+    for attribute in (
+        *("_branch_pools", "_checkpoint_queue"),
+        *("_checkpointing_stopped", "_service_client"),
+    ):
         _require(f"self.{attribute}" in source, f"state.ExecutionState.{attribute}")
 
 

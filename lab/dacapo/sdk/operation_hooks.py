@@ -85,11 +85,27 @@ def operation_errors(report: Callable[[Exception, FrameType], None]) -> Iterator
 
 
 @contextmanager
+def concurrency_limits() -> Iterator[dict[tuple[str, str], int]]:
+    """Context manager that collects `max_concurrency` of each batch, by execution ARN and ID."""
+    collected: dict[tuple[str, str], int] = {}
+    execute = executor.ConcurrentExecutor.execute
+
+    def collecting(self: Any, execution_state: Any, executor_context: Any) -> Any:
+        if self.max_concurrency is not None:
+            batch = executor_context._parent_id  # noqa: SLF001 - its context is inside the batch
+            collected[execution_state.durable_execution_arn, batch] = self.max_concurrency
+        return execute(self, execution_state, executor_context)
+
+    with patch.object(executor.ConcurrentExecutor, "execute", collecting):
+        yield collected
+
+
+@contextmanager
 def suspensions() -> Iterator[list[str]]:
     """Context manager that collects every suspension of a handler outside its branches."""
     collected: list[str] = []
 
-    def collecting(method: Method, branches: _Branches) -> Method:
+    def collecting(method: Method, branches: Branches) -> Method:
         def call(self: Any, *arguments: Any, **named: Any) -> Any:
             try:
                 return method(self, *arguments, **named)
@@ -100,47 +116,20 @@ def suspensions() -> Iterator[list[str]]:
 
         return call
 
-    with _wrapping_operations(collecting):
+    with wrapping_operations(collecting):
         yield collected
 
 
-@contextmanager
-def single_invocation() -> Iterator[None]:
-    """Context manager that keeps a handler in one invocation for as long as something is due.
-
-    Where the SDK would suspend the handler, time passes until something changes for it, and the
-    operation is called again. In a branch of `map` or `parallel` the SDK suspends as usual: the
-    other branches have to run first, and then the batch as a whole is called again.
-    """
-
-    def waiting(method: Method, branches: _Branches) -> Method:
-        def call(self: Any, *arguments: Any, **named: Any) -> Any:
-            while True:
-                try:
-                    return method(self, *arguments, **named)
-                except SuspendExecution:
-                    client = self.state._service_client  # noqa: SLF001
-                    if branches.depth or not client.advance():
-                        raise
-                    # An empty checkpoint returns what has changed.
-                    self.state.create_checkpoint()
-
-        return call
-
-    with _wrapping_operations(waiting):
-        yield
-
-
-class _Branches(threading.local):
+class Branches(threading.local):
     """Number of nested branches that a thread is in."""
 
     depth = 0
 
 
 @contextmanager
-def _wrapping_operations(wrap: Callable[[Method, _Branches], Method]) -> Iterator[None]:
+def wrapping_operations(wrap: Callable[[Method, Branches], Method]) -> Iterator[None]:
     """Context manager that wraps every method that can suspend."""
-    branches = _Branches()
+    branches = Branches()
     work = executor.ConcurrentExecutor._branch_worker  # noqa: SLF001
 
     def branch(self: Any, *arguments: Any, **named: Any) -> None:

@@ -15,10 +15,6 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import retries
 from aws_durable_execution_sdk_python.exceptions import SuspendExecution
-from aws_durable_execution_sdk_python.execution import (
-    DurableExecutionInvocationInputWithClient,
-    InitialExecutionState,
-)
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import (
     CheckpointOutput,
@@ -35,15 +31,24 @@ from aws_durable_execution_sdk_python.serdes import deserialize
 
 from dacapo.process import source_lines
 from dacapo.process.source_lines import Place
+from dacapo.scheduling.scheduler import here
+from dacapo.scheduling.tasks import InvocationEnded, Sandbox
 from dacapo.sdk import operation_hooks
+from dacapo.sdk.installed import is_in_branch
 from dacapo.sdk.operation_hooks import Divergence
+from dacapo.service import invocation_input, quotas
 from dacapo.service.client import Probe
 from dacapo.service.execution import InvocationStatus
 from dacapo.service.functions import HANDLER_FAILURES, Handler, LambdaContext
 
 Polls = Mapping[tuple[str, int], str]
 """The stored result of each poll, by operation ID and attempt."""
+_TOKEN = "replay"  # noqa: S105 - not a secret
 _SOON = timedelta(days=1)
+
+
+class ReplayTimeout(Exception):  # noqa: N818 - what happened
+    """A replay took longer than an invocation may."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Trace:
         reads: IDs of the operations that it read back, in order.
         attempts: the checkpoints that it was about to make.
         bodies: where the steps and checks are defined that it was about to run, by operation ID.
-        output: its output for Lambda; None if it crashed.
+        output: its output for Lambda; None if it crashed, or returned something else.
         error: the exception that it crashed with, if it did.
         divergences: the divergences that the SDK detected, swallowed or not.
         suspensions: where it was suspended, outside branches.
@@ -101,6 +106,8 @@ class _ReplayProbe(Probe):
         self.trace.reads[operation_id] = None
 
     def intercept_checkpoint(self, update: OperationUpdate, *, is_sync: bool) -> bool:
+        if self.trace.suspensions and is_in_branch():
+            raise SuspendExecution("the loser of a race goes on while the others are suspended")
         attempt = Attempt(update, source_lines.current_line(), source_lines.is_called_by(retries))
         (self.trace.late if self.trace.suspensions else self.trace.attempts).append(attempt)
         # A context is entered to see what is in it, and a step that does not wait until its start
@@ -143,7 +150,7 @@ def replay(
 ) -> Trace:
     """Call a handler with these operations, and record what it attempts.
 
-    The SDK has to be in a simulation (`deterministic.in_simulation`).
+    A simulation has to be running in this thread.
 
     Parameters:
         handler: the durable handler.
@@ -153,23 +160,47 @@ def replay(
     """
     trace = Trace()
     client: Any = _Client(_ReplayProbe(trace, arn, polls or {}))
-    event = DurableExecutionInvocationInputWithClient(
-        durable_execution_arn=arn,
-        checkpoint_token="replay",  # noqa: S106 - not a secret
-        initial_execution_state=InitialExecutionState([_not_due(o) for o in operations], ""),
-        updated_operation_ids=[],
-        service_client=client,
-    )
-    name = arn.partition(":function:")[2].partition(":")[0]
+    state = StateOutput([_not_due(operation) for operation in operations], "")
+    function = arn.partition("/")[0]
+    name = function.split(":")[6]
     with (
         operation_hooks.divergences() as trace.divergences,
         operation_hooks.suspensions() as trace.suspensions,
+        invocation_input.sent(arn, _TOKEN, state, [], client) as event,
     ):
+        context = LambdaContext("replay", name, invoked_function_arn=function)
+        _call(handler, event, context, trace)
+    return trace
+
+
+def _call(handler: Handler, event: Any, context: LambdaContext, trace: Trace) -> None:
+    """Call a handler in a task of its own, and wait for it as long as Lambda would."""
+    scheduler = here()
+    if scheduler is None:
+        raise RuntimeError("a replay needs a simulation that is running")
+    sandbox, done = Sandbox(), scheduler.waiter()
+
+    def leave(status: int) -> None:
+        trace.error = SystemExit(status)
+        sandbox.end()
+        raise InvocationEnded
+
+    def call() -> None:
         try:
-            trace.output = handler(event, LambdaContext("replay", name))
+            output = handler(event, context)
+            is_of_sdk = isinstance(output, Mapping) and "Status" in output
+            trace.output = output if is_of_sdk else None
         except HANDLER_FAILURES as error:
             trace.error = error
-    return trace
+        finally:
+            done.wake()
+
+    sandbox.on_exit = leave
+    scheduler.start("a replay", event["DurableExecutionArn"], call, sandbox)
+    if not done.wait(quotas.INVOCATION):
+        trace.error = ReplayTimeout(f"the replay takes longer than {quotas.INVOCATION}")
+        sandbox.end()
+        scheduler.run_ready()
 
 
 def _not_due(operation: Operation) -> Operation:

@@ -17,12 +17,13 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationStatus,
 )
 
+from dacapo.scheduling.clock import Timer
 from dacapo.service import quotas, transitions
 from dacapo.service.callers import Callers
-from dacapo.service.clock import Timer
 from dacapo.service.errors import ServiceError, callback_closed, invalid, not_found
 from dacapo.service.execution import Execution
 from dacapo.service.executions import Executions
+from dacapo.service.validation import check_sent_error
 
 _CALLBACK_ID = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _TIMED_OUT = {
@@ -100,9 +101,10 @@ class Callbacks:
         """Complete a callback with a failure.
 
         Raises:
-            ServiceError: unknown or closed.
+            ServiceError: unknown, closed, or the error is larger than 1 MiB.
         """
         with self._delivery(callback_id, DeliveryKind.FAILURE):
+            check_sent_error(error)
             self._end(callback_id, OperationStatus.FAILED, error=error)
 
     def heartbeat(self, callback_id: str) -> None:
@@ -133,8 +135,12 @@ class Callbacks:
             self.deliveries.append(Delivery(now, arn, operation_id, kind, by, refused))
 
     def _open(self, callback_id: str) -> tuple[Execution, Operation]:
-        if not _CALLBACK_ID.fullmatch(callback_id):
-            raise invalid("CallbackId must match [A-Za-z0-9+/]+={0,2}.")
+        is_short = len(callback_id) <= quotas.CALLBACK_ID_LENGTH
+        if not is_short or not _CALLBACK_ID.fullmatch(callback_id):
+            limit = quotas.CALLBACK_ID_LENGTH
+            raise invalid(
+                f"CallbackId must match [A-Za-z0-9+/]+={{0,2}}, up to {limit} characters."
+            )
         if callback_id not in self._by_id:
             raise not_found("Callback not found.")
         execution, operation_id = self._by_id[callback_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from aws_durable_execution_sdk_python.lambda_service import (
     ErrorObject,
@@ -12,12 +13,12 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 from dacapo.service import quotas, transitions
-from dacapo.service.calls import Calls
-from dacapo.service.errors import ServiceError
+from dacapo.service.calls import Call, Calls
+from dacapo.service.errors import ServiceError, unqualified
 from dacapo.service.events import Event
 from dacapo.service.execution import Execution
 from dacapo.service.executions import Executions
-from dacapo.service.functions import VERSION, Function
+from dacapo.service.functions import Function
 
 
 class ChainedInvokes:
@@ -30,28 +31,35 @@ class ChainedInvokes:
     def start(
         self, execution: Execution, operation: Operation, update: OperationUpdate, event: Event
     ) -> None:
-        """Start the invoked function; if it does not exist, fail the operation immediately.
+        """Start the invoked function; if that is refused, fail the operation immediately.
+
+        It is refused if the function does not exist, or is durable and not qualified (SDK
+        documentation: operations/invoke).
 
         Parameters:
             event: the ChainedInvokeStarted event; the version and the child's ARN are added to it.
         """
-        options = update.chained_invoke_options
         key = operation.operation_id
         try:
-            function, _ = self._executions.functions.find(options.function_name if options else "")
+            function = self._find(update)
         except ServiceError as refused:
             error = ErrorObject(refused.message, refused.code, None, None)
             self._complete(execution, key, OperationStatus.FAILED, error=error)
             return
-        details = {"ExecutedVersion": VERSION}
+        details = {"ExecutedVersion": function.version}
         payload = update.payload or "null"
         if function.is_durable:
-            child = self._executions.start(function, payload, parent=(execution, key))
+            options = update.chained_invoke_options
+            trace_id = (options and options.x_amzn_trace_id) or execution.trace_id
+            child = self._executions.start(
+                function, payload, parent=(execution, key), trace_id=trace_id
+            )
             details["DurableExecutionArn"] = child.arn
         else:
+            end = partial(self._on_call_ended, execution, key)
             self._executions.clock.schedule(
                 timedelta(0),
-                lambda: self._call(execution, key, function, payload),
+                lambda: self._calls.start(function, payload, end),
                 f"invoke of {function.name}",
             )
         execution.log.add_details(event, details)
@@ -68,9 +76,19 @@ class ChainedInvokes:
         parent, key = child.parent
         self._complete(parent, key, child.status, result=child.result, error=error)
 
-    def _call(self, execution: Execution, key: str, function: Function, payload: str) -> None:
-        call = self._calls.call(function, payload)
+    def _find(self, update: OperationUpdate) -> Function:
+        options = update.chained_invoke_options
+        if options is None:
+            raise ValueError(f"{update.operation_id} is not a chained invoke")
+        function, qualifier = self._executions.functions.find(options.function_name)
+        if function.is_durable and qualifier is None:
+            raise unqualified()
+        return function.invoked_by(qualifier, options.tenant_id)
+
+    def _on_call_ended(self, execution: Execution, key: str, call: Call) -> None:
         result, error = call.result, call.error
+        if error is not None:  # without the trace, as in the testing SDK
+            error = ErrorObject(error.message, error.type, error.data, None)
         if result is not None and len(result.encode()) > quotas.INVOKE_BYTES:
             limit = quotas.INVOKE_BYTES
             message = f"CHAINED_INVOKE output payload size must be at most {limit} bytes."

@@ -21,32 +21,38 @@ from dacapo.process import randomness
 from dacapo.service import quotas, transitions, validation
 from dacapo.service.callbacks import Callbacks
 from dacapo.service.chained_invokes import ChainedInvokes
-from dacapo.service.errors import invalid
+from dacapo.service.errors import ServiceError, invalid
 from dacapo.service.execution import Execution
 from dacapo.service.executions import Executions
+from dacapo.service.pauses import Pauses
 
 
 class Checkpoints:
     """Stores the checkpoints of handlers, in atomic batches."""
 
     def __init__(
-        self, executions: Executions, callbacks: Callbacks, invokes: ChainedInvokes
+        self,
+        executions: Executions,
+        callbacks: Callbacks,
+        invokes: ChainedInvokes,
+        pauses: Pauses,
     ) -> None:
         self._executions = executions
         self._callbacks = callbacks
         self._invokes = invokes
+        self._pauses = pauses
 
     def store(self, arn: str, token: str, updates: Sequence[OperationUpdate]) -> CheckpointOutput:
         """Store a batch of updates, all of them or none.
 
         Returns:
             The next token, with every operation that changed since the last call; no token if
-            this ended the execution.
+            this ended the execution, or let a pause begin.
 
         Raises:
             ServiceError: the token is stale, or an update is not legal.
         """
-        execution = self._executions.find(arn)
+        execution = self._find(arn)
         self._check_token(execution, token)
         plan, ending = self._plan(execution, updates)
         for update, operation in plan:
@@ -54,7 +60,7 @@ class Checkpoints:
         if ending is not None:
             self._end_execution(execution, ending)
         self._enforce_quotas(execution)
-        if not execution.is_running:
+        if not execution.is_running or self._pauses.interrupt(execution):
             return CheckpointOutput(None, CheckpointUpdatedExecutionState([]))
         changed = dict.fromkeys([*execution.changed, *(u.operation_id for u in updates)])
         execution.changed.clear()
@@ -70,33 +76,25 @@ class Checkpoints:
             arn: the execution.
             token: its current checkpoint token.
             marker: the previous page's marker, or "" for the first page.
-            max_items: length of the page, at most 1,000.
+            max_items: length of the page, at most 1,000; 0 for 100.
 
         Raises:
-            ServiceError: the token is stale.
+            ServiceError: the token is stale, or the marker is wrong.
         """
-        execution = self._executions.find(arn)
+        execution = self._find(arn)
         self._check_token(execution, token)
         operations = list(execution.replayable.values())
-        start = int(marker or 0)
-        end = start + min(max_items or quotas.PAGE_ITEMS, quotas.PAGE_ITEMS)
+        start = validation.start_of_page(marker, len(operations))
+        end = start + min(max_items or quotas.DEFAULT_PAGE_ITEMS, quotas.PAGE_ITEMS)
         following = str(end) if end < len(operations) else ""
         return StateOutput(operations[start:end], following)
 
-    def wait_for_change(self, execution: Execution) -> bool:
-        """Let time pass until something changes for an execution.
-
-        Returns:
-            True if something did; False if nothing will, or the execution has ended.
-        """
-        clock = self._executions.clock
-        while execution.is_running and not execution.changed:
-            if clock.is_idle() or not clock.run_next():
-                return False
-        # Everything else that is due at this moment happens too, before the handler goes on.
-        while execution.is_running and not clock.is_idle() and clock.run_next(until=clock.now):
-            pass
-        return execution.is_running
+    def _find(self, arn: str) -> Execution:
+        try:
+            return self._executions.find(arn)
+        except ServiceError as error:
+            # These two calls have no error for an unknown execution (model).
+            raise invalid(error.message) from error
 
     def _check_token(self, execution: Execution, token: str) -> None:
         if not execution.is_running:
@@ -113,13 +111,15 @@ class Checkpoints:
         ends = bool(updates) and updates[-1].operation_type is OperationType.EXECUTION
         ending = updates[-1] if ends else None
         if ending is not None:
-            validation.check_ending(ending, is_child=execution.parent is not None)
+            validation.check_ending(ending, execution.result_limit)
         operations = ChainMap[str, Operation]({}, execution.operations)
+        validation.check_batch(updates)
         plan = []
         for update in updates[:-1] if ends else updates:
             if update.operation_type is OperationType.EXECUTION:
                 raise invalid("EXECUTION checkpoint must be the last update, and the only one.")
             validation.check_parent(operations, update)
+            validation.check_target(update, execution.function)
             callback_id = randomness.identifier("callback", execution.arn, update.operation_id)
             current = operations.get(update.operation_id)
             operation = transitions.updated(

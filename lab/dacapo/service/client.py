@@ -16,10 +16,12 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 from dacapo.service.checkpoints import Checkpoints
-from dacapo.service.errors import ServiceError
+from dacapo.service.errors import ServiceError, invalid
 
 if TYPE_CHECKING:
     from dacapo.service.execution import Execution
+
+_UNKNOWN_TOKEN = invalid("Invalid checkpoint token: it is not the token of this invocation.")
 
 
 class Probe:
@@ -97,6 +99,11 @@ class ServiceClient:
         self.probe = probe
         self.flush: Callable[[], None] = lambda: None
         """Sends what the SDK still holds back; the SDK's state of this invocation sets it."""
+        self.park: Callable[[], bool] | None = None
+        """Ends this invocation and begins the next one with the handler where it is; returns False
+        if there is no next one. None if the handler is to be replayed instead."""
+        self.crash: Crash | None = None
+        """The simulated crash of this invocation: from then on it stores nothing."""
         self.fault: Exception | None = None
         """A bug in the service itself, which the SDK would take for a transient error."""
 
@@ -123,6 +130,7 @@ class ServiceClient:
                 output = self._checkpoints.store(durable_execution_arn, checkpoint_token, updates)
                 self._interference.after_store(self._execution, updates)
         except Crash as crash:
+            self.crash = crash
             raise CheckpointError(str(crash)) from None
         except ServiceError as refused:
             error = refused.as_client_error("CheckpointDurableExecution")
@@ -132,10 +140,6 @@ class ServiceClient:
             self._execution.changed.update(dict.fromkeys(u.operation_id for u in updates))
             return CheckpointOutput(None, CheckpointUpdatedExecutionState([]))
         return output
-
-    def advance(self) -> bool:
-        """Let time pass until something changes for this execution, and return whether it did."""
-        return self._checkpoints.wait_for_change(self._execution)
 
     def get_execution_state(
         self,
@@ -163,3 +167,17 @@ class ServiceClient:
         except Exception as error:
             self.fault = error
             raise
+
+
+class RefusingClient:
+    """The service as an invocation sees it whose checkpoint token it did not issue."""
+
+    def checkpoint(self, *_: Any, **__: Any) -> CheckpointOutput:
+        """Raise the error of a service that does not know the token."""
+        error = _UNKNOWN_TOKEN.as_client_error("CheckpointDurableExecution")
+        raise CheckpointError.from_exception(error)
+
+    def get_execution_state(self, *_: Any, **__: Any) -> StateOutput:
+        """Raise the error of a service that does not know the token."""
+        error = _UNKNOWN_TOKEN.as_client_error("GetDurableExecutionState")
+        raise GetExecutionStateError.from_exception(error)

@@ -38,9 +38,25 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("InvalidParameterValueException", message, 400)
 
 
+def unqualified() -> ServiceError:
+    """Return the error for a durable function that is invoked without a version or alias."""
+    return invalid("You cannot invoke a durable function using an unqualified ARN.")
+
+
 def not_found(message: str) -> ServiceError:
     """Return the error for a function, execution or callback that does not exist."""
     return ServiceError("ResourceNotFoundException", message, 404)
+
+
+def conflict(message: str) -> ServiceError:
+    """Return the error for an execution whose status does not allow the request."""
+    return ServiceError("ResourceConflictException", message, 409)
+
+
+def too_large(limit: int) -> ServiceError:
+    """Return the error for an Invoke whose payload has more than `limit` bytes."""
+    message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+    return ServiceError("RequestTooLargeException", message, 413)
 
 
 def callback_closed(message: str) -> ServiceError:

@@ -82,8 +82,13 @@ class Event:
             details=event.get(f"{event['EventType']}Details") or {},
         )
 
-    def to_api(self) -> dict[str, Any]:
-        """Return the event in the shape of GetDurableExecutionHistory."""
+    def to_api(self, *, with_data: bool = True) -> dict[str, Any]:
+        """Return the event in the shape of GetDurableExecutionHistory.
+
+        Parameters:
+            with_data: whether payloads, errors and reasons are included (model:
+                IncludeExecutionData).
+        """
         optional = {
             "Id": self.operation_id,
             "Name": self.name,
@@ -95,7 +100,7 @@ class Event:
             "EventId": self.event_id,
             "EventTimestamp": self.timestamp,
             **{member: value for member, value in optional.items() if value},
-            f"{self.type}Details": dict(self.details),
+            f"{self.type}Details": dict(self.details) if with_data else _stripped(self.details),
         }
 
     @property
@@ -142,15 +147,16 @@ class EventLog:
             details: the content of its `<Type>Details` member.
             operation: the operation that it belongs to; None for an event of the execution.
         """
-        event = Event(type=event_type, event_id=len(self.events) + 1, timestamp=at, details=details)
-        if operation is not None:
-            event = replace(
-                event,
-                operation_id=operation.operation_id,
-                name=operation.name or None,
-                sub_type=operation.sub_type or None,
-                parent_id=operation.parent_id or None,
-            )
+        event = Event(
+            type=event_type,
+            event_id=len(self.events) + 1,
+            timestamp=at,
+            operation_id=operation.operation_id if operation else None,
+            name=(operation.name or None) if operation else None,
+            sub_type=(operation.sub_type or None) if operation else None,
+            parent_id=(operation.parent_id or None) if operation else None,
+            details=details,
+        )
         self.events.append(event)
         return event
 
@@ -162,8 +168,26 @@ class EventLog:
         self, operation: Operation, at: datetime, payload: str, timeout_seconds: int
     ) -> None:
         """Write that the execution started."""
-        details = {"Input": {"Payload": payload}, "ExecutionTimeout": timeout_seconds}
+        details = {"Input": _data(payload), "ExecutionTimeout": timeout_seconds}
         self.write("ExecutionStarted", at, details, operation)
+
+    def execution_paused(
+        self,
+        operation: Operation,
+        at: datetime,
+        requested: datetime,
+        reason: str | None,
+        *,
+        stops_timeout: bool,
+    ) -> None:
+        """Write that the execution paused."""
+        details = {"PauseRequestTimestamp": requested, "ExecutionTimeoutPaused": stops_timeout}
+        self.write("ExecutionPaused", at, details | _reason(reason), operation)
+
+    def execution_resumed(self, operation: Operation, at: datetime, reason: str | None) -> None:
+        """Write that the execution resumed, at the moment at which that was requested."""
+        details = {"ResumeRequestTimestamp": at}
+        self.write("ExecutionResumed", at, details | _reason(reason), operation)
 
     def execution_ended(
         self, operation: Operation, at: datetime, result: str | None, error: ErrorObject | None
@@ -202,14 +226,18 @@ class EventLog:
     def invocation_completed(
         self, request_id: str, started: datetime, ended: datetime, error: ErrorObject | None
     ) -> None:
-        """Write that an invocation of the handler returned or died."""
+        """Write that an invocation of the handler returned or died.
+
+        Parameters:
+            error: what it died of, or what its answer failed the execution with; None for neither.
+        """
         details: dict[str, Any] = {
             "StartTimestamp": started,
             "EndTimestamp": ended,
             "RequestId": request_id,
         }
         if error is not None:
-            details["Error"] = {"Payload": error.to_dict()}
+            details["Error"] = _data(error.to_dict())
         self.write("InvocationCompleted", ended, details)
 
     def _step_attempt_ended(
@@ -244,7 +272,7 @@ def _started(operation: Operation, update: OperationUpdate) -> dict[str, Any]:
         case OperationType.CHAINED_INVOKE if update.chained_invoke_options:
             details: dict[str, Any] = {
                 "FunctionName": update.chained_invoke_options.function_name,
-                "Input": {"Payload": update.payload},
+                "Input": _data(update.payload),
             }
             if update.chained_invoke_options.tenant_id:
                 details["TenantId"] = update.chained_invoke_options.tenant_id
@@ -261,5 +289,21 @@ def _wait_ended(operation: Operation) -> dict[str, Any]:
 
 def _outcome(result: str | None, error: ErrorObject | None, *, succeeded: bool) -> dict[str, Any]:
     if succeeded:
-        return {"Result": {} if result is None else {"Payload": result}}
-    return {"Error": {} if error is None else {"Payload": error.to_dict()}}
+        return {"Result": _data(result)}
+    return {"Error": _data(None if error is None else error.to_dict())}
+
+
+def _reason(reason: str | None) -> dict[str, Any]:
+    return {} if reason is None else {"Reason": _data(reason)}
+
+
+def _data(payload: Any) -> dict[str, Any]:
+    # The testing SDK writes Truncated always; the service itself never truncates what it stores.
+    return ({} if payload is None else {"Payload": payload}) | {"Truncated": False}
+
+
+def _stripped(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        member: {"Truncated": True} if isinstance(value, dict) and "Truncated" in value else value
+        for member, value in details.items()
+    }

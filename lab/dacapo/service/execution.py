@@ -17,8 +17,9 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo import metering
 from dacapo.process import randomness
-from dacapo.service import transitions
-from dacapo.service.clock import Timer
+from dacapo.scheduling.clock import Timer
+from dacapo.scheduling.scheduler import Waiter
+from dacapo.service import quotas, transitions
 from dacapo.service.events import EventLog
 from dacapo.service.functions import Function
 
@@ -31,16 +32,24 @@ class ExecutionStatus(StrEnum):
     FAILED = "FAILED"
     TIMED_OUT = "TIMED_OUT"
     STOPPED = "STOPPED"
+    PAUSING = "PAUSING"
+    PAUSED = "PAUSED"
+    DELETING = "DELETING"
 
 
 class InvocationStatus(StrEnum):
-    """Status of an invocation: PENDING if it suspended, DIED if the handler crashed."""
+    """Status of an invocation.
+
+    PENDING if it suspended, DIED if the handler crashed or exited, TIMED_OUT if it exceeded the
+    function's timeout.
+    """
 
     RUNNING = "RUNNING"
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     DIED = "DIED"
+    TIMED_OUT = "TIMED_OUT"
 
 
 @dataclass
@@ -69,12 +78,36 @@ class Invocation:
 
 
 @dataclass
+class Pause:
+    """A pause of an execution, from its request on.
+
+    Parameters:
+        requested: when it was requested.
+        reason: the caller's reason; None for none.
+        stops_timeout: whether the execution timeout is paused as well.
+        began: when the execution paused; None while it waits for its running invocation.
+    """
+
+    requested: datetime
+    reason: str | None
+    stops_timeout: bool
+    began: datetime | None = None
+
+
+@dataclass
 class Execution:
     """The state that the service keeps for one execution.
 
     Parameters:
         seed: seed of its tokens and request IDs.
+        function: the function as it was invoked, with its qualifier and its tenant.
+        timeout: limit of its length, without the time that it spends paused.
         parent: the execution and the operation whose chained invoke started this one.
+        is_synchronous: whether a caller waits for the result.
+        trace_id: the X-Ray trace header of its start; None for none.
+        pause: the pause that was requested or has begun; None if it runs.
+        owes_invocation: whether a pause held back an invocation, which resuming must make.
+        paused_for: time that it spent paused so far, with its timeout paused.
     """
 
     seed: int
@@ -85,6 +118,8 @@ class Execution:
     started: datetime
     timeout: timedelta
     parent: tuple[Execution, str] | None = None
+    is_synchronous: bool = False
+    trace_id: str | None = None
     status: OperationStatus = OperationStatus.STARTED
     result: str | None = None
     error: ErrorObject | None = None
@@ -92,6 +127,11 @@ class Execution:
     token_count: int = 0
     failed_invocations: int = 0
     is_invoked: bool = False
+    pause: Pause | None = None
+    owes_invocation: bool = False
+    paused_for: timedelta = timedelta(0)
+    is_deleting: bool = False
+    is_deleted: bool = False
     wake_up: Timer | None = None
     timeout_timer: Timer | None = None
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -104,6 +144,7 @@ class Execution:
     charged_operations: int = metering.OPERATIONS_PER_EXECUTION
     bytes_written: int = 0
     updates: int = 0
+    waiters: list[Waiter] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         root = Operation(
@@ -136,13 +177,39 @@ class Execution:
 
     @property
     def is_running(self) -> bool:
-        """True until the execution ends."""
+        """True until the execution ends; also while it is paused."""
         return self.status is OperationStatus.STARTED
 
     @property
+    def is_paused(self) -> bool:
+        """True while no invocation may begin."""
+        return self.pause is not None and self.pause.began is not None
+
+    @property
     def execution_status(self) -> ExecutionStatus:
-        """The status as the public API returns it."""
-        return ExecutionStatus.RUNNING if self.is_running else ExecutionStatus(self.status.value)
+        """The status as the public API returns it; a deleted execution keeps its last one."""
+        if self.is_deleting:
+            return ExecutionStatus.DELETING
+        if not self.is_running:
+            return ExecutionStatus(self.status.value)
+        if self.pause is None:
+            return ExecutionStatus.RUNNING
+        return ExecutionStatus.PAUSED if self.is_paused else ExecutionStatus.PAUSING
+
+    @property
+    def deadline(self) -> datetime:
+        """The time at which it times out; 366 days after its start at the latest (model)."""
+        latest = self.started + quotas.LONGEST_WAIT
+        if self.pause and self.pause.began and self.pause.stops_timeout:
+            return latest
+        return min(self.started + self.timeout + self.paused_for, latest)
+
+    @property
+    def result_limit(self) -> int:
+        """Bytes that its result may have."""
+        if self.parent is not None:
+            return quotas.INVOKE_BYTES
+        return quotas.RESPONSE_BYTES if self.is_synchronous else quotas.ASYNCHRONOUS_BYTES
 
     def put(self, operation: Operation) -> None:
         """Store an operation; a finished context makes its children unnecessary for replay."""
@@ -199,6 +266,7 @@ class Execution:
     ) -> None:
         """End the execution, and write the event for it."""
         self.status, self.result, self.error, self.ended = status, result, error, at
+        self.pause = None
         root = replace(self.operations[self.invocation_id], status=status, end_timestamp=at)
         self.put(root)
         self.charge_bytes(result, error)

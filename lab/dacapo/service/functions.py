@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from dacapo.scheduling.clock import Clock
 from dacapo.service import quotas
-from dacapo.service.clock import Clock
 from dacapo.service.errors import invalid, not_found
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 VERSION = "1"
-"""The version that every name and alias resolves to: a run has one version of the code."""
+"""The version that an unqualified name and every alias resolve to: a run has one version of the
+code."""
 
 Handler = Callable[[Any, Any], Any]
 
@@ -24,14 +25,47 @@ HANDLER_FAILURES = (Exception, SystemExit)
 run."""
 
 _FUNCTION_NAME = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):)?"
-    r"(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
+    r"(?P<arn>arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
+    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)"
+    r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
+_QUALIFIER = re.compile(rf"\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_$]{{1,{quotas.QUALIFIER_LENGTH}}}")
+_VERSION = re.compile(r"\$LATEST(\.PUBLISHED)?|[0-9]+")
 
 
-def function_arn(name: str) -> str:
-    """Return the ARN of a function of the run, without a version."""
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+def function_arn(name: str, region: str = REGION, account: str = ACCOUNT) -> str:
+    """Return the ARN of a function, without a version."""
+    return f"arn:aws:lambda:{region}:{account}:function:{name}"
+
+
+def version_of(qualifier: str | None) -> str:
+    """Return the version that a qualifier resolves to; every alias resolves to `VERSION`."""
+    return qualifier if qualifier and _VERSION.fullmatch(qualifier) else VERSION
+
+
+@dataclass(frozen=True)
+class FunctionName:
+    """A function's name in any form that Lambda accepts, in parts; None for what it omits."""
+
+    name: str
+    qualifier: str | None = None
+    region: str | None = None
+    account: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FunctionName:
+        """Parse a name, a partial ARN or a full ARN (model: NamespacedFunctionName).
+
+        Raises:
+            ServiceError: it is malformed, or a full ARN lacks its region or account.
+        """
+        match = _FUNCTION_NAME.fullmatch(text)
+        if match is None or len(text) > quotas.FUNCTION_NAME_LENGTH:
+            raise invalid(f"Invalid function ARN '{text}'")
+        if match["arn"] and not (match["region"] and match["account"]):
+            raise invalid(f"Invalid function ARN '{text}'")
+        return cls(match["name"], match["qualifier"], match["region"], match["account"])
 
 
 @dataclass(frozen=True)
@@ -42,8 +76,11 @@ class Function:
         handler: the handler, as Lambda would import it.
         name: the function's name.
         is_durable: whether `durable_execution` decorates the handler.
-        execution_timeout: limit of one durable execution; at most 366 days.
+        execution_timeout: limit of one durable execution, at most 366 days; None if it is not set.
         timeout: limit of one invocation; at most 15 minutes.
+        region, account: where the function is.
+        qualifier: the version or alias by which it is invoked; None if it is unqualified.
+        tenant_id: the tenant for whom it is invoked; None for none.
     """
 
     handler: Handler
@@ -51,16 +88,36 @@ class Function:
     is_durable: bool
     execution_timeout: timedelta | None = None
     timeout: timedelta = quotas.INVOCATION
+    region: str = REGION
+    account: str = ACCOUNT
+    qualifier: str | None = None
+    tenant_id: str | None = None
 
     @property
     def arn(self) -> str:
         """The function's ARN, without a version."""
-        return function_arn(self.name)
+        return function_arn(self.name, self.region, self.account)
+
+    @property
+    def version(self) -> str:
+        """The version that is executed."""
+        return version_of(self.qualifier)
+
+    def invoked_by(self, qualifier: str | None, tenant_id: str | None) -> Function:
+        """Return this function as it is invoked: by a qualifier, and for a tenant."""
+        return replace(self, qualifier=qualifier, tenant_id=tenant_id)
 
     def context(self, request_id: str, clock: Clock) -> LambdaContext:
         """Return the Lambda context of an invocation that starts now."""
         deadline = clock.now + self.timeout
-        return LambdaContext(request_id, self.name, lambda: deadline - clock.now)
+        return LambdaContext(
+            request_id,
+            self.name,
+            lambda: deadline - clock.now,
+            function_version=self.version,
+            tenant_id=self.tenant_id,
+            invoked_function_arn=f"{self.arn}:{self.version}",
+        )
 
 
 @dataclass
@@ -71,6 +128,8 @@ class LambdaContext:
         aws_request_id: the invocation's ID.
         function_name: the function's name.
         remaining: returns the time until the invocation times out.
+        tenant_id: the tenant for whom the function is invoked; None for none.
+        invoked_function_arn: the function's ARN with its version; "" for the default one.
     """
 
     aws_request_id: str
@@ -83,9 +142,12 @@ class LambdaContext:
     tenant_id: str | None = None
     client_context: Any = None
     identity: Any = None
+    invoked_function_arn: str = ""
 
     def __post_init__(self) -> None:
-        self.invoked_function_arn = f"{function_arn(self.function_name)}:{self.function_version}"
+        if not self.invoked_function_arn:
+            arn = function_arn(self.function_name)
+            self.invoked_function_arn = f"{arn}:{self.function_version}"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the invocation times out."""
@@ -96,9 +158,15 @@ class LambdaContext:
 
 
 class Functions:
-    """Functions by name, looked up in any form that Lambda accepts."""
+    """Functions by name, looked up in any form that Lambda accepts.
 
-    def __init__(self) -> None:
+    Parameters:
+        region, account: where the functions are.
+    """
+
+    def __init__(self, region: str = REGION, account: str = ACCOUNT) -> None:
+        self.region = region
+        self.account = account
         self._by_name: dict[str, Function] = {}
 
     def add(self, function: Function) -> None:
@@ -109,15 +177,21 @@ class Functions:
         """Return the function with this name, partial or full ARN, and its qualifier.
 
         Raises:
-            ServiceError: the name is malformed, or the run has no such function.
+            ServiceError: the name or the qualifier is malformed, the name has another qualifier, is
+                in another account or region, or the run has no such function.
         """
-        match = _FUNCTION_NAME.fullmatch(name)
-        if match is None:
-            raise invalid(f"Invalid function ARN '{name}'")
-        if match["region"] not in (None, REGION) or match["account"] not in (None, ACCOUNT):
-            raise invalid(f"{name} is in another account or region than this run ({REGION}).")
-        function = self._by_name.get(match["name"])
+        parsed = FunctionName.parse(name)
+        if qualifier and not _QUALIFIER.fullmatch(qualifier):
+            raise invalid(f"Invalid qualifier '{qualifier}'")
+        if qualifier and parsed.qualifier not in (None, qualifier):
+            raise invalid(
+                "The derived qualifier from the function name does not match the specified "
+                "qualifier."
+            )
+        if parsed.region not in (None, self.region) or parsed.account not in (None, self.account):
+            raise invalid(f"{name} is in another account or region than this run ({self.region}).")
+        function = self._by_name.get(parsed.name)
         if function is None:
             known = ", ".join(sorted(self._by_name)) or "none"
             raise not_found(f"Function not found: {name} (functions of this run: {known})")
-        return function, qualifier or match["qualifier"]
+        return function, qualifier or parsed.qualifier

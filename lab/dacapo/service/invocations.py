@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from aws_durable_execution_sdk_python.execution import (
-    DurableExecutionInvocationInputWithClient,
-    InitialExecutionState,
-)
 from aws_durable_execution_sdk_python.lambda_service import (
     DurableExecutionInvocationOutput,
     ErrorObject,
@@ -18,11 +16,15 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo import metering
 from dacapo.process import randomness
-from dacapo.service import quotas
+from dacapo.scheduling.tasks import Turn
+from dacapo.service import invocation_input, quotas
+from dacapo.service.callers import Caller
 from dacapo.service.client import Interference, Probe, ServiceClient
 from dacapo.service.execution import Execution, Invocation, InvocationStatus
-from dacapo.service.functions import HANDLER_FAILURES
+from dacapo.service.sandboxes import EXITED, TIMED_OUT, Invoked, Outcome
 from dacapo.service.service import DurableService
+
+_PENDING = {"Status": InvocationStatus.PENDING.value}
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,35 @@ class Conditions:
         interference: hooks around each checkpoint.
         probe: hooks on the SDK's side.
         backoff: delay before an invocation that died is retried.
+        replay: whether the handler is called again after each suspension; if not, it continues
+            where it was, and only the books say that it was suspended.
     """
 
     interference: Interference = field(default_factory=Interference)
     probe: Probe = field(default_factory=Probe)
     backoff: timedelta = quotas.INVOCATION_BACKOFF
+    replay: bool = True
+
+
+class _Parked:
+    """A handler that waits where it would have been suspended.
+
+    Parameters:
+        invoked: its invocation; the handler's task must be the current one.
+    """
+
+    def __init__(self, invoked: Invoked) -> None:
+        self._invoked = invoked
+        self._waiter = invoked.scheduler.waiter(Turn.AS_BEGINNING)
+        self._waiter.task.turns = 0
+
+    def wait(self) -> None:
+        self._waiter.wait()
+
+    def resume(self, invocation: Invocation) -> None:
+        self._invoked.context.aws_request_id = invocation.request_id
+        self._invoked.renew()
+        self._waiter.wake()
 
 
 class Invocations:
@@ -52,32 +78,55 @@ class Invocations:
         self._clock = service.clock
         self.count = 0
         self.conditions = Conditions()
+        self._parked: dict[str, _Parked] = {}
         service.invoke = self.invoke
 
     def invoke(self, execution: Execution) -> None:
-        """Call the durable handler once, and apply its output to the execution."""
+        """Start an invocation of the durable handler; its outcome is applied when it ends."""
         execution.wake_up = None
+        parked = self._parked.pop(execution.arn, None)
+        if parked is not None:
+            parked.resume(self._begin(execution))
+            return
         invocation = self._begin(execution)
-        conditions = self.conditions
+        conditions, function = self.conditions, execution.function
         client = ServiceClient(
             self._service.checkpoints, execution, conditions.interference, conditions.probe
         )
-        callers, function = self._service.callers, execution.function
-        output, failure = None, None
-        try:
-            with callers.acting_as(function.name, execution.arn, client.try_flush):
-                context = function.context(invocation.request_id, self._clock)
-                output = function.handler(self._input(execution, client), context)
-        except HANDLER_FAILURES as error:
-            failure = ErrorObject.from_exception(error)
-        finally:
-            self._finish(execution, invocation, failure)
-        if client.fault is not None:
-            raise client.fault
-        if failure is not None:
-            self._retry(execution, failure)
-        else:
-            self._conclude(execution, invocation, output)
+
+        def end(outcome: Outcome) -> None:
+            self._finish(execution, outcome.error, outcome.output)
+            if client.fault is not None:
+                raise client.fault
+            if outcome.error is not None:
+                self._retry(execution, outcome.error)
+            else:
+                self._conclude(execution, outcome.output)
+
+        context = function.context(invocation.request_id, self._clock)
+        caller = Caller(function.name, execution.arn, client.try_flush)
+        invoked = self._service.sandboxes.start(
+            function, self._input(execution, client), context, caller, end
+        )
+        invoked.sandbox.is_replayed = True
+        invoked.sandbox.on_check = partial(_check, client, invoked)
+        if not conditions.replay:
+            client.park = partial(self._park, execution, invoked)
+
+    def _park(self, execution: Execution, invoked: Invoked) -> bool:
+        """End the invocation and begin the next one, but keep the handler where it is.
+
+        Returns:
+            False if there is no next one.
+        """
+        invoked.pause()
+        self._finish(execution, None)
+        self._conclude(execution, _PENDING)
+        if not execution.is_running:
+            return False
+        self._parked[execution.arn] = parked = _Parked(invoked)
+        parked.wait()
+        return True
 
     def _begin(self, execution: Execution) -> Invocation:
         self.count += 1
@@ -94,31 +143,25 @@ class Invocations:
 
     def _input(
         self, execution: Execution, client: ServiceClient
-    ) -> DurableExecutionInvocationInputWithClient:
+    ) -> AbstractContextManager[invocation_input.Json]:
         token = execution.renew_token()
         page = self._service.checkpoints.read(execution.arn, token, "", quotas.PAGE_ITEMS)
         changed = list(execution.changed)
         execution.changed.clear()
-        return DurableExecutionInvocationInputWithClient(
-            durable_execution_arn=execution.arn,
-            checkpoint_token=token,
-            initial_execution_state=InitialExecutionState(page.operations, page.next_marker or ""),
-            updated_operation_ids=changed,
-            service_client=client,
-        )
+        return invocation_input.sent(execution.arn, token, page, changed, client)
 
-    def _finish(
-        self, execution: Execution, invocation: Invocation, error: ErrorObject | None
-    ) -> None:
+    def _finish(self, execution: Execution, error: ErrorObject | None, output: Any = None) -> None:
+        invocation = execution.invocations[-1]
         execution.is_invoked = False
         invocation.ended = self._clock.now
         invocation.error = error
         execution.log.invocation_completed(
-            invocation.request_id, invocation.started, self._clock.now, error
+            invocation.request_id, invocation.started, self._clock.now, error or _error_in(output)
         )
         invocation.events_after = len(execution.log.events)
 
-    def _conclude(self, execution: Execution, invocation: Invocation, output: Any) -> None:
+    def _conclude(self, execution: Execution, output: Any) -> None:
+        invocation = execution.invocations[-1]
         try:
             answer = DurableExecutionInvocationOutput.from_dict(output)
         except (AttributeError, TypeError, ValueError):
@@ -134,7 +177,8 @@ class Invocations:
             self._service.end(execution, OperationStatus.FAILED, error=answer.error)
 
     def _suspend(self, execution: Execution) -> None:
-        if execution.changed:
+        self._service.pauses.settle(execution)
+        if execution.changed or execution.owes_invocation:
             self._service.wake(execution)
         elif execution.is_running and not execution.open_operations():
             self._fail(execution, "Cannot return PENDING status with no pending operations.")
@@ -145,10 +189,25 @@ class Invocations:
 
     def _retry(self, execution: Execution, error: ErrorObject) -> None:
         execution.failed_invocations += 1
-        execution.invocations[-1].status = InvocationStatus.DIED
+        timed_out = error.type == TIMED_OUT
+        execution.invocations[-1].status = (
+            InvocationStatus.TIMED_OUT if timed_out else InvocationStatus.DIED
+        )
         if execution.failed_invocations >= quotas.INVOCATION_ATTEMPTS:
             self._service.end(execution, OperationStatus.FAILED, error=error)
         elif execution.is_running:
             execution.charged_operations += metering.OPERATIONS_PER_INVOCATION_RETRY
             execution.charge_bytes(None, error)
+            self._service.pauses.settle(execution)
             self._service.wake(execution, self.conditions.backoff)
+
+
+def _check(client: ServiceClient, invoked: Invoked) -> None:
+    if client.crash is not None:
+        invoked.kill(EXITED, str(client.crash))
+
+
+def _error_in(output: Any) -> ErrorObject | None:
+    """Return the error with which an answer fails the execution; None if it does not."""
+    error = output.get("Error") if isinstance(output, dict) else None
+    return ErrorObject.from_dict(error) if error else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
     CallbackDetails,
@@ -74,20 +75,22 @@ def updated(
         start_timestamp=now,
         sub_type=update.sub_type,
     )
-    operation = replace(operation, status=status, end_timestamp=now if status in TERMINAL else None)
+    changes: dict[str, Any] = {
+        "status": status,
+        "end_timestamp": now if status in TERMINAL else None,
+    }
     match update.operation_type:
         case OperationType.STEP:
-            return replace(operation, step_details=_step_details(current, update, now))
+            changes["step_details"] = _step_details(current, update, now)
         case OperationType.WAIT if update.action is OperationAction.START:
-            return replace(operation, wait_details=_wait_details(update, now))
+            changes["wait_details"] = _wait_details(update, now)
         case OperationType.CONTEXT if status in TERMINAL:
-            return replace(operation, context_details=_context_details(update))
+            changes["context_details"] = _context_details(update)
         case OperationType.CALLBACK:
-            return replace(operation, callback_details=CallbackDetails(callback_id))
+            changes["callback_details"] = CallbackDetails(callback_id)
         case OperationType.CHAINED_INVOKE:
-            return replace(operation, chained_invoke_details=ChainedInvokeDetails())
-        case _:
-            return operation
+            changes["chained_invoke_details"] = ChainedInvokeDetails()
+    return replace(operation, **changes)
 
 
 def wait_elapsed(operation: Operation, now: datetime) -> Operation:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aws_durable_execution_sdk_python.lambda_service import (
+    ErrorObject,
     Operation,
     OperationAction,
     OperationStatus,
@@ -17,10 +18,11 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo.service import quotas
 from dacapo.service.errors import invalid
+from dacapo.service.functions import Function, FunctionName
 
 _START, _SUCCEED = OperationAction.START, OperationAction.SUCCEED
 _FAIL, _RETRY, _CANCEL = OperationAction.FAIL, OperationAction.RETRY, OperationAction.CANCEL
-_OPEN = frozenset({OperationStatus.STARTED, OperationStatus.READY})
+_OPEN = frozenset({None, OperationStatus.STARTED, OperationStatus.READY})
 _NEW: frozenset[OperationStatus | None] = frozenset({None})
 
 _LEGAL_FROM: Mapping[tuple[OperationType, OperationAction], frozenset[OperationStatus | None]] = {
@@ -29,20 +31,26 @@ _LEGAL_FROM: Mapping[tuple[OperationType, OperationAction], frozenset[OperationS
     (OperationType.STEP, _FAIL): _OPEN,
     (OperationType.STEP, _RETRY): _OPEN,
     (OperationType.CONTEXT, _START): _NEW,
-    (OperationType.CONTEXT, _SUCCEED): frozenset({OperationStatus.STARTED}),
-    (OperationType.CONTEXT, _FAIL): frozenset({OperationStatus.STARTED}),
+    (OperationType.CONTEXT, _SUCCEED): frozenset({None, OperationStatus.STARTED}),
+    (OperationType.CONTEXT, _FAIL): frozenset({None, OperationStatus.STARTED}),
     (OperationType.WAIT, _START): _NEW,
     (OperationType.WAIT, _CANCEL): frozenset({OperationStatus.STARTED}),
     (OperationType.CALLBACK, _START): _NEW,
     (OperationType.CHAINED_INVOKE, _START): _NEW,
 }
 
+_ID = re.compile(rf"[a-zA-Z0-9-_]{{1,{quotas.ID_LENGTH}}}")
+_EXECUTION_NAME = re.compile(rf"[a-zA-Z0-9-_]{{1,{quotas.EXECUTION_NAME_LENGTH}}}")
 _PRINTABLE = re.compile(r"[\x20-\x7E]+")
 _SUB_TYPE = re.compile(r"[a-zA-Z0-9-_]{1,32}")
+_TENANT_ID = re.compile(rf"[a-zA-Z0-9._:/=+\-@ ]{{1,{quotas.TENANT_ID_LENGTH}}}")
 
 
 def check(current: Operation | None, update: OperationUpdate) -> None:
     """Refuse an update that is not legal for the operation.
+
+    As in the testing SDK, a step and a context may end without having started: the SDK can send the
+    end alone.
 
     Parameters:
         current: the operation before the update; None if it does not exist yet.
@@ -71,12 +79,78 @@ def check_parent(operations: Mapping[str, Operation], update: OperationUpdate) -
         raise invalid("Invalid parent operation id.")
 
 
-def check_ending(update: OperationUpdate, *, is_child: bool) -> None:
+def check_batch(updates: Sequence[OperationUpdate]) -> None:
+    """Refuse a batch that updates an operation twice (testing SDK).
+
+    Only a step or a context may: it starts, and ends or is retried.
+
+    Raises:
+        ServiceError: another operation is updated twice, or one of these more often.
+    """
+    latest: dict[str, OperationUpdate] = {}
+    for update in updates:
+        before = latest.get(update.operation_id)
+        latest[update.operation_id] = update
+        if before is None:
+            continue
+        is_body = before.operation_type in (OperationType.STEP, OperationType.CONTEXT)
+        if not is_body or before.action is not _START or update.action is _START:
+            raise invalid("Cannot checkpoint multiple operations with the same ID.")
+
+
+def check_target(update: OperationUpdate, function: Function) -> None:
+    """Refuse a chained invoke without a target, or with one elsewhere (testing SDK).
+
+    Parameters:
+        update: the handler's checkpoint.
+        function: the function that sends it.
+
+    Raises:
+        ServiceError: it has no options, the function's name or the tenant's ID is malformed, or the
+            function is in another account or region.
+    """
+    if update.operation_type is not OperationType.CHAINED_INVOKE or update.action is not _START:
+        return
+    options = update.chained_invoke_options
+    if options is None:
+        raise invalid("Update for CHAINED_INVOKE operation requires ChainedInvokeOptions.")
+    target = FunctionName.parse(options.function_name)
+    for part, there, here in (
+        ("account", target.account, function.account),
+        ("region", target.region, function.region),
+    ):
+        if there not in (None, here):
+            raise invalid(f"Cannot start a CHAINED_INVOKE on a function in another {part}.")
+    check_tenant(options.tenant_id)
+
+
+def check_tenant(tenant_id: str | None) -> None:
+    """Refuse a malformed ID of a tenant (model: TenantId).
+
+    Raises:
+        ServiceError: it is malformed.
+    """
+    if tenant_id is not None and not _TENANT_ID.fullmatch(tenant_id):
+        limit = quotas.TENANT_ID_LENGTH
+        raise invalid(f"TenantId must be 1 to {limit} characters matching [a-zA-Z0-9._:/=+-@ ].")
+
+
+def check_execution_name(name: str) -> None:
+    """Refuse a malformed name of an execution (model: DurableExecutionName).
+
+    Raises:
+        ServiceError: it is malformed.
+    """
+    if not _EXECUTION_NAME.fullmatch(name):
+        raise invalid(f"DurableExecutionName must match {_EXECUTION_NAME.pattern}, not {name!r}.")
+
+
+def check_ending(update: OperationUpdate, limit: int) -> None:
     """Refuse an illegal update that ends the execution itself.
 
     Parameters:
         update: the handler's checkpoint.
-        is_child: whether another execution waits for the result, which has a lower limit then.
+        limit: bytes that the execution's result may have.
 
     Raises:
         ServiceError: it is not SUCCEED or FAIL, or its payload is too large or not allowed.
@@ -84,8 +158,35 @@ def check_ending(update: OperationUpdate, *, is_child: bool) -> None:
     if update.action not in (_SUCCEED, _FAIL):
         raise invalid(f"Invalid action for EXECUTION operation: {update.action.value}.")
     _check_outcome(update)
-    limit = quotas.INVOKE_BYTES if is_child else quotas.RESPONSE_BYTES
     _check_size(update, limit)
+
+
+def check_sent_error(error: ErrorObject) -> None:
+    """Refuse a too large error from outside, for a callback or a stop (model: ErrorObject).
+
+    Raises:
+        ServiceError: its members have more than 1 MiB together.
+    """
+    texts = (error.message, error.type, error.data, *(error.stack_trace or ()))
+    if sum(len(text.encode()) for text in texts if text) > quotas.SENT_ERROR_BYTES:
+        raise invalid(f"Error must be at most {quotas.SENT_ERROR_BYTES} bytes.")
+
+
+def start_of_page(marker: str, total: int) -> int:
+    """Return the index of a page's first item.
+
+    Parameters:
+        marker: the NextMarker of the page before; "" for the first page.
+        total: number of items.
+
+    Raises:
+        ServiceError: no page has this marker.
+    """
+    if not marker:
+        return 0
+    if not marker.isdecimal() or not 0 < int(marker) < total:
+        raise invalid("Invalid Marker")
+    return int(marker)
 
 
 def _check_legal(current: Operation | None, update: OperationUpdate) -> None:
@@ -101,6 +202,8 @@ def _check_legal(current: Operation | None, update: OperationUpdate) -> None:
 
 def _check_identity(current: Operation | None, update: OperationUpdate) -> None:
     if current is None:
+        if not _ID.fullmatch(update.operation_id):
+            raise invalid(f"Operation ID {update.operation_id!r} must match {_ID.pattern}.")
         _check_name(update)
         return
     for field, old, new in (
@@ -153,8 +256,10 @@ def _check_options(update: OperationUpdate) -> None:
         _check_range(
             options.heartbeat_timeout_seconds, longest, "CallbackOptions.HeartbeatTimeoutSeconds"
         )
-    if update.action is _RETRY:
-        delay = update.step_options.next_attempt_delay_seconds if update.step_options else 0
+    if (update.step_options is not None) != (update.action is _RETRY):
+        raise invalid("Invalid StepOptions for the given action.")
+    if update.step_options is not None:
+        delay = update.step_options.next_attempt_delay_seconds
         _check_range(delay, quotas.LONGEST_WAIT, "StepOptions.NextAttemptDelaySeconds", least=1)
     if update.operation_type is OperationType.WAIT and update.action is _START:
         seconds = update.wait_options.wait_seconds if update.wait_options else 0

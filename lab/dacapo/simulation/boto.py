@@ -15,9 +15,10 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -25,13 +26,16 @@ from botocore import handlers
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
+from dacapo.lambda_api.http import Request, Response
 from dacapo.process import effect_listeners
 from dacapo.process.active_run import ACTIVE, Api
-from dacapo.service.errors import ServiceError
-from dacapo.service.http import Request, Response
+from dacapo.scheduling.scheduler import here
+from dacapo.service.errors import ServiceError, invalid
 
 _EXECUTION = r"/2025-12-01/durable-executions/(?P<DurableExecutionArn>[^/]+)"
 _CALLBACK = r"/2025-12-01/durable-execution-callbacks/(?P<CallbackId>[^/]+)"
+_DURABLE = re.compile(r"/\d{4}-\d\d-\d\d/(functions/[^/]+/)?durable-execution")
+"""Beginning of the path of every durable operation, in this version of the API or a later one."""
 _ROUTES = [
     (method, re.compile(path), operation)
     for method, path, operation in (
@@ -41,7 +45,12 @@ _ROUTES = [
         ("POST", rf"{_CALLBACK}/heartbeat", "SendDurableExecutionCallbackHeartbeat"),
         ("GET", _EXECUTION, "GetDurableExecution"),
         ("GET", rf"{_EXECUTION}/history", "GetDurableExecutionHistory"),
+        ("DELETE", _EXECUTION, "DeleteDurableExecution"),
         ("POST", rf"{_EXECUTION}/stop", "StopDurableExecution"),
+        ("POST", rf"{_EXECUTION}/pause", "PauseDurableExecution"),
+        ("POST", rf"{_EXECUTION}/resume", "ResumeDurableExecution"),
+        ("POST", rf"{_EXECUTION}/checkpoint", "CheckpointDurableExecution"),
+        ("GET", rf"{_EXECUTION}/state", "GetDurableExecutionState"),
         (
             "GET",
             r"/2025-12-01/functions/(?P<FunctionName>[^/]+)/durable-executions",
@@ -51,9 +60,21 @@ _ROUTES = [
 ]
 
 
+_THROTTLES = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
+    *("RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded"),
+    *("ProvisionedThroughputExceededException", "SlowDown", "PriorRequestNotComplete"),
+}
+"""Error codes with which AWS throttles (boto3: retries)."""
+
+
 def install() -> None:
     """Connect every client that is created from now on to the active run, if there is one."""
-    entries: list[Any] = [("before-send.lambda", _answer), ("before-call", _report)]
+    entries: list[Any] = [
+        ("before-send.lambda", _answer),
+        ("before-call", _report),
+        ("after-call", _report_throttled),
+    ]
     if entries[0] not in handlers.BUILTIN_HANDLERS:
         handlers.BUILTIN_HANDLERS.extend(entries)
         _install_moto()
@@ -77,7 +98,14 @@ def active() -> Api:
     return ACTIVE.api
 
 
+def _report_throttled(parsed: Mapping[str, Any], context: object, **_: Any) -> None:
+    if parsed.get("Error", {}).get("Code") in _THROTTLES:
+        effect_listeners.report_throttled(context)
+
+
 def _report(model: Any, params: Mapping[str, Any], **_: Any) -> None:
+    if ACTIVE.tasks is not None:
+        ACTIVE.tasks.switch()
     effect_listeners.report(model.service_model.service_name, model.name, params)
 
 
@@ -89,7 +117,10 @@ def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         match = path.fullmatch(url.path)
         if match and method == request.method:
             parsed = _parse(request, match.groupdict(), url.query)
-            return _send(str(request.url), _call(operation, parsed))
+            return _send(str(request.url), _respond(partial(active().answer, operation, parsed)))
+    if _DURABLE.match(url.path):
+        # A newer model has operations that the simulation lacks. They must not reach the network.
+        return _send(str(request.url), _respond(partial(_refuse, request.method, url.path)))
     return None
 
 
@@ -101,17 +132,21 @@ def _install_moto() -> None:
     process_request, lock = moto.process_request, threading.RLock()
 
     def one_at_a_time(*arguments: Any) -> Any:
-        # moto checks a condition and then writes; on AWS this is atomic. With the official runner,
-        # the handler and the world call from different threads.
-        with lock:
+        # moto checks a condition and then writes; on AWS this is atomic. Tasks run one at a time,
+        # but not the threads of the official runner, nor those that a handler starts.
+        with nullcontext() if here() else lock:
             return process_request(*arguments)
 
     moto.process_request = one_at_a_time  # type: ignore[method-assign,assignment]
 
 
-def _call(operation: str, request: Request) -> Response:
+def _refuse(method: str, path: str) -> Response:
+    raise invalid(f"dacapo does not simulate this operation: {method} {path}")
+
+
+def _respond(call: Callable[[], Response]) -> Response:
     try:
-        response: Response = active().answer(operation, request)
+        response = call()
     except ServiceError as error:
         body = {"Type": "User", "Message": error.message, "message": error.message}
         return Response(body, error.status, {"x-amzn-errortype": error.code})

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from dacapo.errors import NetworkRefused
 from dacapo.process import source_lines
@@ -61,6 +62,16 @@ def take_offline() -> None:
     if is_offline():
         os.environ.update(_DUMMY_ENVIRONMENT)
         os.environ.pop("AWS_PROFILE", None)
+
+
+@contextmanager
+def in_region(region: str) -> Iterator[None]:
+    """Context manager that makes another region than the usual one that of this process."""
+    if region == REGION:
+        yield
+        return
+    with patch.dict(os.environ, AWS_REGION=region, AWS_DEFAULT_REGION=region):
+        yield
 
 
 def is_loopback(host: str | bytes | None) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
 from dacapo.errors import ScenarioError
-from dacapo.history.operations import callback_name, recorded_operations
+from dacapo.history.operations import callback_name, callback_path, recorded_operations
 from dacapo.history.recording import Recording
 from dacapo.scenario import ExternalEvent, Scenario
+from dacapo.sdk.continuing import continuing
+from dacapo.service import quotas
+from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
 from dacapo.service.functions import Function
 from dacapo.service.invocations import Conditions
@@ -25,22 +29,27 @@ MOST_INVOCATIONS = 10_000
 each do something."""
 
 
-def run(scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
+def run(scenario: Scenario, *, seed: int = DEFAULT_SEED, replay: bool = True) -> Recording:
     """Run a scenario from its start until nothing is due any more.
 
     Parameters:
         scenario: the scenario.
         seed: the same seed gives the same history, IDs and payloads; 0 or more.
+        replay: False to continue the handler where it would be suspended, instead of calling it
+            again. The recording is the same if the handler's body is safe to replay, and its cost
+            grows with the number of operations instead of with its square.
 
     Returns:
         The recording of the execution, whether it succeeded or not.
 
     Raises:
         ScenarioError: the scenario contradicts itself: a callback has neither an answer nor a
-            timeout, or an answer has no callback.
+            timeout, or an answer has no callback; or, without replay, the handler sleeps outside
+            steps or has operations in a `finally`.
         NetworkRefused: the run tried to reach another machine.
+        HandlerStuck: the handler runs without any call.
     """
-    current = _Run(scenario, seed)
+    current = _Run(scenario, seed, Conditions(replay=replay), strict=True)
     recording = current.record()
     if recording.ended is None:
         raise ScenarioError(current.why_stuck())
@@ -86,10 +95,14 @@ class _Run:
         seed: int,
         conditions: Conditions | None = None,
         branches: int | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
+        self.strict = strict
         self.scenario = scenario
         self.seed = seed
-        self.simulation = Simulation(seed, scenario.start, branches)
+        region, account = scenario.region, scenario.account
+        self.simulation = Simulation(seed, scenario.start, branches, region, account)
         self.simulation.invocations.conditions = conditions or Conditions()
         self.service = self.simulation.service
         self.answerer = Answerer(scenario.answers, self.simulation)
@@ -97,11 +110,19 @@ class _Run:
     def record(self) -> Recording:
         scenario, simulation = self.scenario, self.simulation
         function = simulation.add_function(
-            scenario.function, scenario.handler, execution_timeout=scenario.execution_timeout
+            scenario.function,
+            scenario.handler,
+            execution_timeout=scenario.execution_timeout,
+            timeout=scenario.timeout,
         )
         for name, handler in scenario.functions.items():
             simulation.add_function(name, handler)
-        with simulation.running(), scenario.build_world() as world:
+        is_replayed = simulation.invocations.conditions.replay
+        with (
+            simulation.running(),
+            nullcontext() if is_replayed else continuing(strict=self.strict),
+            scenario.build_world() as world,
+        ):
             for external_event in scenario.external_events:
                 act = partial(self.fire, external_event, world)
                 simulation.clock.schedule(external_event.after, act, external_event.name)
@@ -114,22 +135,30 @@ class _Run:
             payload = json.dumps(self.scenario.event)
         except (TypeError, ValueError) as error:
             raise ScenarioError(f"the scenario's event is not JSON: {error}") from error
+        if len(payload.encode()) > quotas.ASYNCHRONOUS_BYTES:
+            limit = quotas.ASYNCHRONOUS_BYTES
+            raise ScenarioError(f"the scenario's event has more than {limit} bytes as JSON")
         return self.service.start(function, payload, self.scenario.execution_name)
 
     def fire(self, external_event: ExternalEvent, world: Any) -> None:
-        try:
-            with self.service.callers.acting_as(external_event.name):
-                external_event.action(world)
-        except Exception as error:
-            raise ScenarioError(
-                f"the external event {external_event.name!r} failed: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        def act() -> None:
+            try:
+                with self.service.callers.acting_as(Caller(external_event.name)):
+                    external_event.action(world)
+            except Exception as error:
+                raise ScenarioError(
+                    f"the external event {external_event.name!r} failed: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+
+        name = external_event.name
+        self.simulation.scheduler.start(name, name, act)
 
     def run_to_end(self) -> None:
         simulation = self.simulation
-        while not simulation.clock.is_idle():
-            simulation.clock.run_next()
+        clock, scheduler = simulation.clock, simulation.scheduler
+        # A task that waits for what never happens waits until its invocation times out.
+        while (not clock.is_idle() or scheduler.is_blocked()) and clock.run_next():
             if simulation.invocations.count > MOST_INVOCATIONS:
                 raise ScenarioError(
                     f"the run made more than {MOST_INVOCATIONS} invocations and did not end"
@@ -138,11 +167,14 @@ class _Run:
     def why_stuck(self) -> str:
         waiting = [
             callback_name(execution.operations, operation)
+            or callback_path(execution.operations, operation)
             for execution in self.service.executions.values()
             for operation in execution.open_operations()
             if operation.operation_type is OperationType.CALLBACK
         ]
         if not waiting:
+            if any(execution.pause for execution in self.service.executions.values()):
+                return "the execution is paused, and nothing resumes it: add resume(after=…)"
             return "the execution waits for something that never happens"
         names = ", ".join(map(repr, waiting))
         return (

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
+from dacapo.lambda_api.public_api import PublicApi
 from dacapo.process import randomness
 from dacapo.scenario import Scenario
+from dacapo.scheduling.clock import Clock
+from dacapo.scheduling.scheduler import Scheduler
 from dacapo.sdk.deterministic import in_simulation
-from dacapo.sdk.installed import is_durable, runs_user_code
-from dacapo.service.clock import Clock
+from dacapo.sdk.installed import is_durable
 from dacapo.service.errors import modeled
-from dacapo.service.functions import Function, Functions, Handler
+from dacapo.service.functions import ACCOUNT, REGION, Function, Functions, Handler
 from dacapo.service.invocations import Invocations
-from dacapo.service.public_api import PublicApi
 from dacapo.service.service import DurableService
 from dacapo.simulation import boto, network_guard
 
@@ -30,14 +28,23 @@ class Simulation:
         seed: seed of everything random in the run.
         start: virtual time at which it begins.
         branches: seed of the order of branches; None for `seed`.
+        region, account: where its functions are.
     """
 
-    def __init__(self, seed: int, start: datetime, branches: int | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        start: datetime,
+        branches: int | None = None,
+        region: str = REGION,
+        account: str = ACCOUNT,
+    ) -> None:
         self.seed = seed
         self.branches = seed if branches is None else branches
         self.clock = Clock(start)
-        self.functions = Functions()
-        self.service = DurableService(self.clock, self.functions, seed)
+        self.scheduler = Scheduler(self.clock, self.branches, seed)
+        self.functions = Functions(region, account)
+        self.service = DurableService(self.scheduler, self.functions, seed)
         self.invocations = Invocations(self.service)
         self.api = PublicApi(self.service)
 
@@ -49,7 +56,10 @@ class Simulation:
             handler: the handler.
             options: further fields of `Function`.
         """
-        function = Function(handler, name, is_durable(handler), **options)
+        region, account = self.functions.region, self.functions.account
+        function = Function(
+            handler, name, is_durable(handler), region=region, account=account, **options
+        )
         self.functions.add(function)
         return function
 
@@ -59,9 +69,10 @@ class Simulation:
         with (
             network_guard.guarded(),
             self.clock.driving_process(),
-            patch.object(time, "sleep", self._sleeper(time.sleep)),
-            randomness.seeded(self.seed),
-            in_simulation(self.branches),
+            network_guard.in_region(self.functions.region),
+            randomness.seeded(self.seed, self.scheduler.driver.stream),
+            self.scheduler.driving(),
+            in_simulation(self.scheduler),
             boto.answered_by(self.api),
         ):
             yield
@@ -71,20 +82,6 @@ class Simulation:
         """Context manager that lets boto3 reach this simulation, and changes nothing else."""
         with boto.answered_by(self.api):
             yield
-
-    def _sleeper(self, really_sleep: Callable[[float], None]) -> Callable[[float], None]:
-        driver = threading.current_thread()
-
-        def sleep(seconds: float) -> None:
-            # A thread that is not ours (a server of the world, for example) uses real time.
-            thread = threading.current_thread()
-            if thread is driver or runs_user_code(thread):
-                self.service.callers.flush()
-                self.clock.sleep(seconds)
-            else:
-                really_sleep(seconds)
-
-        return sleep
 
 
 @contextmanager
@@ -96,7 +93,9 @@ def world_of(scenario: Scenario, seed: int, later: timedelta = timedelta(0)) -> 
         seed: seed of the simulation.
         later: virtual time since the scenario's start.
     """
-    with Simulation(seed, scenario.start + later).running(), scenario.build_world():
+    start, region, account = scenario.start + later, scenario.region, scenario.account
+    simulation = Simulation(seed, start, region=region, account=account)
+    with simulation.running(), scenario.build_world():
         yield
 
 

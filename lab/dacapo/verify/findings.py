@@ -66,12 +66,14 @@ class Code(StrEnum):
     RAN_TWICE = "ran-twice"
     DIED = "died"
     STUCK = "stuck"
+    INVOCATION_TIMED_OUT = "invocation-timed-out"
     PAYLOAD_TOO_LARGE = "payload-too-large"
     MANY_OPERATIONS = "many-operations"
     MANY_BYTES = "many-bytes"
     TIMEOUT_TOO_LONG = "timeout-too-long"
     UNNAMED_OPERATION = "unnamed-operation"
     UNBOUNDED_WAIT = "unbounded-wait"
+    INVOKES_LEFT_RUNNING = "invokes-left-running"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
@@ -17,9 +19,11 @@ from dacapo.history.operations import label_of
 from dacapo.history.rebuild import operations_after
 from dacapo.history.recording import Recording
 from dacapo.history.replay_log import Log
+from dacapo.process import source_lines
 from dacapo.scenario import Scenario
 from dacapo.sdk import replayer
 from dacapo.service import quotas
+from dacapo.service.execution import Invocation, InvocationStatus
 from dacapo.simulation.simulation import world_of
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 from dacapo.verify.observe.run import Observed
@@ -40,6 +44,8 @@ def observations(scenario: Scenario, run: Observed) -> Iterator[Observation]:
     yield from _payloads(run)
     yield from _names(run)
     yield from _timeouts(scenario, run)
+    yield from _left_running(run)
+    yield from _cut_off(scenario, run)
 
 
 def lacks_name(operation: Operation) -> bool:
@@ -110,6 +116,72 @@ def _timeouts(scenario: Scenario, run: Observed) -> Iterator[Observation]:
                 f"{name!r} may take {timeout:,} s, the execution {bound.total_seconds():,.0f} s"
             )
             yield Observation(Code.TIMEOUT_TOO_LONG, Evidence.RULE, message, NAME, place)
+
+
+def _left_running(run: Observed) -> Iterator[Observation]:
+    for (arn, batch), limit in run.limits.items():
+        if arn != run.recording.arn:
+            continue
+        invokes = list(_invokes_in(batch, run.recording))
+        most = max((_branches_at(at, invokes) for _, at, _ in invokes), default=set(), key=len)
+        if len(most) > limit:
+            message = (
+                f"{run.paths[batch]!r} is limited to {limit} branches at a time, and {len(most)} "
+                "of them have invokes in flight at once"
+            )
+            place = run.places.get(batch)
+            yield Observation(Code.INVOKES_LEFT_RUNNING, Evidence.RULE, message, NAME, place)
+
+
+_Invoke = tuple[str, datetime, datetime | None]
+"""The branch that an invoke is in, its start, and its end; None if it was left running."""
+
+
+def _invokes_in(batch: str, recording: Recording) -> Iterator[_Invoke]:
+    parents = {o.id: o.stored.parent_id for o in recording.operations}
+    for operation in recording.operations:
+        stored = operation.stored
+        if stored.operation_type is not OperationType.CHAINED_INVOKE or not stored.start_timestamp:
+            continue
+        branch: str | None = operation.id
+        while branch and parents.get(branch) != batch:
+            branch = parents.get(branch)
+        if branch:
+            yield branch, stored.start_timestamp, stored.end_timestamp
+
+
+def _branches_at(at: datetime, invokes: Sequence[_Invoke]) -> set[str]:
+    """Return the branches with an invoke in flight at a time; one that ends then is not."""
+    return {branch for branch, start, end in invokes if start <= at and (end is None or end > at)}
+
+
+def _cut_off(scenario: Scenario, run: Observed) -> Iterator[Observation]:
+    counts = Counter(
+        (invocation.status, _reason(invocation), step)
+        for invocation in run.cut_off
+        for step in _running_at(invocation, run.recording) or [""]
+    )
+    for (status, reason, step), count in counts.items():
+        where = f"in {run.paths[step]!r}" if step else "outside every step"
+        ends = "1 invocation ends" if count == 1 else f"{count} invocations end"
+        place = run.places.get(step) or source_lines.of_function(scenario.handler)
+        code, evidence = Code.DIED, Evidence.RULE
+        if status is InvocationStatus.TIMED_OUT:
+            code, evidence = Code.INVOCATION_TIMED_OUT, Evidence.SIGHTING
+        yield Observation(code, evidence, f"{ends} {where}: {reason}", NAME, place)
+
+
+def _reason(invocation: Invocation) -> str:
+    message = (invocation.error and invocation.error.message) or ""
+    return message.partition(" Error: ")[2]  # before it is the request ID
+
+
+def _running_at(invocation: Invocation, recording: Recording) -> list[str]:
+    """Return the IDs of the steps that had begun and not ended when an invocation did."""
+    last = {event.operation_id: event for event in recording.events[: invocation.events_after]}
+    begun = {key for key, event in last.items() if event.is_start}
+    steps = (o for o in recording.operations if o.stored.operation_type is OperationType.STEP)
+    return [step.id for step in steps if step.id in begun]
 
 
 def unbounded_polls(

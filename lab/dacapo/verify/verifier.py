@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection
 from functools import partial
 
+from dacapo.errors import HandlerStuck
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.scenario import Scenario
 from dacapo.simulation.runner import DEFAULT_SEED
@@ -17,6 +18,7 @@ from dacapo.verify.experiments.reference import (
     Options,
 )
 from dacapo.verify.findings import (
+    Code,
     Evidence,
     ExperimentName,
     ExperimentResult,
@@ -61,7 +63,7 @@ def verify(
         processes: 2 to crash in a process beside the others.
 
     Raises:
-        ScenarioError, NetworkRefused: the reference run cannot be made; see `run`.
+        ScenarioError, NetworkRefused, HandlerStuck: the reference run cannot be made; see `run`.
     """
     if ExperimentName.FRESH_PROCESS in only:
         fresh.start()
@@ -79,6 +81,9 @@ def verify(
             case Progress(name=name):
                 current[number] = ExperimentName(name)
                 progress(name)
+            case Stopped(code=Code.STUCK) if current[number] is ExperimentName.REFERENCE_RUN:
+                where = f", at {message.place}" if message.place else ""
+                raise HandlerStuck(f"{message.message}{where}: end the loop, or sleep in it")
             case Stopped():
                 observations.append(_stopped(message, current[number]))
             case Result(content=outcome):
@@ -101,6 +106,6 @@ def _groups(only: Collection[str], processes: int) -> list[list[str]]:
 
 
 def _stopped(message: Stopped, experiment: ExperimentName) -> Observation:
-    return Observation(
-        message.code, Evidence.DIFFERENCE, message.message, experiment, message.place
-    )
+    # A process that is silent may only be slow.
+    evidence = Evidence.SIGHTING if message.code is Code.STUCK else Evidence.DIFFERENCE
+    return Observation(message.code, evidence, message.message, experiment, message.place)

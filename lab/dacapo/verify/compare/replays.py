@@ -6,7 +6,6 @@ each point is compared with what the history says came next. A point is what an 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +18,8 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from dacapo.history.operations import BATCHES, label_of
 from dacapo.history.rebuild import operations_after
 from dacapo.history.replay_log import Log
-from dacapo.sdk.replayer import Attempt, Trace
+from dacapo.process.active_run import ACTIVE
+from dacapo.sdk.replayer import Attempt, ReplayTimeout, Trace
 from dacapo.service.functions import Handler
 from dacapo.verify.compare import operations
 from dacapo.verify.compare.operations import ended_early_in, is_inside, named
@@ -76,7 +76,7 @@ class _Point:
     def observations(self, bodies: dict[str, Any]) -> Iterator[Observation]:
         trace = self.trace
         if trace.error is not None:
-            yield self.observed(Code.DIED, f"the replay died: {trace.error!r}")
+            yield self.stopped(trace.error)
             return
         if trace.divergences:
             yield from self.diverged()
@@ -95,6 +95,11 @@ class _Point:
         if trace.has_ended:
             yield from self.compare_end()
         yield from self.compare_reads()
+
+    def stopped(self, error: BaseException) -> Observation:
+        if isinstance(error, ReplayTimeout):
+            return self.observed(Code.STUCK, str(error))
+        return self.observed(Code.DIED, f"the replay died: {error!r}")
 
     def diverged(self) -> Iterator[Observation]:
         (divergence, *_) = self.trace.divergences
@@ -133,8 +138,8 @@ class _Point:
         """Return the delays that other random values give: jitter is meant to differ."""
         delays: set[int | None] = set()
         for number in range(_DRAWS):
-            random.seed(f"{self.count} {number}")
-            trace = self.log.replay(self.handler, self.count)
+            with ACTIVE.serving(seed=f"{self.count} {number}"):
+                trace = self.log.replay(self.handler, self.count)
             retries = [a.update for a in trace.attempts if a.update.action is OperationAction.RETRY]
             delays.update(operations.delay(retry) for retry in retries[:1])
         return delays

@@ -19,11 +19,15 @@ _STEP_DIFFERS = Skipped("a step returned another result, and what follows may de
 _BATCH_DIFFERS = Skipped(
     "a batch ended early with other branches, and what follows may depend on it"
 )
+_CUT_OFF = Skipped("the reference run has invocations that timed out or exited")
 
 
 def compare(reference: ObservedTwice, other: Observed, experiment: ExperimentName) -> Comparison:
     """Yield what shows that a run differs from the reference run."""
     yield from divergences(other, experiment)
+    if reference.cut_off:
+        yield _CUT_OFF
+        return
     if any(
         other.steps[key] != payload
         for key, payload in reference.steps.items()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from dacapo.errors import HandlerStuck
 from dacapo.scenario import Scenario
 from dacapo.verify.experiments import fresh_process, interruptions, nondeterminism
 from dacapo.verify.experiments.reference import (
@@ -89,6 +90,6 @@ def _conduct(experiment: Experiment, reference: Reference, send: Send[Outcome]) 
                     tally.result.skipped[reason] += 1
                 case Observation():
                     outcome.observations.append(seen)
-    except NotRun as why:
+    except (NotRun, HandlerStuck) as why:
         tally.result.runs, tally.result.not_run = 0, str(why)
     return outcome

@@ -7,7 +7,9 @@ at-most-once step must not run again; its attempt has failed, so the result may 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from operator import attrgetter
 
 from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
 
@@ -15,6 +17,7 @@ from dacapo.service.client import Crash, Interference
 from dacapo.service.execution import Execution
 from dacapo.verify.compare.runs import Comparison, compare
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
+from dacapo.verify.observe.effects import Effect
 from dacapo.verify.observe.run import Observed, ObservedTwice
 
 NAME = ExperimentName.CRASHED
@@ -23,6 +26,7 @@ UpdateKey = tuple[str, str, int]
 CrashPoint = tuple[UpdateKey, str]
 """A checkpoint, and `before` or `after` it is stored."""
 
+_ENDS_OF_ATTEMPTS = ("SUCCEED", "FAIL", "RETRY")
 _AT_MOST_ONCE = Skipped("a crash ended an at-most-once step, so the result may differ")
 _ANSWERED_OTHERWISE = Skipped("a step that ran again was answered differently by the world")
 
@@ -110,6 +114,23 @@ def compare_crashed(reference: ObservedTwice, crashed: Observed) -> Comparison:
             yield observation
 
 
+def compare_crashed_later(reference: ObservedTwice, crashed: Observed) -> Comparison:
+    """Yield which steps, run again some time after a crash, make other requests than before.
+
+    Lambda invokes again after a while. A request that then differs may hold a key that is made from
+    the clock, or only a time for its readers, so this proves nothing.
+    """
+    for seen in _repeated(reference, crashed, attrgetter("key")):
+        message = f"{seen.message} some time later: is an idempotency key made from the clock?"
+        yield replace(seen, evidence=Evidence.SIGHTING, message=message)
+
+
+def reruns_a_body(point: CrashPoint) -> bool:
+    """Return True if a crash at this point makes a step run again that has run."""
+    (_, action, _), when = point
+    return when == "before" and action in _ENDS_OF_ATTEMPTS
+
+
 def _ran_twice(crashed: Observed) -> Iterator[Observation]:
     for key in crashed.interrupted:
         if crashed.effects.bodies[key] > 1:
@@ -118,14 +139,18 @@ def _ran_twice(crashed: Observed) -> Iterator[Observation]:
             yield Observation(Code.RAN_TWICE, Evidence.DIFFERENCE, message, NAME, place)
 
 
-def _repeated(reference: Observed, crashed: Observed) -> Iterator[Observation]:
+def _repeated(
+    reference: Observed,
+    crashed: Observed,
+    identity: Callable[[Effect], str] = attrgetter("digest"),
+) -> Iterator[Observation]:
     for key, count in crashed.effects.bodies.items():
         if count <= reference.effects.bodies[key]:
             continue
         done = [d for d in crashed.effects.done if d.effect.operation_id == key]
         for what in dict.fromkeys(d.effect.what for d in done if not d.effect.is_conditional):
             runs = {
-                tuple(d.effect.digest for d in done if d.body == body and d.effect.what == what)
+                tuple(identity(d.effect) for d in done if d.body == body and d.effect.what == what)
                 for body in dict.fromkeys(d.body for d in done)
             }
             runs.discard(())

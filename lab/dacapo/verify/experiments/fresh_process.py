@@ -75,7 +75,7 @@ def _fresh_process(reference: Reference, tally: Tally) -> Iterator[Observation]:
     else:
         if isinstance(answer, _Refused):
             raise NotRun(answer.reason)
-        yield from answer
+        yield from reference.judged(answer)
 
 
 def _task(reference: Reference) -> _Task:

@@ -19,10 +19,17 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo.errors import ScenarioError
 from dacapo.history.operations import BATCHES
+from dacapo.service import quotas
 from dacapo.service.client import Interference
 from dacapo.service.execution import Execution
 from dacapo.verify.compare.runs import Comparison, compare
-from dacapo.verify.experiments.crashes import CrashAt, compare_crashed, crash_points
+from dacapo.verify.experiments.crashes import (
+    CrashAt,
+    compare_crashed,
+    compare_crashed_later,
+    crash_points,
+    reruns_a_body,
+)
 from dacapo.verify.experiments.reference import Experiment, NotRun, Reference, Tally
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 from dacapo.verify.observe.run import Observed, ObservedTwice, observe
@@ -53,14 +60,17 @@ def _suspended(reference: Reference, tally: Tally) -> Comparison:
 
 
 def _crashed(reference: Reference, tally: Tally) -> Comparison:
-    for key, when in crash_points(reference.checkpoints, reference.options.crashes):
-        yield from _compared(
-            ExperimentName.CRASHED,
-            reference,
-            tally,
-            compare_with=compare_crashed,
-            interference=CrashAt(key, when),
-        )
+    crash = partial(_compared, ExperimentName.CRASHED, reference, tally)
+    has_effects = any(not done.effect.is_conditional for done in reference.run.effects.done)
+    for point in crash_points(reference.checkpoints, reference.options.crashes):
+        # At once, so that nothing differs but the crash; and some time later, as on Lambda.
+        yield from crash(compare_with=compare_crashed, interference=CrashAt(*point))
+        if has_effects and reruns_a_body(point):
+            yield from crash(
+                compare_with=compare_crashed_later,
+                interference=CrashAt(*point),
+                backoff=quotas.INVOCATION_BACKOFF,
+            )
 
 
 def _interleavings(reference: Reference, tally: Tally) -> Comparison:

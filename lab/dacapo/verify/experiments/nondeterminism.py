@@ -40,7 +40,7 @@ def _replayed(reference: Reference, tally: Tally) -> Iterator[Observation]:
         compared = replays.observations(
             scenario.handler, reference.log, reference.points, NAME, tally.beat
         )
-        yield from list(compared)
+        yield from list(reference.judged(compared))
     yield from _outside_steps(reference, watch.seen, tally)
 
 

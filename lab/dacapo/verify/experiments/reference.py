@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dacapo.history.points import DEFAULT_POINTS, choose_points
 from dacapo.history.replay_log import Log
 from dacapo.scenario import Scenario
+from dacapo.service.execution import InvocationStatus
 from dacapo.verify import limits
 from dacapo.verify.compare.runs import divergences
 from dacapo.verify.experiments.crashes import CheckpointLog, UpdateKey
-from dacapo.verify.findings import ExperimentName, ExperimentResult, Observation, Skipped
+from dacapo.verify.findings import Code, ExperimentName, ExperimentResult, Observation, Skipped
 from dacapo.verify.observe.run import ObservedTwice, observe_twice
 
 DEFAULT_INTERLEAVINGS = 3
@@ -55,6 +56,13 @@ class Reference:
     checkpoints: list[UpdateKey]
     log: Log
     points: list[int]
+
+    def judged(self, observations: Iterable[Observation]) -> Iterator[Observation]:
+        """Yield what replays show; they may exceed the timeout if the reference run does."""
+        may_time_out = any(i.status is InvocationStatus.TIMED_OUT for i in self.run.cut_off)
+        for observation in observations:
+            if not (may_time_out and observation.code is Code.STUCK):
+                yield observation
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -33,6 +33,8 @@ class Effect:
         step: that step's name.
         what: service and operation.
         digest: of the request; the same request is the same effect.
+        key: digest of what the request acts on, if it names that apart from the content (the key
+            of a DynamoDB item); otherwise of the request.
         is_conditional: whether AWS itself makes sure that it happens once.
     """
 
@@ -41,6 +43,7 @@ class Effect:
     what: str
     digest: str
     is_conditional: bool
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Effects(Probe):
         self.functions = functions
         self.position = position
         self._first = ""
+        self._by_context: dict[int, Occurrence] = {}
         self.done: list[Occurrence] = []
         self.bodies: Counter[str] = Counter()
 
@@ -95,7 +99,7 @@ class Effects(Probe):
 
     def observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
         """Record a call of AWS, if it changes something; an effect listener."""
-        if only_queries(operation) or not runs_user_code(threading.current_thread()):
+        if only_queries(operation) or not runs_user_code():
             return
         if boto.active().caller() not in self.functions:
             return  # time passes while a handler waits, and others act in its thread
@@ -106,16 +110,37 @@ class Effects(Probe):
             operation_id=key,
             step=(step.name or "") if step else "",
             what=f"{service}:{operation}",
-            digest=hashlib.sha256(text.encode()).hexdigest(),
+            digest=_digest(text),
             is_conditional=_CONDITION in text,
+            key=_digest(_acts_on(_content(request.get("body"))) or text),
         )
-        self.done.append(Occurrence(effect, self.bodies[key], source_lines.current_line()))
+        occurrence = Occurrence(effect, self.bodies[key], source_lines.current_line())
+        self.done.append(occurrence)
+        self._by_context[id(request.get("context"))] = occurrence
+
+    def forget(self, context: object) -> None:
+        """Forget a call that AWS throttled, as it had no effect; a throttle listener."""
+        occurrence = self._by_context.pop(id(context), None)
+        if occurrence is not None:
+            self.done = [done for done in self.done if done is not occurrence]
 
     def _key(self, operation_id: str) -> str:
         # Ids are places: what an execution starts, a successor of itself say, has the same ones.
         execution = boto.active().execution()
         self._first = self._first or execution
         return operation_id if execution == self._first else f"{execution} {operation_id}"
+
+
+def _acts_on(body: Any) -> str:
+    try:
+        content = json.loads(body)
+        return repr((content["TableName"], content["Key"]))
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _content(part: Any) -> Any:

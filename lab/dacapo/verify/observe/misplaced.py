@@ -96,7 +96,7 @@ class Misplaced(Probe):
         if step is not None:
             message = f"{label!r} is started inside the step {step.name!r}"
             self._observe(Code.OPERATION_IN_STEP, Evidence.RULE, message, update)
-        elif not runs_user_code(threading.current_thread()):
+        elif not runs_user_code():
             message = f"{label!r} is started in a thread of the handler's own"
             self._observe(Code.DIFFERENT_THREAD, Evidence.SIGHTING, message, update)
         elif stack and not _is_of(update, stack[-1]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -19,8 +18,15 @@ from dacapo.process.effect_listeners import listening
 from dacapo.process.source_lines import Place
 from dacapo.scenario import Scenario
 from dacapo.sdk.installed import is_durable
-from dacapo.sdk.operation_hooks import Divergence, divergences, operation_errors, single_invocation
+from dacapo.sdk.operation_hooks import (
+    Divergence,
+    concurrency_limits,
+    divergences,
+    operation_errors,
+)
+from dacapo.service import sandboxes
 from dacapo.service.client import Interference, Probe
+from dacapo.service.execution import Invocation
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
 from dacapo.verify.observe.effects import Effect, Effects
@@ -71,6 +77,7 @@ class Observed:
         results: what becomes of the results and errors of its steps.
         effects: what it does to the world.
         divergences: what the SDK itself reported as different.
+        limits: `max_concurrency` of each batch, by execution ARN and ID.
     """
 
     recording: Recording
@@ -79,6 +86,7 @@ class Observed:
     results: Results
     effects: Effects
     divergences: list[Divergence]
+    limits: dict[tuple[str, str], int]
 
     @property
     def places(self) -> dict[str, Place | None]:
@@ -103,6 +111,12 @@ class Observed:
     def ended_early(self) -> dict[str, str | None]:
         """The results of the batches that ended before all of their branches had."""
         return {o.id: o.payload for o in self.recording.operations if ends_early(o.payload)}
+
+    @property
+    def cut_off(self) -> list[Invocation]:
+        """The invocations that timed out, or in which the handler ended its process."""
+        errors = (sandboxes.TIMED_OUT, sandboxes.EXITED)
+        return [i for i in self.recording.invocations if i.error and i.error.type in errors]
 
     def inside(self, contexts: Collection[str]) -> set[str]:
         """Return the ids of the operations inside these contexts."""
@@ -140,7 +154,7 @@ class ObservedTwice(Observed):
         counted: Counter[Effect] = Counter()
         for effect, count in observed.effects.counted().items():
             is_loose = (effect.operation_id, effect.what) in self._loose
-            counted[replace(effect, digest="") if is_loose else effect] += count
+            counted[replace(effect, digest="", key="") if is_loose else effect] += count
         return counted
 
     @cached_property
@@ -157,14 +171,16 @@ def observe(
     branches: int | None = None,
     in_one_invocation: bool = False,
     needs_answers: bool = False,
+    backoff: timedelta = AT_ONCE,
 ) -> Observed:
     """Run a scenario, and keep what it does.
 
     Parameters:
         interference: what comes between invocations and the service.
-        branches: what the order of branches is made from; None for the seed.
+        branches: seed of the order of tasks; None for `seed`.
         in_one_invocation: whether the handler runs in one piece where that is possible.
         needs_answers: whether every answer of the scenario has to be asked for.
+        backoff: virtual time between an invocation that dies and the next one.
 
     Raises:
         ScenarioError, NetworkRefused: see `dacapo.run`.
@@ -175,16 +191,18 @@ def observe(
     effects = Effects({scenario.function, *durable}, position)
     with (
         divergences() as diverged,
-        listening(effects.observe),
+        concurrency_limits() as limits,
+        listening(effects.observe, effects.forget),
         operation_errors(results.failed),
-        single_invocation() if in_one_invocation else nullcontext(),
     ):
         probe = Probes(position, misplaced, results, effects)
-        conditions = Conditions(interference or Interference(), probe, AT_ONCE)
+        conditions = Conditions(
+            interference or Interference(), probe, backoff, replay=not in_one_invocation
+        )
         recording = runner.run_under(
             conditions, scenario, seed=seed, branches=branches, needs_answers=needs_answers
         )
-    return Observed(recording, position, misplaced, results, effects, diverged)
+    return Observed(recording, position, misplaced, results, effects, diverged, limits)
 
 
 def observe_twice(scenario: Scenario, seed: int, checkpoints: Interference) -> ObservedTwice:

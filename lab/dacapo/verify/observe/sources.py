@@ -17,6 +17,9 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, CodeType, FrameType
 from typing import Any, Literal
 
+from dacapo.process import randomness
+from dacapo.scheduling import waits
+
 Kind = Literal["clock", "randomness", "environment", "effect", "query"]
 """`effect` for what others may notice, `query` for a question to AWS."""
 
@@ -61,9 +64,17 @@ _DRAWS = {
     **_codes(uuid, "uuid", "uuid1", "uuid4"),
     **_codes(secrets, "secrets", "token_bytes", "token_hex", "token_urlsafe", "randbelow"),
 }
-WATCHED = frozenset({*_OF_RANDOM, *_DRAWS, _ENVIRONMENT_READ, _NEW_RANDOM})
+_REPLACED: dict[CodeType, Read] = {
+    waits.monotonic.__code__: ("clock", "time.monotonic()"),
+    waits.monotonic_ns.__code__: ("clock", "time.monotonic_ns()"),
+    randomness.urandom.__code__: ("randomness", "os.urandom()"),
+}
+"""What stands in for functions in C while handlers run."""
+WATCHED = frozenset({*_OF_RANDOM, *_DRAWS, *_REPLACED, _ENVIRONMENT_READ, _NEW_RANDOM})
 """The code in Python that `called` knows."""
-WATCHED_GLOBALS = frozenset(id(vars(module)) for module in (random, uuid, secrets, os))
+WATCHED_GLOBALS = frozenset(
+    id(vars(module)) for module in (random, uuid, secrets, os, waits, randomness)
+)
 """Ids of the globals that it runs in: a frame's code is audited when it is looked at, and hashes by
 all that is in it, which takes too long for something that is asked at every call."""
 _OF_C = (name for name in dir(random.Random) if not name.startswith("_"))
@@ -108,9 +119,7 @@ def called(frame: FrameType) -> Read | None:
         return ("randomness", "random.Random()") if local.get("x") is None else None
     if local.get("self") is random._inst:  # noqa: SLF001
         return "randomness", _OF_RANDOM[code]
-    # While randomness is seeded, `os.urandom` is a method of a generator.
-    is_urandom = local.get("self") is getattr(os.urandom, "__self__", None)
-    return ("randomness", "os.urandom()") if is_urandom else None
+    return _REPLACED.get(code)
 
 
 def audited(event: str, arguments: tuple[Any, ...]) -> Read | None:

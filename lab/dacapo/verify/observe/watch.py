@@ -21,7 +21,7 @@ from dacapo.process import source_lines
 from dacapo.process.active_run import ACTIVE
 from dacapo.process.effect_listeners import listening
 from dacapo.process.source_lines import Place
-from dacapo.sdk.installed import runs_user_code
+from dacapo.sdk.installed import may_run_handlers, runs_user_code
 from dacapo.verify.observe import sources
 from dacapo.verify.observe.sources import (
     TRANSPARENT,
@@ -61,7 +61,7 @@ class Watch:
 
     def begin(self, frame: FrameType, event: str, argument: Any) -> None:
         """Look at the calls of this thread from now on, if a handler is called in it."""
-        if not runs_user_code(threading.current_thread()):
+        if not may_run_handlers(threading.current_thread()):
             sys.setprofile(None)
             return
         sys.setprofile(profile := self._profiler())
@@ -79,14 +79,14 @@ class Watch:
         return profile
 
     def _saw(self, seen: Read | None, by: FrameType | None) -> None:
-        user = _user_of(by) if seen else None
+        user = _user_of(by) if seen and runs_user_code() else None
         if seen and user:
             self.record(*seen, user)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Look at an audit event; see `sys.addaudithook`."""
         seen = sources.audited(event, arguments)
-        if seen is None or not runs_user_code(threading.current_thread()):
+        if seen is None or not runs_user_code():
             return
         frame = sys._getframe(1)  # noqa: SLF001 - itself audited, so not before
         if not _is_importing(frame):
@@ -94,7 +94,7 @@ class Watch:
 
     def observe(self, service: str, operation: str, _: Mapping[str, Any]) -> None:
         """Look at a call of AWS."""
-        if runs_user_code(threading.current_thread()):
+        if runs_user_code():
             kind: Kind = "query" if sources.only_queries(operation) else "effect"
             self.record(kind, f"{service}:{operation}")
 

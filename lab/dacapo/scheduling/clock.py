@@ -9,12 +9,21 @@ same time.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 
 import time_machine
+
+
+def duration(seconds: float) -> timedelta:
+    """Return a length of virtual time, in whole microseconds and never less than asked for.
+
+    Code that waits for the rest of a time would otherwise wait for nothing, again and again.
+    """
+    return timedelta(microseconds=math.ceil(round(seconds * 1e6, 3)))
 
 
 class Timer:
@@ -40,11 +49,13 @@ class Clock:
     """
 
     def __init__(self, start: datetime) -> None:
-        self.now = start
+        self.start = self.now = start
         self._queue: list[tuple[datetime, int, Timer]] = []
         self._sequence = count()
         self._foreground = 0
         self._traveler: time_machine.Traveller | None = None
+        self.on_fired: Callable[[], None] = lambda: None
+        """Runs after each timer: the tasks that it made ready go on."""
 
     def schedule(
         self,
@@ -77,7 +88,7 @@ class Clock:
         return self._foreground == 0
 
     def run_next(self, until: datetime | None = None) -> bool:
-        """Advance to the next timer and fire it.
+        """Advance to the next timer and fire it; only the driver of a run may do so.
 
         Parameters:
             until: do not advance past this time.
@@ -91,8 +102,9 @@ class Clock:
             return False
         due, _, timer = heapq.heappop(self._queue)
         self.cancel(timer)
-        self._advance_to(due)
+        self.advance_to(due)
         timer.action()
+        self.on_fired()
         return True
 
     def sleep(self, seconds: float) -> None:
@@ -109,7 +121,7 @@ class Clock:
         end = self.now + timedelta(seconds=seconds)
         while self.run_next(until=end):
             pass
-        self._advance_to(end)
+        self.advance_to(end)
 
     @contextmanager
     def driving_process(self) -> Iterator[None]:
@@ -118,7 +130,8 @@ class Clock:
             yield
         self._traveler = None
 
-    def _advance_to(self, due: datetime) -> None:
+    def advance_to(self, due: datetime) -> None:
+        """Move virtual time forward, without firing anything."""
         if due > self.now:
             if self._traveler is not None:
                 self._traveler.shift(due - self.now)

@@ -1,0 +1,1 @@
+"""The Lambda API in front of the simulated service: Invoke, and every durable operation."""

@@ -21,7 +21,7 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
 from dacapo import HandlerStuck, Recording, Scenario, ScenarioError, run
-from dacapo.scheduling import scheduler
+from dacapo.scheduling import watchdog
 from dacapo.service import quotas
 
 
@@ -306,14 +306,14 @@ def never_ends() -> None:
 def test_a_handler_that_spins_is_stopped_with_its_line(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "SPIN_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(watchdog, "SPIN_LIMIT_SECONDS", 0.5)
     line = spins.__code__.co_firstlineno
     with pytest.raises(HandlerStuck, match=rf"test_sandboxes\.py:{line + 1}|:{line + 2}"):
         run(Scenario(handler=place(spins)))
 
 
 def test_a_handler_that_lets_no_time_pass_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "MOMENT_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(watchdog, "MOMENT_LIMIT_SECONDS", 0.5)
     with pytest.raises(HandlerStuck, match="let no time pass"):
         run(Scenario(handler=in_a_step(never_ends)))
 
@@ -322,14 +322,14 @@ def test_a_checkpoint_that_the_sdk_never_sends_is_stopped_with_the_line_of_its_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Once the SDK sends a result above 750 KB, this fails with the service's own refusal."""
-    monkeypatch.setattr(scheduler, "SPIN_LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr(watchdog, "SPIN_LIMIT_SECONDS", 1.0)
     with pytest.raises(HandlerStuck, match=r"test_sandboxes\.py"):
         run(Scenario(handler=in_a_step(lambda: "x" * 800_000)))
 
 
 def test_the_next_run_is_sound_after_a_handler_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(scheduler, "SPIN_LIMIT_SECONDS", 0.5)
+        patched.setattr(watchdog, "SPIN_LIMIT_SECONDS", 0.5)
         with pytest.raises(HandlerStuck):
             run(Scenario(handler=in_a_step(spins)))
     before = threading.active_count()

@@ -47,7 +47,7 @@ class ActiveRun:
         api: answers Lambda API calls; None outside a run.
         seed: seed of the run's randomness; None outside a run.
         stream: randomness of the task that runs; None outside a run.
-        tasks: the scheduler of the run; None outside a run.
+        scheduler: runs the tasks of the run; None outside a run.
         invocation_inputs: the inputs of the invocations under way; None outside a run.
         effect_listeners: listeners to AWS API calls, and to the effects that fakes report.
         throttle_listeners: listeners to AWS API calls that were throttled.
@@ -59,7 +59,7 @@ class ActiveRun:
     api: Api | None = None
     seed: int | None = None
     stream: Any = None
-    tasks: Any = None
+    scheduler: Any = None
     invocation_inputs: Any = None
     effect_listeners: tuple[EffectListener, ...] = ()
     throttle_listeners: tuple[Callable[[object], None], ...] = ()

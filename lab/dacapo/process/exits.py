@@ -31,9 +31,9 @@ def install() -> None:
 
 def _ending(really: Callable[..., Any], status_of: Callable[..., int | None]) -> Any:
     def end(*arguments: Any) -> Any:
-        status = None if ACTIVE.tasks is None else status_of(*arguments)
+        status = None if ACTIVE.scheduler is None else status_of(*arguments)
         if status is not None:
-            ACTIVE.tasks.exit(status)
+            ACTIVE.scheduler.exit(status)
         return really(*arguments)
 
     end.status_of = status_of  # type: ignore[attr-defined]
@@ -46,4 +46,4 @@ def _status_of_signal(pid: int, number: int) -> int | None:
 
 
 def _leave() -> None:
-    ACTIVE.tasks = None
+    ACTIVE.scheduler = None

@@ -22,7 +22,15 @@ def duration(seconds: float) -> timedelta:
     """Return a length of virtual time, in whole microseconds and never less than asked for.
 
     Code that waits for the rest of a time would otherwise wait for nothing, again and again.
+
+    Parameters:
+        seconds: 0 or more.
+
+    Raises:
+        ValueError: `seconds` is negative, as in `time.sleep`.
     """
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
     return timedelta(microseconds=math.ceil(round(seconds * 1e6, 3)))
 
 
@@ -110,15 +118,10 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass, and fire every timer that falls due on the way.
 
-        Parameters:
-            seconds: how long; 0 or more.
-
         Raises:
-            ValueError: `seconds` is negative, as in `time.sleep`.
+            ValueError: `seconds` is negative.
         """
-        if seconds < 0:
-            raise ValueError("sleep length must be non-negative")
-        end = self.now + timedelta(seconds=seconds)
+        end = self.now + duration(seconds)
         while self.run_next(until=end):
             pass
         self.advance_to(end)

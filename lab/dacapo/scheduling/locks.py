@@ -93,7 +93,7 @@ class Lock:
             if self._lock.acquire(True, _SLICE_SECONDS):
                 return True
             if timeout >= 0:
-                scheduler.goes_on()
+                scheduler.watchdog.goes_on()
         scheduler.sleep(timeout)
         return False
 

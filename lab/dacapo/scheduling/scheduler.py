@@ -16,19 +16,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from dacapo.errors import HandlerStuck
-from dacapo.process import source_lines
 from dacapo.process.active_run import ACTIVE
 from dacapo.process.randomness import Stream
 from dacapo.scheduling.baton import Thread, locked, real_monotonic, stop_thread
 from dacapo.scheduling.clock import Clock, duration
 from dacapo.scheduling.tasks import InvocationEnded, Sandbox, Task, Turn
 from dacapo.scheduling.turns import Turns
+from dacapo.scheduling.watchdog import Watchdog
 
-SPIN_LIMIT_SECONDS = 20.0
-"""Real time that a task may hold the baton without any call; then it counts as stuck. The verifier
-stops a worker that is silent for a minute, so this is well below that."""
-MOMENT_LIMIT_SECONDS = 45.0
-"""Real time after which tasks that make calls, but let no virtual time pass, count as stuck."""
 _UNWIND_SECONDS = 2.0
 """Real time that the threads of abandoned tasks have to unwind."""
 
@@ -100,7 +95,7 @@ class Waiter:
     def _go_on(self) -> None:
         if self._is_blocked:
             self._is_blocked = False
-            self._scheduler.make_ready(self)
+            self._scheduler.turns.add(self)
 
 
 class Scheduler:
@@ -120,11 +115,12 @@ class Scheduler:
         """Sends what the current task still holds back, before another one goes on."""
         self.on_sleep: Callable[[], None] = lambda: None
         """Runs when a task begins to sleep."""
-        self.on_quiet: list[Callable[[], None]] = []
-        """Run when every task waits, before time moves."""
+        self.on_quiet: Callable[[], None] = lambda: None
+        """Runs when every task waits, before time moves."""
+        self.turns = Turns(clock, seed)
+        self.watchdog = Watchdog(clock)
         self.is_over = False
         self._seed = randomness
-        self._turns = Turns(clock, seed)
         self._started: Counter[str] = Counter()
         self._blocked: dict[Waiter, None] = {}
         self._idle: list[Thread] = []
@@ -132,10 +128,7 @@ class Scheduler:
         self._baton = locked()
         self._error: BaseException | None = None
         self._drawing: Task | None = None
-        self._holder = 0
         self._driving_thread = 0
-        self._activity = 0
-        self._moment = clock.now, real_monotonic()
         self._own_threads: set[threading.Thread] = set()
         self._other_threads: set[threading.Thread] = set()
         clock.on_fired = self.run_ready
@@ -144,8 +137,8 @@ class Scheduler:
 
     def start(
         self, name: str, key: str, run: Callable[[], None], sandbox: Sandbox | None = None
-    ) -> None:
-        """Start a task: it begins as soon as the current one passes the baton on.
+    ) -> Task:
+        """Start a task, and return it: it begins when the current one passes the baton on.
 
         Parameters:
             name: for messages.
@@ -157,32 +150,29 @@ class Scheduler:
         stream = Stream("task", self._seed, key, self._started[key])
         task = Task(name, key, stream, sandbox, self.current.caller)
         task.run = run
-        self._turns.begin(task)
+        self.turns.begin(task)
+        return task
 
     def waiter(self, turn: Turn = Turn.BY_SEED) -> Waiter:
         """Return a new waiter of the current task; see `Waiter`."""
         return Waiter(self, turn)
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass.
-
-        Parameters:
-            seconds: how long; 0 or more.
+        """Let virtual time pass for the current task.
 
         Raises:
-            ValueError: `seconds` is negative, as in `time.sleep`.
+            ValueError: `seconds` is negative.
         """
-        if seconds < 0:
-            raise ValueError("sleep length must be non-negative")
+        length = duration(seconds)
         self.on_sleep()
-        self.waiter().wait(duration(seconds))
+        self.waiter().wait(length)
 
     def switch(self) -> None:
         """Let another task go on here, if the seed says so."""
-        if not self.is_here() or self.current is self.driver:
+        if here() is not self or self.current is self.driver:
             return
         self.checkpoint()
-        if self._turns.switches(self.current):
+        if self.turns.switches(self.current):
             self.give_up(self.waiter(), goes_on=True)
 
     def checkpoint(self) -> None:
@@ -206,7 +196,7 @@ class Scheduler:
             sandbox.on_check()
         if self.is_unwinding():
             raise InvocationEnded
-        self._activity += 1
+        self.watchdog.goes_on()
 
     def fail(self, error: BaseException) -> None:
         """End the run with an error.
@@ -220,10 +210,6 @@ class Scheduler:
             self._baton.release()
         raise InvocationEnded
 
-    def is_here(self) -> bool:
-        """Return True if this thread belongs to a task, or is the driver's."""
-        return here() is self
-
     def is_foreign(self, thread: threading.Thread) -> bool:
         """Return True if a handler started this thread itself."""
         return thread not in self._own_threads and thread not in self._other_threads
@@ -232,10 +218,6 @@ class Scheduler:
         """Return True if the current task's invocation has ended, or this thread is abandoned."""
         is_abandoned = self.is_over and threading.get_ident() != self._driving_thread
         return is_abandoned or self.current.is_over
-
-    def goes_on(self) -> None:
-        """Note that the current task does something, so that it does not count as stuck."""
-        self._activity += 1
 
     def is_blocked(self) -> bool:
         """Return True if a task waits for something, other than its next invocation."""
@@ -246,7 +228,7 @@ class Scheduler:
         """Context manager that makes this thread one of the current task's."""
         before = here()
         ACTIVE.thread.scheduler = self
-        self._holder = threading.get_ident()
+        self.watchdog.holder = threading.get_ident()
         try:
             with self.beside():
                 yield
@@ -273,16 +255,13 @@ class Scheduler:
         """
         if self.current is not self.driver:
             return
-        while self._turns:
-            self._check_moment()
-            self._pass_on()
-            self._await_baton()
+        while self.turns:
+            self._lend_baton()
             if self._error is not None:
                 error, self._error = self._error, None
                 self._become(self.driver)
                 raise error
-        for quiet in self.on_quiet:
-            quiet()
+        self.on_quiet()
 
     def drive(self, waiter: Waiter, timeout: timedelta | None = None) -> bool:
         """Let time pass until a waiter of the driver is woken; see `Waiter.wait`."""
@@ -298,7 +277,7 @@ class Scheduler:
     def driving(self) -> Iterator[None]:
         """Context manager that makes this thread the driver; in the end tasks are abandoned."""
         self._driving_thread = threading.get_ident()
-        with ACTIVE.serving(tasks=self), self.here():
+        with ACTIVE.serving(scheduler=self), self.here():
             try:
                 yield
             finally:
@@ -327,10 +306,6 @@ class Scheduler:
 
     # -- the baton ------------------------------------------------------------------------------
 
-    def make_ready(self, waiter: Waiter) -> None:
-        """Let a blocked waiter go on when it is chosen."""
-        self._turns.add(waiter)
-
     def give_up(self, waiter: Waiter, *, goes_on: bool = False) -> None:
         """Pass the baton on, and wait until this waiter gets it back.
 
@@ -344,19 +319,19 @@ class Scheduler:
         self._blocked[waiter] = None
         if sandbox is not None:
             sandbox.blocked[waiter] = None
-        chosen = self._turns.next(self.current)
+        chosen = self.turns.next(self.current)
         if goes_on:
-            self._turns.add(waiter)
+            self.turns.add(waiter)
         self._pass_to(chosen)
         waiter.block()
-        self._holder = threading.get_ident()
+        self.watchdog.holder = threading.get_ident()
         del self._blocked[waiter]
         if sandbox is not None:
             del sandbox.blocked[waiter]
         self.check()
 
     def _pass_on(self) -> None:
-        self._pass_to(self._turns.next(self.current))
+        self._pass_to(self.turns.next(self.current))
 
     def _pass_to(self, chosen: object) -> None:
         match chosen:
@@ -376,6 +351,7 @@ class Scheduler:
         if task is self.driver:
             return
         self._latest = task
+        self.watchdog.name = task.name
         if self._drawing is not task:  # the driver draws from what the last task left
             if self._drawing is not None:
                 self._drawing.stream.leave()
@@ -389,7 +365,7 @@ class Scheduler:
         return thread
 
     def _run(self, task: Task, thread: Thread) -> None:
-        self._holder = threading.get_ident()
+        self.watchdog.holder = threading.get_ident()
         try:
             if not self.is_over and not task.is_over:
                 task.run()
@@ -403,32 +379,21 @@ class Scheduler:
             self._idle.append(thread)
             self._pass_on()
 
-    def _check_moment(self) -> None:
-        if self._moment[0] != self.clock.now:
-            self._moment = self.clock.now, real_monotonic()
-        if real_monotonic() - self._moment[1] > MOMENT_LIMIT_SECONDS:
-            raise self._stop(f"let no time pass in {MOMENT_LIMIT_SECONDS:g} s of real time")
+    def _lend_baton(self) -> None:
+        try:
+            self.watchdog.check_moment()
+            self._pass_on()
+            self.watchdog.wait_for(self._baton)
+        except HandlerStuck:
+            self._abandon_latest()
+            raise
 
-    def _await_baton(self) -> None:
-        seen, since = self._activity, real_monotonic()
-        while not self._baton.acquire(timeout=1.0):
-            self._check_moment()
-            if self._activity != seen:
-                seen, since = self._activity, real_monotonic()
-            elif real_monotonic() - since > SPIN_LIMIT_SECONDS:
-                raise self._stop(f"made no call for {SPIN_LIMIT_SECONDS:g} s of real time")
-
-    def _stop(self, what: str) -> HandlerStuck:
-        frame = source_lines.frame_of(self._holder)
-        place = source_lines.current_line(frame) if frame else None
+    def _abandon_latest(self) -> None:
         self.is_over = True
-        if self._latest.sandbox is not None:
-            self._latest.sandbox.end()
-            for abort in self._latest.sandbox.on_abort:
+        sandbox = self._latest.sandbox
+        if sandbox is not None:
+            sandbox.end()
+            for abort in sandbox.on_abort:
                 abort()
-        stop_thread(self._holder, InvocationEnded)
+        stop_thread(self.watchdog.holder, InvocationEnded)
         self._become(self.driver)
-        return HandlerStuck(
-            f"{self._latest.name} {what}{f', at {place}' if place else ''}: "
-            "end the loop, or sleep in it"
-        )

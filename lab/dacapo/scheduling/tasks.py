@@ -61,7 +61,10 @@ class Task:
         caller: in whose name it calls the service; see `service.callers`.
     """
 
-    __slots__ = ("caller", "is_in_step", "key", "name", "run", "sandbox", "stream", "turns")
+    __slots__ = (
+        *("caller", "is_branch", "is_in_step", "key"),
+        *("name", "run", "sandbox", "stream", "turns"),
+    )
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Task:
         self.stream = stream
         self.sandbox = sandbox
         self.caller = caller
+        self.is_branch = False
         self.is_in_step = False
         self.run: Callable[[], None] = lambda: None
 

@@ -122,11 +122,9 @@ def _select(really_select: Callable[..., Any]) -> Callable[..., Any]:
         caller = sys._getframe(1).f_code.co_filename  # noqa: SLF001
         if scheduler is None or caller != _EVENT_LOOP or timeout == 0:
             return really_select(self, timeout)
-        ready = really_select(self, 0)
-        if ready or timeout is None or _waits_for_others(self, scheduler):
-            ready = ready or really_select(self, timeout)
-            if not ready and timeout is not None:
-                scheduler.sleep(timeout)
+        is_real = timeout is None or _waits_for_others(self, scheduler)
+        ready = really_select(self, timeout if is_real else 0)
+        if ready or timeout is None:
             return ready
         scheduler.sleep(timeout)
         return really_select(self, 0)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,11 +26,10 @@ from aws_durable_execution_sdk_python.exceptions import SuspendExecution
 from dacapo.errors import ScenarioError
 from dacapo.process import source_lines
 from dacapo.process.source_lines import Place
-from dacapo.scheduling.scheduler import here
+from dacapo.scheduling.scheduler import Scheduler, here
 from dacapo.sdk.operation_hooks import Branches, Method, wrapping_operations
 
 _OPERATIONS = {name for name in vars(DurableContext) if not name.startswith("_")}
-_DIFFERENT = "a run with replay has another recording"
 
 
 @contextmanager
@@ -43,6 +42,9 @@ def continuing(*, strict: bool = True) -> Iterator[None]:
     Raises:
         ScenarioError: by the run, if it refuses the handler.
     """
+    scheduler = here()
+    if scheduler is None:
+        raise RuntimeError("a run without replay needs a simulation that is running")
 
     def waiting(method: Method, branches: Branches) -> Method:
         def call(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -54,42 +56,37 @@ def continuing(*, strict: bool = True) -> Iterator[None]:
                     if branches.depth or self.state.is_checkpoint_token_revoked:
                         raise
                     if strict:
-                        _check_frames(sys._getframe(1))  # noqa: SLF001 - documented
+                        _check_frames(scheduler, sys._getframe(1))  # noqa: SLF001 - documented
                     if not self.state.park():
                         raise
 
         return call
 
-    scheduler = here()
-    if strict and scheduler is not None:
-        scheduler.on_sleep = _check_sleep
+    if strict:
+        scheduler.on_sleep = partial(_check_sleep, scheduler)
     with wrapping_operations(waiting):
         yield
 
 
-def _check_sleep() -> None:
-    scheduler = here()
-    if scheduler is None:
-        return
+def _check_sleep(scheduler: Scheduler) -> None:
     task = scheduler.current
     if task.sandbox is not None and task.sandbox.is_replayed and not task.is_in_step:
         place = source_lines.current_line()
-        _refuse(f"the handler sleeps outside its steps, at {place}", scheduler.fail)
+        scheduler.fail(_refused(f"the handler sleeps outside its steps, at {place}"))
 
 
-def _check_frames(frame: FrameType | None) -> None:
-    scheduler = here()
-    while frame is not None and scheduler is not None:
+def _check_frames(scheduler: Scheduler, frame: FrameType | None) -> None:
+    while frame is not None:
         if source_lines.is_user_code(frame.f_code):
             line = _operation_in_finally(frame.f_code.co_filename, frame.f_lineno)
             if line is not None:
                 place = Place(frame.f_code.co_filename, line)
-                _refuse(f"a `finally` has a durable operation, at {place}", scheduler.fail)
+                scheduler.fail(_refused(f"a `finally` has a durable operation, at {place}"))
         frame = frame.f_back
 
 
-def _refuse(what: str, fail: Callable[[Exception], None]) -> None:
-    fail(ScenarioError(f"{what}: {_DIFFERENT}, so run it with replay"))
+def _refused(what: str) -> ScenarioError:
+    return ScenarioError(f"{what}: a run with replay has another recording, so run it with replay")
 
 
 @cache

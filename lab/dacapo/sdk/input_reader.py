@@ -17,13 +17,13 @@ from aws_durable_execution_sdk_python.execution import (
 from aws_durable_execution_sdk_python.lambda_service import DurableServiceClient
 
 from dacapo.process.active_run import ACTIVE
-from dacapo.service.invocation_input import InvocationInputs, Invoked
+from dacapo.service.invocation_input import Entered, InvocationInputs
 
 
 class _LastRead(threading.local):
     """The invocation whose input a thread read last."""
 
-    invocation: Invoked
+    invocation: Entered
 
 
 class _Reader:

@@ -18,8 +18,8 @@ from aws_durable_execution_sdk_python.concurrency import executor
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo.errors import SdkChangedError
-from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.baton import TASK_THREAD
+from dacapo.scheduling.scheduler import here
 
 
 def is_durable(handler: Callable[..., object] | None) -> bool:
@@ -72,7 +72,8 @@ def runs_user_code() -> bool:
 
 def is_in_branch() -> bool:
     """Return True if the current thread runs a branch of a batch, in a simulation."""
-    return getattr(ACTIVE.thread, "is_in_branch", False)
+    scheduler = here()
+    return scheduler is not None and scheduler.current.is_branch
 
 
 def official_clock(runner: Any) -> Callable[[], datetime]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Self
 
-from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.baton import real_lock
 from dacapo.scheduling.clock import duration
 from dacapo.scheduling.scheduler import Scheduler, Waiter
@@ -81,7 +80,6 @@ class BranchPool:
         self._scheduler = scheduler
         self._running = 0
         self._joining: list[Waiter] = []
-        self._is_canceled = False
 
     def submit(self, run: Callable[..., object], *arguments: Any) -> None:
         """Start a branch."""
@@ -91,7 +89,7 @@ class BranchPool:
         def branch() -> None:
             try:
                 # The coordinator has every outcome as an event; a pool drops it too.
-                with _in_branch(), suppress(BaseException):
+                with suppress(BaseException):
                     run(*arguments)
             finally:
                 self._running -= 1
@@ -101,7 +99,7 @@ class BranchPool:
 
         around, executable = arguments[-3], arguments[-1]
         key = f"{scheduler.current.key} {around._parent_id} {executable.index}"  # noqa: SLF001
-        scheduler.start("a branch", key, branch, scheduler.current.sandbox)
+        scheduler.start("a branch", key, branch, scheduler.current.sandbox).is_branch = True
 
     def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
         """Wait for the branches; the SDK does so before an invocation ends."""
@@ -110,16 +108,6 @@ class BranchPool:
             self._joining.append(waiter := self._scheduler.waiter())
             with suppress(InvocationEnded):  # or the SDK's own threads would never end
                 waiter.wait()
-
-
-@contextmanager
-def _in_branch() -> Iterator[None]:
-    """Context manager that notes that this thread runs a branch."""
-    ACTIVE.thread.is_in_branch = True
-    try:
-        yield
-    finally:
-        ACTIVE.thread.is_in_branch = False
 
 
 class Events:

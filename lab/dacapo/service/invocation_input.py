@@ -33,7 +33,7 @@ _Encoded = dict[str, tuple[Operation, Json]]
 
 
 @dataclass(frozen=True)
-class Invoked:
+class Entered:
     """An invocation under way, as it was entered.
 
     Parameters:
@@ -54,14 +54,14 @@ class Invoked:
         return sent if sent and json == received else Operation.from_json_dict(received)
 
 
-_UNKNOWN = Invoked(RefusingClient(), {})
+_UNKNOWN = Entered(RefusingClient(), {})
 
 
 class InvocationInputs:
     """The inputs of the invocations under way in a run."""
 
     def __init__(self) -> None:
-        self._invoked: dict[tuple[str, str], Invoked] = {}
+        self._invoked: dict[tuple[str, str], Entered] = {}
         self._encoded: dict[str, _Encoded] = {}
 
     @contextmanager
@@ -83,7 +83,7 @@ class InvocationInputs:
             client: the service, as the SDK has to see it in this invocation.
         """
         encoded = self._encoded.setdefault(arn, {})
-        self._invoked[arn, token] = Invoked(client, encoded)
+        self._invoked[arn, token] = Entered(client, encoded)
         try:
             yield {
                 "DurableExecutionArn": arn,
@@ -97,7 +97,7 @@ class InvocationInputs:
         finally:
             del self._invoked[arn, token]
 
-    def find(self, arn: str, token: str) -> Invoked:
+    def find(self, arn: str, token: str) -> Entered:
         """Return the invocation under way that was entered with these.
 
         Without one, a decorator made the input up, or kept it from an earlier invocation. As on

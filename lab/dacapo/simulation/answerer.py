@@ -32,7 +32,7 @@ class Answerer:
         self._created_counts: Counter[str] = Counter()
         self._created: list[tuple[Execution, Operation]] = []
         simulation.service.callbacks.on_created = self._remember
-        simulation.scheduler.on_quiet.append(self._schedule_answers)
+        simulation.scheduler.on_quiet = self._schedule_answers
 
     def _remember(self, execution: Execution, operation: Operation) -> None:
         self._created.append((execution, operation))

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from botocore import handlers
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.retries.standard import RetryContext, ThrottledRetryableChecker
 
 from dacapo.lambda_api.http import Request, Response
 from dacapo.process import effect_listeners
@@ -60,12 +61,7 @@ _ROUTES = [
 ]
 
 
-_THROTTLES = {
-    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
-    *("RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded"),
-    *("ProvisionedThroughputExceededException", "SlowDown", "PriorRequestNotComplete"),
-}
-"""Error codes with which AWS throttles (boto3: retries)."""
+_THROTTLED = ThrottledRetryableChecker()
 
 
 def install() -> None:
@@ -99,13 +95,13 @@ def active() -> Api:
 
 
 def _report_throttled(parsed: Mapping[str, Any], context: object, **_: Any) -> None:
-    if parsed.get("Error", {}).get("Code") in _THROTTLES:
+    if _THROTTLED.is_retryable(RetryContext(attempt_number=1, parsed_response=dict(parsed))):
         effect_listeners.report_throttled(context)
 
 
 def _report(model: Any, params: Mapping[str, Any], **_: Any) -> None:
-    if ACTIVE.tasks is not None:
-        ACTIVE.tasks.switch()
+    if ACTIVE.scheduler is not None:
+        ACTIVE.scheduler.switch()
     effect_listeners.report(model.service_model.service_name, model.name, params)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +63,10 @@ class Effects(Probe):
     """Records the effects of a run, and how often the body of each step ran.
 
     Parameters:
-        functions: whose effects are recorded: the durable functions of the run.
         position: knows in which step each thread is.
     """
 
-    def __init__(self, functions: Collection[str], position: Position) -> None:
-        self.functions = functions
+    def __init__(self, position: Position) -> None:
         self.position = position
         self._first = ""
         self._by_context: dict[int, Occurrence] = {}
@@ -101,8 +99,6 @@ class Effects(Probe):
         """Record a call of AWS, if it changes something; an effect listener."""
         if only_queries(operation) or not runs_user_code():
             return
-        if boto.active().caller() not in self.functions:
-            return  # time passes while a handler waits, and others act in its thread
         step = self.position.step()
         key = self._key(step.operation_id) if step else ""
         text = repr([_content(request.get(part)) for part in _PARTS])

@@ -17,7 +17,6 @@ from dacapo.history.recording import Recording
 from dacapo.process.effect_listeners import listening
 from dacapo.process.source_lines import Place
 from dacapo.scenario import Scenario
-from dacapo.sdk.installed import is_durable
 from dacapo.sdk.operation_hooks import (
     Divergence,
     concurrency_limits,
@@ -185,10 +184,9 @@ def observe(
     Raises:
         ScenarioError, NetworkRefused: see `dacapo.run`.
     """
-    durable = {name for name, f in scenario.functions.items() if is_durable(f)}
     position = Position()
     misplaced, results = Misplaced(position), Results(position)
-    effects = Effects({scenario.function, *durable}, position)
+    effects = Effects(position)
     with (
         divergences() as diverged,
         concurrency_limits() as limits,

@@ -51,5 +51,7 @@ def _orders(number: int) -> str:
     return "".join(f"order {n:09},12 euros,paid\n" for n in range(number))
 
 
-breaks = Scenario(handler=broken, event={"orders": 10_000}, world=shop.world)
+breaks = Scenario(
+    handler=broken, event={"orders": 10_000}, world=shop.world, expects="CheckpointError"
+)
 holds = Scenario(handler=fixed, event={"orders": 10_000}, world=shop.world)

@@ -51,5 +51,10 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
     return "done"
 
 
-breaks = Scenario(handler=broken, event={"bought": "tea"}, world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event={"bought": "tea"},
+    world=shop.world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event={"bought": "tea"}, world=shop.world)

@@ -54,5 +54,7 @@ def _ask(callback_id: str, _: WaitForCallbackContext) -> None:
 
 _ANSWERS = {"kitchen": never()}
 
-breaks = Scenario(handler=broken, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)
+breaks = Scenario(
+    handler=broken, expects="RUNNING", event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world
+)
 holds = Scenario(handler=fixed, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)

@@ -48,5 +48,10 @@ def fixed(event: dict[str, Any], context: DurableContext) -> int:
     return paid
 
 
-breaks = Scenario(handler=broken, event={"order": "A-17"}, world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event={"order": "A-17"},
+    world=shop.world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event={"order": "A-17"}, world=shop.world)

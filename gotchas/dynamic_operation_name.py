@@ -46,5 +46,10 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
     return "done"
 
 
-breaks = Scenario(handler=broken, event={"to": "Ada", "week": "week 01"}, world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event={"to": "Ada", "week": "week 01"},
+    world=shop.world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event={"to": "Ada", "week": "week 01"}, world=shop.world)

@@ -59,5 +59,5 @@ def _charge(_: StepContext) -> str:
     raise CardDeclined("not enough money")
 
 
-breaks = Scenario(handler=broken, event={"who": "Ada"}, world=shop.world)
+breaks = Scenario(handler=broken, event={"who": "Ada"}, world=shop.world, expects="StepError")
 holds = Scenario(handler=fixed, event={"who": "Ada"}, world=shop.world)

@@ -53,5 +53,11 @@ def _ask(callback_id: str, _: WaitForCallbackContext) -> None:
 
 _ANSWERS = {"kitchen": never()}
 
-breaks = Scenario(handler=broken, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event={"customer": "Ada"},
+    answers=_ANSWERS,
+    world=shop.world,
+    expects="CallbackTimeoutError",
+)
 holds = Scenario(handler=fixed, event={"customer": "Ada"}, answers=_ANSWERS, world=shop.world)

@@ -64,6 +64,7 @@ breaks = Scenario(
     answers=_ANSWERS,
     world=shop.world,
     execution_timeout=_TWO_DAYS,
+    expects="TIMED_OUT",
 )
 holds = Scenario(
     handler=fixed,

@@ -111,7 +111,9 @@ def redelivered(function: str, **options: Any) -> ExternalEvent:
     return ExternalEvent(timedelta(minutes=5), "the message is redelivered", start_again)
 
 
-breaks = Scenario(handler=broken, event=_EVENT, world=_world)
+breaks = Scenario(
+    handler=broken, event=_EVENT, world=_world, expects="InvalidParameterValueException"
+)
 breaks_by_default = Scenario(
     handler=broken_by_default,
     event=_EVENT,

@@ -48,5 +48,10 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
     return label
 
 
-breaks = Scenario(handler=broken, event={"item": "tea"}, world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event={"item": "tea"},
+    world=shop.world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event={"item": "tea"}, world=shop.world)

@@ -87,5 +87,7 @@ def _state_of(_: int) -> str:
     return "under way"
 
 
-breaks = Scenario(handler=broken, event={"parcel": 17}, world=shop.world)
+breaks = Scenario(
+    handler=broken, event={"parcel": 17}, world=shop.world, expects="Sandbox.Timedout"
+)
 holds = Scenario(handler=fixed, event={"parcel": 17}, world=shop.world)

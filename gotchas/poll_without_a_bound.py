@@ -84,7 +84,11 @@ def _check(_: str, __: WaitForConditionCheckContext) -> str:
 _HALF_A_DAY = timedelta(hours=12)
 
 breaks = Scenario(
-    handler=broken, event={"parcel": 17}, world=shop.world, execution_timeout=_HALF_A_DAY
+    handler=broken,
+    event={"parcel": 17},
+    world=shop.world,
+    execution_timeout=_HALF_A_DAY,
+    expects="TIMED_OUT",
 )
 holds = Scenario(
     handler=fixed, event={"parcel": 17}, world=shop.world, execution_timeout=_HALF_A_DAY

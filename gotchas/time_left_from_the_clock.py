@@ -44,5 +44,7 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
     return "charged"
 
 
-breaks = Scenario(handler=broken, event={"order": "A-17"}, world=shop.world)
+breaks = Scenario(
+    handler=broken, event={"order": "A-17"}, world=shop.world, expects="ValidationError"
+)
 holds = Scenario(handler=fixed, event={"order": "A-17"}, world=shop.world)

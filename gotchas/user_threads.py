@@ -58,5 +58,10 @@ def _pack(_: StepContext) -> None:
     time.sleep(0.02)
 
 
-breaks = Scenario(handler=broken, event=["tea", "milk", "bread"], world=shop.world)
+breaks = Scenario(
+    handler=broken,
+    event=["tea", "milk", "bread"],
+    world=shop.world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event=["tea", "milk", "bread"], world=shop.world)

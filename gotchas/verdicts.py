@@ -7,7 +7,7 @@ from typing import NamedTuple
 SUCCEEDED = "SUCCEEDED"
 DIVERGED = "FAILED NonDeterministicExecutionError"
 TIMED_OUT = "TIMED_OUT"
-STUCK = "ScenarioError"
+NEVER_ENDS = "RUNNING"
 CUT_OFF = "FAILED Sandbox.Timedout"
 NOT_A_DICT = "FAILED TypeError"
 """AWS's local runner passes an object where Lambda passes a dict."""
@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
         dacapo: the outcome on the simulated service.
         wrong_on_official, wrong_on_dacapo: whether a run that succeeds has side effects, times or
             a result that differ from those of the fixed handler.
-        is_proved: whether the finding is proved; otherwise it is suspected.
+        kind: `proved`, or `lint`.
     """
 
     finding: str
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
     dacapo: str
     wrong_on_official: bool = False
     wrong_on_dacapo: bool = False
-    is_proved: bool = True
+    kind: str = "proved"
 
 
 VERDICTS = {
@@ -38,11 +38,11 @@ VERDICTS = {
     "effect_outside_a_step": Verdict("effect-outside-step", SUCCEEDED, SUCCEEDED, True, True),
     "closure_changed_in_a_step": Verdict("different-result", SUCCEEDED, SUCCEEDED, True, True),
     "dynamic_operation_name": Verdict("clock-outside-step", SUCCEEDED, DIVERGED),
-    "big_child_result": Verdict("never-reached", SUCCEEDED, SUCCEEDED, True, True),
+    "big_child_result": Verdict("ended-early", SUCCEEDED, SUCCEEDED, True, True),
     "unnamed_operations_swapped": Verdict("unnamed-operation", SUCCEEDED, SUCCEEDED, False, True),
     "deadline_from_the_clock": Verdict("clock-outside-step", SUCCEEDED, SUCCEEDED, False, True),
     "time_left_from_the_clock": Verdict("clock-outside-step", SUCCEEDED, "FAILED ValidationError"),
-    "set_iterated": Verdict("different-operation", SUCCEEDED, SUCCEEDED, False, False),
+    "set_iterated": Verdict("process-state", SUCCEEDED, SUCCEEDED, False, False),
     "warm_cache": Verdict("different-operation", DIVERGED, DIVERGED),
     "parent_context_in_a_child": Verdict("parent-context", DIVERGED, DIVERGED),
     "durable_operation_in_a_step": Verdict("operation-in-step", DIVERGED, DIVERGED),
@@ -52,20 +52,22 @@ VERDICTS = {
     "divergence_swallowed": Verdict("divergence-swallowed", SUCCEEDED, SUCCEEDED, True, True),
     "except_timeout_error": Verdict("never-caught", None, "FAILED CallbackTimeoutError"),
     "except_my_error": Verdict("never-caught", "FAILED StepError", "FAILED StepError"),
-    "types_that_change": Verdict("changed-by-serdes", SUCCEEDED, SUCCEEDED, True, True),
+    "types_that_change": Verdict("changed-by-serdes", SUCCEEDED, SUCCEEDED, True, True, "lint"),
     "at_most_once_twice": Verdict("ran-twice", SUCCEEDED, SUCCEEDED, True, True),
     "effect_before_a_result": Verdict("effect-outside-step", SUCCEEDED, SUCCEEDED, True, True),
     "compensations_noted_in_steps": Verdict(
         "different-operation", SUCCEEDED, SUCCEEDED, True, True
     ),
-    "idempotency_key_in_the_body": Verdict("effect-repeated", SUCCEEDED, SUCCEEDED, True, True),
+    "idempotency_key_in_the_body": Verdict(
+        "randomness-outside-step", SUCCEEDED, SUCCEEDED, True, True
+    ),
     "idempotent_above_the_decorator": Verdict(
         "different-operation", NOT_A_DICT, "FAILED InvalidParameterValueException"
     ),
     "big_step_result": Verdict("payload-too-large", SUCCEEDED, "FAILED CheckpointError"),
     "execution_timeout_too_short": Verdict("timeout-too-long", None, TIMED_OUT),
-    "poll_without_a_bound": Verdict("unbounded-wait", None, TIMED_OUT),
-    "poll_inside_a_step": Verdict("invocation-timed-out", None, CUT_OFF, is_proved=False),
-    "callback_without_a_timeout": Verdict("unbounded-wait", None, STUCK),
+    "poll_without_a_bound": Verdict("unbounded-wait", None, TIMED_OUT, kind="lint"),
+    "poll_inside_a_step": Verdict("invocation-timed-out", None, CUT_OFF),
+    "callback_without_a_timeout": Verdict("unbounded-wait", None, NEVER_ENDS, kind="lint"),
     "invokes_left_running": Verdict("invokes-left-running", SUCCEEDED, SUCCEEDED, False, True),
 }

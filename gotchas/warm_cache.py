@@ -61,5 +61,10 @@ def cold_world() -> Iterator[Shop]:
         yield shop_world
 
 
-breaks = Scenario(handler=broken, event={"currency": "USD"}, world=cold_world)
+breaks = Scenario(
+    handler=broken,
+    event={"currency": "USD"},
+    world=cold_world,
+    expects="NonDeterministicExecutionError",
+)
 holds = Scenario(handler=fixed, event={"currency": "USD"}, world=cold_world)

@@ -25,6 +25,7 @@ def _scenario(
     *external_events: ExternalEvent,
     answers: Mapping[str, Answer] | None = None,
     world: Callable[[], AbstractContextManager[ApprovalWorld]] = approval_world,
+    expects: str | None = None,
 ) -> Scenario:
     return Scenario(
         handler=handler,
@@ -32,6 +33,7 @@ def _scenario(
         answers=answers or {},
         world=world,
         external_events=external_events,
+        expects=expects,
         functions={PAGE: page.handler},
     )
 
@@ -77,5 +79,7 @@ callbacks_throttled = _scenario(
     ACCEPT,
     ExternalEvent(timedelta(minutes=3), "the reviewer presses Accept again", ApprovalWorld.accept),
 )
-order_exists = _scenario(world=partial(approval_world, order_exists=True))
-invalid_order = replace(_scenario(), event={"order_id": "A-17", "items": []})
+order_exists = _scenario(world=partial(approval_world, order_exists=True), expects="StepError")
+invalid_order = replace(
+    _scenario(), event={"order_id": "A-17", "items": []}, expects="InvalidOrder"
+)

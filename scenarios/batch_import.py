@@ -25,39 +25,52 @@ FOR_GOOD = 100
 def _scenario(
     *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[Ledgers]] = ledger_world,
+    expects: str | None = None,
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event=WANTED,
         world=world,
         external_events=external_events,
+        expects=expects,
         functions={BEGIN: start.handler},
     )
 
 
-def _of(content: bytes) -> Scenario:
-    return _scenario(world=partial(ledger_world, content=content))
+def _of(content: bytes, expects: str | None = None) -> Scenario:
+    return _scenario(world=partial(ledger_world, content=content), expects=expects)
 
 
 finishes = _scenario()
 empty = _of(b"")
-missing = _scenario(ExternalEvent(AT_START, "somebody deletes the ledger", Ledgers.delete))
-replaced_before = replace(_scenario(), event={**WANTED, "etag": "0123456789abcdef0123456789abcdef"})
-replaced_mid_run = _scenario(
-    ExternalEvent(MID_RUN, "somebody replaces the ledger", Ledgers.replace)
+missing = _scenario(
+    ExternalEvent(AT_START, "somebody deletes the ledger", Ledgers.delete), expects="StepError"
 )
-deleted_mid_run = _scenario(ExternalEvent(MID_RUN, "somebody deletes the ledger", Ledgers.delete))
-malformed = _of(ledger(45) + b'{"account": "DE-1", "cents": "1250"}\n' + ledger(5))
-too_large = _of(b" " * (logic.MAX_BATCHES * BATCH_BYTES + 1))
-invalid_import = replace(_scenario(), event={"bucket": "ledgers"})
+replaced_before = replace(
+    _scenario(), event={**WANTED, "etag": "0123456789abcdef0123456789abcdef"}, expects="StepError"
+)
+replaced_mid_run = _scenario(
+    ExternalEvent(MID_RUN, "somebody replaces the ledger", Ledgers.replace),
+    expects="ChildContextError",
+)
+deleted_mid_run = _scenario(
+    ExternalEvent(MID_RUN, "somebody deletes the ledger", Ledgers.delete),
+    expects="ChildContextError",
+)
+malformed = _of(
+    ledger(45) + b'{"account": "DE-1", "cents": "1250"}\n' + ledger(5), expects="ChildContextError"
+)
+too_large = _of(b" " * (logic.MAX_BATCHES * BATCH_BYTES + 1), expects="TooLarge")
+invalid_import = replace(_scenario(), event={"bucket": "ledgers"}, expects="InvalidImport")
 cache_lost = _scenario(ExternalEvent(MID_RUN, "the environment is lost", Ledgers.lose_cache))
 no_tmp = _scenario(world=partial(ledger_world, has_tmp=False))
 s3_throttles = _scenario(ExternalEvent(MID_RUN, "S3 throttles", Ledgers.throttle_s3))
 s3_throttles_for_good = _scenario(
-    ExternalEvent(MID_RUN, "S3 throttles", partial(Ledgers.throttle_s3, times=FOR_GOOD))
+    ExternalEvent(MID_RUN, "S3 throttles", partial(Ledgers.throttle_s3, times=FOR_GOOD)),
+    expects="ChildContextError",
 )
 table_throttles = _scenario(ExternalEvent(MID_RUN, "the table throttles", Ledgers.throttle_table))
 started_before = _scenario(world=partial(ledger_world, started_with=BATCH_BYTES))
 started_before_with_other_batch_size = _scenario(
-    world=partial(ledger_world, started_with=2 * BATCH_BYTES)
+    world=partial(ledger_world, started_with=2 * BATCH_BYTES), expects="StepError"
 )

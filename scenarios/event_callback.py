@@ -36,12 +36,14 @@ with_earlier_run = partial(migration_world, has_earlier_run=True)
 def _scenario(
     *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[MigrationWorld]] = migration_world,
+    expects: str | None = None,
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event={"task_arn": TASK_ARN},
         world=world,
         external_events=external_events,
+        expects=expects,
         functions={RESOLVER: resolver.handler},
     )
 
@@ -98,23 +100,31 @@ event_too_soon = _scenario(
 callbacks_throttled = _scenario(
     ExternalEvent(SIX_HOURS, "the callback API throttles", _throttle_callbacks), FINISH_AND_NOTIFY
 )
-fails = _scenario(ExternalEvent(SIX_HOURS, "the task fails", MigrationWorld.fail_and_notify))
+fails = _scenario(
+    ExternalEvent(SIX_HOURS, "the task fails", MigrationWorld.fail_and_notify),
+    expects="MigrationFailed",
+)
 loses_tables = _scenario(
     ExternalEvent(SIX_HOURS, "three tables fail to load", MigrationWorld.finish_with_errors),
     ExternalEvent(SIX_HOURS, "DMS reports that the task stopped", MigrationWorld.send_event),
+    expects="MigrationFailed",
 )
 task_deleted = _scenario(
-    ExternalEvent(SIX_HOURS, "somebody deletes the task", MigrationWorld.delete)
+    ExternalEvent(SIX_HOURS, "somebody deletes the task", MigrationWorld.delete),
+    expects="MigrationFailed",
 )
 already_running = _scenario(
-    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start)
+    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start),
+    expects="MigrationNotStarted",
 )
-never_ends = _scenario()
+never_ends = _scenario(expects="MigrationUnfinished")
 start_refused = _scenario(
-    ExternalEvent(AT_START, "DMS refuses to start the task", MigrationWorld.refuse_to_start)
+    ExternalEvent(AT_START, "DMS refuses to start the task", MigrationWorld.refuse_to_start),
+    expects="MigrationNotStarted",
 )
 already_waited_for = _scenario(
     ExternalEvent(
         AT_START, "another execution waits for the task", MigrationWorld.register_another_execution
-    )
+    ),
+    expects="MigrationNotStarted",
 )

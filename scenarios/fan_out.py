@@ -35,6 +35,7 @@ def _scenario(
     *external_events: ExternalEvent,
     event: Any = POSTING,
     mail_function: Handler = mail.handler,
+    expects: str | None = None,
     **world: Any,
 ) -> Scenario:
     return Scenario(
@@ -42,6 +43,7 @@ def _scenario(
         event=event,
         world=partial(marketplace_world, **world),
         external_events=external_events,
+        expects=expects,
         functions={API: add_posting.handler, MAIL: mail_function},
         # The name that add_posting gives it, so that a client's retry finds this execution.
         execution_name=execution_name(f"posting {POSTING_ID}"),
@@ -64,14 +66,16 @@ one_unsubscribes = _scenario(
     closed_for=TWO_MINUTES_SECONDS,
 )
 one_address_is_refused = _scenario(refused=_addresses(0))
-too_many_are_refused = _scenario(refused=_addresses(1, 2))
+too_many_are_refused = _scenario(refused=_addresses(1, 2), expects="BookkeepingFailed")
 mail_is_throttled = _scenario(readers=1, closed_for=TWO_MINUTES_SECONDS)
-mail_is_down_for_a_day = _scenario(readers=2, closed_for=DAY_SECONDS)
-mail_function_breaks = _scenario(readers=1, mail_function=_breaks)
-seller_is_refused = _scenario(readers=1, refused=(SELLER,))
-too_many_have_subscribed = _scenario(readers=MAX_SUBSCRIBERS + 1)
+mail_is_down_for_a_day = _scenario(readers=2, closed_for=DAY_SECONDS, expects="BookkeepingFailed")
+mail_function_breaks = _scenario(readers=1, mail_function=_breaks, expects="BookkeepingFailed")
+seller_is_refused = _scenario(readers=1, refused=(SELLER,), expects="BookkeepingFailed")
+too_many_have_subscribed = _scenario(readers=MAX_SUBSCRIBERS + 1, expects="BookkeepingFailed")
 client_posts_again = _scenario(
     ExternalEvent(AT_ONCE, "the client posts again", Marketplace.post), readers=1
 )
 posting_is_gone = _scenario(readers=1, is_posted=False)
-invalid_posting = _scenario(event={"posting_id": POSTING_ID, "trade": "caricatures"})
+invalid_posting = _scenario(
+    event={"posting_id": POSTING_ID, "trade": "caricatures"}, expects="InvalidPosting"
+)

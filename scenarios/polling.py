@@ -24,9 +24,14 @@ FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
 def _scenario(
     *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[MigrationWorld]] = migration_world,
+    expects: str | None = None,
 ) -> Scenario:
     return Scenario(
-        handler=handler, event={"task_arn": TASK_ARN}, world=world, external_events=external_events
+        handler=handler,
+        event={"task_arn": TASK_ARN},
+        world=world,
+        external_events=external_events,
+        expects=expects,
     )
 
 
@@ -36,15 +41,23 @@ finishes_again = _scenario(
     world=partial(migration_world, has_earlier_run=True),
 )
 loses_tables = _scenario(
-    ExternalEvent(ONE_HOUR, "three tables fail to load", MigrationWorld.finish_with_errors)
+    ExternalEvent(ONE_HOUR, "three tables fail to load", MigrationWorld.finish_with_errors),
+    expects="MigrationFailed",
 )
-fails = _scenario(ExternalEvent(ONE_HOUR, "the task fails", MigrationWorld.fail))
-task_stopped = _scenario(ExternalEvent(SIX_HOURS, "somebody stops the task", MigrationWorld.stop))
+fails = _scenario(
+    ExternalEvent(ONE_HOUR, "the task fails", MigrationWorld.fail), expects="MigrationFailed"
+)
+task_stopped = _scenario(
+    ExternalEvent(SIX_HOURS, "somebody stops the task", MigrationWorld.stop),
+    expects="MigrationFailed",
+)
 task_deleted = _scenario(
-    ExternalEvent(ONE_HOUR, "somebody deletes the task", MigrationWorld.delete)
+    ExternalEvent(ONE_HOUR, "somebody deletes the task", MigrationWorld.delete),
+    expects="MigrationFailed",
 )
-never_ends = _scenario()
+never_ends = _scenario(expects="MigrationUnfinished")
 already_running = _scenario(
-    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start)
+    ExternalEvent(AT_START, "somebody else starts the task", MigrationWorld.start),
+    expects="MigrationNotStarted",
 )
 dms_throttles = _scenario(ExternalEvent(ONE_HOUR, "DMS throttles", MigrationWorld.throttle), FINISH)

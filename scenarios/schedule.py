@@ -18,7 +18,11 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def _scenario(
-    start: datetime, until: datetime, *external_events: ExternalEvent, **changes: Any
+    start: datetime,
+    until: datetime,
+    *external_events: ExternalEvent,
+    expects: str | None = None,
+    **changes: Any,
 ) -> Scenario:
     plan = {
         "name": SCHEDULE,
@@ -32,6 +36,7 @@ def _scenario(
         world=readings_world,
         external_events=external_events,
         start=start,
+        expects=expects,
     )
 
 
@@ -58,7 +63,7 @@ some_rounds_fail = _scenario(
     LOST,
     _after(70, "the queue is restored", Readings.make_queue),
 )
-all_rounds_fail = _scenario(MONDAY, NOON, LOST)
+all_rounds_fail = _scenario(MONDAY, NOON, LOST, expects="TooManyFailures")
 # The second execution finds nothing left to do.
 hands_over = _scenario(MONDAY, _berlin(2026, 1, 12, 9, 40), rounds=2)
 hands_over_twice = _scenario(MONDAY, _berlin(2026, 1, 12, 10, 20), rounds=2)
@@ -67,4 +72,4 @@ starts_late = _scenario(
     MONDAY, _berlin(2026, 1, 12, 9, 40), generation=2, last="2026-01-12T08:00:00+01:00"
 )
 over_before_it_begins = _scenario(MONDAY, MONDAY)
-invalid_schedule = _scenario(MONDAY, NOON, calendar="atlantis")
+invalid_schedule = _scenario(MONDAY, NOON, calendar="atlantis", expects="InvalidSchedule")

@@ -19,12 +19,17 @@ TWO_HOURS = timedelta(hours=2)
 A_MINUTE_LATER = HALF_AN_HOUR + timedelta(minutes=1)
 
 
-def _scenario(*external_events: ExternalEvent, vendor: Callable[[], Vendor] = Vendor) -> Scenario:
+def _scenario(
+    *external_events: ExternalEvent,
+    vendor: Callable[[], Vendor] = Vendor,
+    expects: str | None = None,
+) -> Scenario:
     return Scenario(
         handler=handler,
         event={"recording": "s3://recordings/call-17.mp3"},
         world=lambda: transcription_world(vendor()),
         external_events=external_events,
+        expects=expects,
         functions={ENDPOINT: endpoint.handler},
     )
 
@@ -72,7 +77,9 @@ answered_differently = _scenario(
     FINISH,
     ExternalEvent(A_MINUTE_LATER, "the vendor sends a different answer", Vendor.finish_differently),
 )
-answered_too_late = _scenario(ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish))
+answered_too_late = _scenario(
+    ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish), expects="NoTranscript"
+)
 answer_forged = _scenario(
     ExternalEvent(
         timedelta(minutes=1), "a stranger sends a forged answer", Vendor.send_forged_answer
@@ -94,17 +101,21 @@ answered_while_throttled_then_silent = _scenario(
     ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
     FINISH,
     ExternalEvent(TWO_HOURS, "the vendor retries, much too late", Vendor.finish),
+    expects="NoTranscript",
 )
-fails = _scenario(ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail))
+fails = _scenario(
+    ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail), expects="NoTranscript"
+)
 fails_twice = _scenario(
     ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail),
     ExternalEvent(A_MINUTE_LATER, "the vendor repeats its answer", Vendor.fail),
     ExternalEvent(A_MINUTE_LATER, "the vendor sends a different answer", Vendor.finish),
+    expects="NoTranscript",
 )
-goes_silent = _scenario(*_heartbeats(2))
-never_answers = _scenario()
-never_finishes = _scenario(*_heartbeats(60))
-job_rejected = _scenario(vendor=lambda: Vendor(rejections=[422]))
+goes_silent = _scenario(*_heartbeats(2), expects="NoTranscript")
+never_answers = _scenario(expects="NoTranscript")
+never_finishes = _scenario(*_heartbeats(60), expects="NoTranscript")
+job_rejected = _scenario(vendor=lambda: Vendor(rejections=[422]), expects="NoTranscript")
 job_accepted_on_third_attempt = _scenario(
     ExternalEvent(timedelta(minutes=50), "the vendor finishes", Vendor.finish),
     vendor=lambda: Vendor(rejections=[503, 429]),

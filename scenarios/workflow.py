@@ -12,10 +12,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from dacapo import ExternalEvent, Scenario
+from dacapo import ExternalEvent, Recording, Scenario
 from patterns.starting import execution_name
 from patterns.workflow import start
 from patterns.workflow.handler import handler
+from patterns.workflow.logic import CompensationFailed, Ending
 from scenarios.worlds.workflow import BEGIN, FUNCTION, ORDER, Shop, shop_world
 
 AT_START = timedelta(0)
@@ -26,14 +27,33 @@ ONE_DAY = timedelta(days=1)
 REFUND, RELEASE, CANCEL = "payment released", "goods released", "parcel released"
 
 
+def _balances(recording: Recording, shop: Shop) -> None:
+    """Everything that is missing is reserved, and an order that isn't shipped reserves nothing."""
+    shop.count()
+    missing = {
+        supply: amount - shop.supplies[supply]
+        for supply, amount in shop.initial_supplies.items()
+        if amount != shop.supplies[supply]
+    }
+    assert missing == shop.reserved, f"{missing} is missing, and {shop.reserved} is reserved"
+    is_shipped = recording.status == "SUCCEEDED" and recording.result["ending"] == Ending.SHIPPED
+    error = (recording.error and recording.error.type) or ""
+    is_left = error.endswith(CompensationFailed.__name__)
+    assert is_shipped or is_left or not shop.reserved, "the order keeps what it reserved"
+
+
 def _scenario(
-    *external_events: ExternalEvent, world: Callable[[], AbstractContextManager[Shop]] = shop_world
+    *external_events: ExternalEvent,
+    world: Callable[[], AbstractContextManager[Shop]] = shop_world,
+    expects: str | None = None,
 ) -> Scenario:
     return Scenario(
         handler=handler,
         event=ORDER,
         world=world,
         external_events=external_events,
+        expects=expects,
+        invariant=_balances,
         functions={BEGIN: start.handler},
         function_name=FUNCTION,
         execution_name=execution_name(ORDER["order_id"]),
@@ -63,14 +83,22 @@ never_picked_up = _scenario()
 parcel_unreadable = _scenario(PICK_UP, world=_shop(is_unreadable=True))
 
 table_throttles = _scenario(THROTTLE, RECOVER, PICK_UP)
-table_throttles_for_long = _scenario(THROTTLE, replace(RECOVER, after=timedelta(minutes=5)))
+table_throttles_for_long = _scenario(
+    THROTTLE, replace(RECOVER, after=timedelta(minutes=5)), expects="OrderFailed"
+)
 reply_to_payment_lost = _scenario(
     RECOVER, PICK_UP, world=_shop(unanswered=frozenset({"payment held"}))
 )
-payment_never_answered = _scenario(world=_shop(unanswered=frozenset({"payment held"})))
-refund_forbidden = _scenario(replace(RESUBMIT, after=ONE_DAY), world=_shop(REFUND, places=0))
-compensations_forbidden = _scenario(CANCELED, world=_shop(REFUND, RELEASE))
-withdrawal_forbidden = _scenario(world=_shop(CANCEL))
+payment_never_answered = _scenario(
+    world=_shop(unanswered=frozenset({"payment held"})), expects="OrderFailed"
+)
+refund_forbidden = _scenario(
+    replace(RESUBMIT, after=ONE_DAY), world=_shop(REFUND, places=0), expects="CompensationFailed"
+)
+compensations_forbidden = _scenario(
+    CANCELED, world=_shop(REFUND, RELEASE), expects="CompensationFailed"
+)
+withdrawal_forbidden = _scenario(world=_shop(CANCEL), expects="CompensationFailed")
 
 submitted_again = _scenario(
     RESUBMIT, PICK_UP, replace(RESUBMIT, name="and again once it has ended", after=ONE_DAY)
@@ -78,4 +106,4 @@ submitted_again = _scenario(
 resubmitted_with_another_order = _scenario(
     replace(RESUBMIT, name="three lamps are ordered", action=_submit_another_order), PICK_UP
 )
-invalid_order = replace(_scenario(), event={**ORDER, "quantity": 0})
+invalid_order = replace(_scenario(), event={**ORDER, "quantity": 0}, expects="InvalidOrder")

@@ -14,6 +14,7 @@ from typing import IO, NoReturn
 import click
 
 from dacapo.cli import main
+from dacapo.simulation.elsewhere import interpreters
 from gotchas.__main__ import main as show_gotcha
 
 REPOSITORY = Path(__file__).parents[1]
@@ -24,6 +25,10 @@ def dacapo(
     *arguments: str, cwd: Path = REPOSITORY, columns: int = 80
 ) -> subprocess.CompletedProcess[str]:
     """Run `dacapo` in a forked process, which does not have to import everything again."""
+    if "verify" in arguments and not {"--only", "--skip"}.intersection(arguments):
+        interpreters.start(
+            interpreters.FEW_HASH_SEEDS
+        )  # here, where the next test finds them again
     return _forked(main, arguments, cwd, columns)
 
 
@@ -67,15 +72,18 @@ def _run_and_exit(
     try:
         os.chdir(cwd)
         os.environ["COLUMNS"] = str(columns)
-        sys.stdout, sys.stderr = out, err
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         program.main(arguments, prog_name=program.name)
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001 - as an interpreter does
         traceback.print_exc()
     finally:
-        out.flush()
-        err.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 

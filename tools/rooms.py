@@ -26,7 +26,7 @@ def modules() -> dict[str, Path]:
     return {
         name: path
         for name, path in named.items()
-        if path.name != "__init__.py" or name in ("dacapo", "dacapo.cli")
+        if path.name != "__init__.py" or name in ("dacapo", "dacapo.cli", "dacapo.scenario")
     }
 
 

@@ -52,13 +52,13 @@ class Side:
     Parameters:
         code: the handler's source.
         invocations: every invocation of the run, in order.
-        recording: the recording of the run; None if the execution could not end.
+        recording: the recording of the run.
     """
 
     handler: Handler
     code: str
     invocations: Sequence[Invocation]
-    recording: Recording | None
+    recording: Recording
 
     def source(self, line: int) -> str:
         """Return a line of the handler's file, without indentation and comment."""
@@ -116,13 +116,11 @@ def lesson(name: str) -> Lesson:
 
 
 def _side(scenario: Scenario) -> Side:
-    recording = None
     with traced(scenario.handler) as invocations:
-        try:
-            recording = dacapo.run(scenario)
-        except dacapo.ScenarioError:
-            invocations[-1].outcome = NEVER_RESUMED
-    if recording is not None:
+        recording = dacapo.run(scenario)
+    if recording.ended is None:
+        invocations[-1].outcome = NEVER_RESUMED
+    else:
         invocations = list(_all_invocations(invocations, recording))
     code = _NOQA.sub("", inspect.getsource(inspect.unwrap(scenario.handler)))
     return Side(scenario.handler, code, invocations, recording)

@@ -16,6 +16,7 @@ boto.install()
 
 # ruff: noqa: E402 - what follows makes clients
 from dacapo.errors import (
+    ConfigurationError,
     DacapoError,
     HandlerStuck,
     HistoryError,
@@ -50,7 +51,7 @@ from dacapo.simulation.runner import run
 from dacapo.simulation.simulation import Simulation, fail_next_calls
 from dacapo.testing.fixture import Durable
 from dacapo.verify.deploy_check import check
-from dacapo.verify.findings import Code, Finding, Report
+from dacapo.verify.findings import Code, Finding, Report, Verdict
 from dacapo.verify.verifier import verify
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Code",
+    "ConfigurationError",
     "DacapoError",
     "Durable",
     "ExternalEvent",
@@ -77,6 +79,7 @@ __all__ = [
     "Simulation",
     "TargetError",
     "UnsupportedByEngine",
+    "Verdict",
     "check",
     "effect",
     "fail",

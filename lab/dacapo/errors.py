@@ -15,6 +15,10 @@ class ScenarioError(DacapoError):
     """The scenario contradicts itself or cannot be run."""
 
 
+class ConfigurationError(DacapoError):
+    """pyproject.toml has a `[tool.dacapo]` that is not valid."""
+
+
 class NetworkRefused(DacapoError):  # noqa: N818 - an event, not an error
     """A run tried to reach another machine."""
 

@@ -40,9 +40,9 @@ class Shop:
 
     Parameters:
         written: the writes in order, such as "goods held" or "payment released".
-        supplies: the supplies at the end of the run.
+        supplies: the supplies when they were last counted: at the end of the run.
         initial_supplies: the supplies before the run.
-        statuses: the reservations at the end of the run: `{"goods": "held", …}`.
+        statuses: the reservations then: `{"goods": "held", …}`.
         replies: the replies to submitted orders.
         forbidden: writes that the table denies.
         unanswered: writes that the table makes without replying.
@@ -95,6 +95,26 @@ class Shop:
         """Submit the order."""
         answer = lambda_client.invoke(FunctionName=BEGIN, Payload=json.dumps(order).encode())
         self.replies.append(json.loads(answer["Payload"].read()))
+
+    def count(self) -> None:
+        """Count the supplies and the reservations."""
+        for row in dynamodb.scan(TableName=TABLE)["Items"]:
+            key = row[ledger_writes.KEY]["S"]
+            if "available" in row:
+                self.supplies[key] = int(row["available"]["N"])
+            else:
+                self.statuses[_name_in(key)] = row[ledger_writes.STATUS]["S"]
+
+    @property
+    def reserved(self) -> dict[str, int]:
+        """The reserved amounts, by the supply that each came from."""
+        statuses = (ReservationStatus.HELD.value, ReservationStatus.PICKED_UP.value)
+        amounts = {
+            "goods": (STOCK, ORDER["quantity"]),
+            "payment": (MONEY, ORDER["cents"]),
+            "parcel": (PLACES, 1),
+        }
+        return dict(amounts[what] for what, status in self.statuses.items() if status in statuses)
 
     def read(self, body: dict[str, Any], call: Callable[[], Any]) -> Any:
         """Intercept a read of the table."""
@@ -157,16 +177,7 @@ def shop_world(
         try:
             yield world
         finally:
-            _read_table(world)
-
-
-def _read_table(world: Shop) -> None:
-    for row in dynamodb.scan(TableName=TABLE)["Items"]:
-        key = row[ledger_writes.KEY]["S"]
-        if "available" in row:
-            world.supplies[key] = int(row["available"]["N"])
-        else:
-            world.statuses[_name_in(key)] = row[ledger_writes.STATUS]["S"]
+            world.count()
 
 
 def _described(items: list[dict[str, Any]]) -> str:

@@ -26,8 +26,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_a_lesson_traces_every_invocation_of_both_handlers(name: str) -> None:
     one = lesson(name)
     for side in (one.broken, one.fixed):
-        if side.recording is not None:
-            assert len(side.invocations) == len(side.recording.invocations)
+        assert len(side.invocations) == len(side.recording.invocations)
         assert side.invocations[0].lines
         assert name in ANSWERED_ABOVE or all(each.lines for each in side.invocations)
     waits = ("context.wait", ".wait_for_", "result()")
@@ -37,9 +36,9 @@ def test_a_lesson_traces_every_invocation_of_both_handlers(name: str) -> None:
 
 def test_only_a_callback_without_a_timeout_leaves_an_execution_that_never_ends() -> None:
     one = lesson("callback_without_a_timeout")
-    assert one.broken.recording is None
+    assert one.broken.recording.ended is None
     assert [invocation.outcome for invocation in one.broken.invocations] == [NEVER_RESUMED]
-    assert one.fixed.recording is not None
+    assert one.fixed.recording.ended is not None
 
 
 @pytest.mark.parametrize("columns", [80, 120])

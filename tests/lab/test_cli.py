@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dacapo import Recording
+from dacapo.cli.exit_status import MEANINGS
 from dacapo.service import quotas
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
 
@@ -39,7 +40,7 @@ def test_a_timeline_is_never_wider_than_the_terminal(columns: int, scenario: str
 
 def test_a_scenario_in_a_module_is_run() -> None:
     result = dacapo("run", "scenarios.polling:already_running")
-    assert result.returncode == 1
+    assert result.returncode == 0, "the scenario expects that"
     assert "MigrationNotStarted" in result.stdout
 
 
@@ -83,7 +84,7 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_an_invocation_that_times_out_or_exits_is_shown_and_the_run_exits_with_1(
+def test_an_invocation_that_times_out_or_exits_is_shown_and_the_run_is_not_as_expected(
     columns: int, tmp_path: Path
 ) -> None:
     (tmp_path / "exits.py").write_text(EXITS)
@@ -91,8 +92,8 @@ def test_an_invocation_that_times_out_or_exits_is_shown_and_the_run_exits_with_1
         ("gotchas/poll_inside_a_step.py:breaks", "TIMED_OUT Sandbox.Timedout"),
         (f"{tmp_path}/exits.py:handler", "DIED Runtime.ExitError"),
     ):
-        result = dacapo("run", target, columns=columns)
-        assert (result.returncode, result.stderr) == (1, "")
+        result = dacapo("run", target, "--expect", "SUCCEEDED", columns=columns)
+        assert (result.returncode, result.stderr) == (3, "")
         assert result.stdout.count(outcome) == quotas.INVOCATION_ATTEMPTS
         assert max(len(line) for line in result.stdout.splitlines()) <= columns
 
@@ -111,13 +112,21 @@ def test_an_answer_names_a_callback_by_its_path(tmp_path: Path) -> None:
     assert json.loads(Recording.load(saved).result) == "yes"
 
 
-def test_an_execution_that_does_not_succeed_exits_with_1() -> None:
+def test_an_execution_that_fails_unexpectedly_exits_with_3_and_names_the_error_and_its_line() -> (
+    None
+):
     result = dacapo("run", f"{HANDLERS}:failing", "--format", "json")
-    assert result.returncode == 1
-    assert json.loads(result.stdout)["error"] == {
+    assert result.returncode == 3
+    printed = json.loads(result.stdout)
+    line = printed["error"].pop("line")
+    assert printed["error"] == {
         "type": "RuntimeError",
         "message": "the handler fails",
+        "file": "tests/lab/handlers.py",
+        "cause": None,
     }
+    source = Path("tests/lab/handlers.py").read_text().splitlines()
+    assert "the handler fails" in source[line - 1]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +193,55 @@ def test_output_of_a_handler_stays_out_of_stdout(tmp_path: Path) -> None:
     assert result.stderr.split() == ["imported", "running"]
     verbose = fresh_dacapo("run", "chatty.py:handler", "--verbose", cwd=tmp_path)
     assert "logged" in verbose.stderr
+
+
+NOISY = """
+import logging, os, subprocess, sys, threading
+from aws_durable_execution_sdk_python import durable_execution
+
+print("imported")
+logger = logging.getLogger("noisy")
+logger.addHandler(logging.StreamHandler(sys.stdout))
+kept = sys.stdout
+
+@durable_execution
+def handler(event, context):
+    def make_noise(_):
+        os.write(1, b"written")
+        print("printed", flush=True)
+        kept.write("kept")
+        sys.__stdout__.write("original")
+        logger.error("logged")
+        subprocess.run([sys.executable, "-c", "print('from a subprocess')"], check=True)
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+
+    context.step(make_noise, name="make noise")
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "check"])
+@pytest.mark.parametrize("start", [dacapo, fresh_dacapo])
+def test_nothing_that_a_handler_writes_gets_into_the_json(
+    start: Callable[..., subprocess.CompletedProcess[str]], command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "noisy.py").write_text(NOISY)
+    saved = tmp_path / "recording.json"
+    dacapo("run", "noisy.py:handler", "--save", str(saved), cwd=tmp_path)
+    arguments = [str(saved)] if command == "check" else []
+    done = start(command, *arguments, "noisy.py:handler", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == 1
+    assert "imported" in done.stderr
+    assert ("from a subprocess" in done.stderr) == (command != "check")
+
+
+def test_the_exit_statuses_are_in_the_help_of_each_command_that_runs_a_handler() -> None:
+    for command in ("run", "verify", "check"):
+        help_text = " ".join(dacapo(command, "--help").stdout.split())
+        for status, meaning in MEANINGS.items():
+            assert f"{status.value} {meaning}" in help_text
 
 
 def test_a_failed_run_does_not_overwrite_an_existing_file(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from dacapo.service import invocation_input
 from dacapo.service.client import RefusingClient
 from dacapo.service.functions import LambdaContext
 from tests.lab import handlers
+from tests.verify.quick import QUICK
 
 Event = dict[str, Any]
 MINUTE = timedelta(minutes=1)
@@ -262,7 +263,7 @@ def test_an_answer_that_is_not_the_sdks_fails_the_execution_in_every_experiment(
     recording = run(scenario)
     assert recording.error is not None
     assert "not durable" in (recording.error.message or "")
-    report = verify(scenario)
+    report = verify(scenario, only=QUICK)
     assert report.experiments["replayed"].runs > 1
     assert report.findings == [], "it fails in the same way each time"
 
@@ -369,7 +370,7 @@ def test_no_client_is_left_after_an_invocation() -> None:
 
 def test_the_verifier_enters_what_stands_above_too() -> None:
     handler, inputs = recording_inputs(handlers.waits)
-    report = verify(Scenario(handler=handler, event=2))
+    report = verify(Scenario(handler=handler, event=2), only=QUICK)
     assert report.findings == []
     run(Scenario(handler=handler, event=2))
     assert len(inputs) > 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_durable_execution_sdk_python import durable_execution
 
 from dacapo import (
     DacapoError,
@@ -30,11 +29,6 @@ AFTER: Any = ExternalEvent
 HOUR = timedelta(hours=1)
 
 
-@durable_execution
-async def asynchronous(event: Any, context: Any) -> None:
-    """The SDK cannot run this."""
-
-
 def generator() -> Iterator[None]:
     yield
 
@@ -51,7 +45,10 @@ def of(**parts: Any) -> Callable[[], object]:
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a plain handler": (lambda: SCENARIO(handler=generator), "decorate it with @durable_execution"),
     "no handler": (lambda: SCENARIO(handler=None), "decorate it with @durable_execution"),
-    "an async handler": (lambda: SCENARIO(handler=asynchronous), "write def instead of async def"),
+    "an expected status that is none": (of(expects="SUCEEDED"), "expects must be a status ("),
+    "an expected ending that is a value": (of(expects=1), "expects must be a status ("),
+    "an invariant that is none": (of(invariant=True), "invariant must be a function of"),
+    "a waiver without a reason": (of(waives={"replayed": " "}), "must be the reason why"),
     "an answer that is a value": (of(answers={"a": {"by": "Ada"}}), "write succeed("),
     "a list of values": (of(answers={"a": ["yes"]}), "write succeed("),
     "answers that map nothing": (of(answers=succeed(1)), "answers must map each callback name"),

@@ -11,8 +11,8 @@ import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from dacapo import ExternalEvent, Scenario, ScenarioError, never, run, succeed
-from dacapo.cli.target import load
 from dacapo.errors import TargetError
+from dacapo.scenario.target import load
 from patterns.polling.handler import handler as polling
 from tests.lab import handlers
 

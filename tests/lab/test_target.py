@@ -36,11 +36,11 @@ def test_the_folder_of_the_file_is_importable_as_in_lambda(tmp_path: Path) -> No
     assert "the neighbor" in done.stdout, done.stderr
 
 
-def test_the_handler_of_a_plain_folder_is_found_by_a_fresh_process(tmp_path: Path) -> None:
+def test_the_handler_of_a_plain_folder_is_found_by_other_processes(tmp_path: Path) -> None:
     function_in(tmp_path / "functions/order")
     done = fresh_dacapo("verify", "functions/order/app.py:handler", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "not run" not in done.stdout.partition("fresh process")[2].splitlines()[0]
+    assert "not run" not in done.stdout.partition("cold")[2].splitlines()[0]
 
 
 def test_a_neighbor_hides_no_module_of_the_standard_library(tmp_path: Path) -> None:

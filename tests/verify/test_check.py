@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from dacapo import HistoryError, Recording, Scenario, run
 from dacapo.history import events, files
 from dacapo.history.replay_log import Log
 from dacapo.verify import deploy_check
-from dacapo.verify.findings import Code
+from dacapo.verify.findings import Certainty, Code
 from tests.command_line import assert_usage_error, dacapo
 from tests.lab import handlers
 from tests.verify import order
@@ -52,7 +54,8 @@ def test_the_code_that_wrote_a_history_passes(
     result = dacapo("check", str(file), ORDER, "--format", "json")
     assert result.returncode == 0, result.stderr
     (replayed,) = json.loads(result.stdout)["recordings"]
-    assert (replayed["file"], replayed["findings"]) == (str(file), [])
+    assert (replayed["file"], replayed["findings"]) == (os.path.relpath(file), [])
+    assert replayed["verdict"] == "survives"
     assert replayed["points"] > len(recording.operations)
 
 
@@ -114,18 +117,45 @@ def test_a_long_history_is_replayed_from_selected_points_unless_all_are_requeste
     assert selected.findings == every_point.findings == []
 
 
-def test_an_aws_call_outside_every_step_is_a_finding_even_without_a_response() -> None:
+def test_a_side_effect_outside_every_step_is_a_finding_even_without_a_response() -> None:
     @durable_execution
     def handler(_: Any, context: DurableContext) -> None:
-        boto3.client("sqs").list_queues()
+        boto3.client("sqs").create_queue(QueueName="queue")
         context.wait(Duration.from_days(1), name="a day")
 
     log = Log.of(run(Scenario(handler=handlers.waits, event=1)))
     (finding,) = deploy_check.check_log(handler, log).proved
     assert finding.code is Code.EFFECT_OUTSIDE_STEP
-    assert "sqs:ListQueues is called outside every step" in finding.message
+    assert "sqs:CreateQueue is called outside every step" in finding.message
     assert finding.place is not None
     assert finding.place.file == __file__
+
+
+def ask_aws() -> None:
+    boto3.client("sqs").list_queues()
+
+
+def ask_an_extension() -> None:
+    with urllib.request.urlopen("http://localhost:2773/systemsmanager/parameters/get") as response:
+        response.read()
+
+
+@pytest.mark.parametrize("ask", [ask_aws, ask_an_extension])
+def test_a_question_that_nobody_answers_proves_nothing_and_ends_the_replays(
+    ask: Callable[[], None],
+) -> None:
+    @durable_execution
+    def handler(_: Any, context: DurableContext) -> None:
+        ask()
+        context.wait(Duration.from_days(1), name="a day")
+
+    log = Log.of(run(Scenario(handler=handlers.waits, event=1)))
+    result = deploy_check.check_log(handler, log)
+    assert result.points == 0
+    assert "nobody to answer" in result.not_run
+    assert {(f.code, f.certainty) for f in result.findings} <= {
+        (Code.QUERY_OUTSIDE_STEP, Certainty.SUSPECTED)
+    }
 
 
 def test_a_handler_that_ends_its_process_is_a_finding() -> None:

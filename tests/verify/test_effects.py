@@ -49,7 +49,7 @@ def changing(_: Any, context: DurableContext) -> None:
 def codes_of(handler: Any) -> list[tuple[Code, str]]:
     report = verify(Scenario(handler=handler))
     assert report.experiments[ExperimentName.CRASHED].runs
-    assert report.experiments[ExperimentName.FRESH_PROCESS].runs
+    assert report.experiments[ExperimentName.COLD].runs
     return [(finding.code, finding.certainty) for finding in report.findings]
 
 

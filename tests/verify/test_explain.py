@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
+from moto import mock_aws
 
 import dacapo as lab
-from dacapo import Code, Scenario, succeed
+from dacapo import Code, Recording, Scenario, succeed
 from dacapo.service import quotas
 from dacapo.verify import rules as rules_module
 from dacapo.verify.findings import Certainty, ExperimentName
@@ -34,6 +37,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import boto3
 from aws_durable_execution_sdk_python import CallbackTimeoutError, StepError, durable_execution
 from aws_durable_execution_sdk_python.config import (
     CompletionConfig,
@@ -47,6 +51,7 @@ from aws_durable_execution_sdk_python.config import (
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
 import dacapo
+from tests.verify.test_explain import add_booking, put_booking
 
 
 def side_effect(result=None):
@@ -61,6 +66,11 @@ send_email = reserve = hold_seat = release_seat = import_record = transfer = shi
 book_seat, charge, save_page, store = (
     side_effect(result) for result in ("12A", 12, "page.pdf", "orders.csv")
 )
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
+FIFO_QUEUE = f"{QUEUE}.fifo"
+FOLDER = f"{os.path.dirname(os.__file__)}/json"  # of the standard library
+sqs = boto3.client("sqs")
+table = boto3.resource("dynamodb").Table("stock")
 FIRST_ONE = ParallelConfig(completion_config=CompletionConfig(min_successful=1))
 TWO_AT_A_TIME = MapConfig(max_concurrency=2)
 hours_until_delivery, hours_for_approval = lambda: 6, lambda: 48
@@ -112,6 +122,31 @@ class Harness:
     patience: float = 60.0
 
 
+BOOKINGS: list[str] = []
+"""The world of an example that books."""
+
+
+def add_booking(order: str) -> None:
+    BOOKINGS.append(order)
+
+
+def put_booking(order: str) -> None:
+    BOOKINGS[:] = [*{*BOOKINGS, order}]
+
+
+@contextmanager
+def no_bookings() -> Iterator[list[str]]:
+    BOOKINGS.clear()
+    yield BOOKINGS
+
+
+def one_for_each_order(_: Recording, bookings: list[str]) -> bool:
+    return len(bookings) == len({*bookings})
+
+
+BOOKING: Mapping[str, Any] = {"world": no_bookings, "invariant": one_for_each_order}
+
+
 @durable_execution
 def ship_order(order: Any, context: DurableContext) -> Any:
     """Ship an order, which takes an hour."""
@@ -123,8 +158,28 @@ APPROVED: Mapping[str, Any] = {"answers": {"approval": succeed("yes")}}
 SHIPPING: Mapping[str, Any] = {"functions": {"ship-order": lambda order, _: order}}
 SHIPPING_SLOWLY: Mapping[str, Any] = {"functions": {"ship-order": ship_order}}
 TWO_DAYS: Mapping[str, Any] = {**APPROVED, "execution_timeout": timedelta(days=2)}
+
+
+@contextmanager
+def shop() -> Iterator[None]:
+    """Context manager with two queues, and a table in which one package of tea is left."""
+    with mock_aws():
+        sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
+        sqs.create_queue(QueueName="orders")
+        sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
+        dynamodb.create_table(
+            TableName="stock",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.put_item(TableName="stock", Item={"id": {"S": "tea"}, "left": {"N": "1"}})
+        yield
+
+
+SHOP: Mapping[str, Any] = {"world": shop}
 HARNESSES = {
-    Code.DIFFERENT_OPERATION: Harness(ExperimentName.FRESH_PROCESS),
+    Code.DIFFERENT_OPERATION: Harness(ExperimentName.SINGLE_INVOCATION),
     Code.DIFFERENT_BODY: Harness(ExperimentName.REPLAYED, code=Code.RANDOMNESS_OUTSIDE_STEP),
     Code.DIFFERENT_WAIT: Harness(ExperimentName.REPLAYED),
     Code.DIFFERENT_CALLBACK: Harness(ExperimentName.REPLAYED, scenario=APPROVED),
@@ -133,6 +188,7 @@ HARNESSES = {
     Code.DIFFERENT_EFFECTS: Harness(ExperimentName.SINGLE_INVOCATION),
     Code.ENDED_EARLY: Harness(ExperimentName.REPLAYED),
     Code.NEVER_REACHED: Harness(ExperimentName.REPLAYED),
+    Code.INVARIANT_BROKEN: Harness(ExperimentName.CRASHED, scenario=BOOKING),
     Code.DIVERGENCE_SWALLOWED: Harness(),
     Code.SUSPENSION_SWALLOWED: Harness(ExperimentName.REPLAYED),
     Code.EFFECT_OUTSIDE_STEP: Harness(ExperimentName.SINGLE_INVOCATION),
@@ -140,11 +196,12 @@ HARNESSES = {
     Code.CLOCK_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
     Code.RANDOMNESS_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
     Code.ENVIRONMENT_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED, Certainty.SUSPECTED),
+    Code.SLEEP_OUTSIDE_STEP: Harness(certainty=Certainty.LINT),
     Code.OPERATION_IN_STEP: Harness(),
     Code.PARENT_CONTEXT: Harness(),
     Code.DIFFERENT_THREAD: Harness(certainty=Certainty.SUSPECTED),
     Code.NEVER_CAUGHT: Harness(),
-    Code.CHANGED_BY_SERDES: Harness(),
+    Code.CHANGED_BY_SERDES: Harness(certainty=Certainty.LINT),
     Code.RAN_TWICE: Harness(ExperimentName.CRASHED),
     Code.DIED: Harness(ExperimentName.REPLAYED),
     Code.STUCK: Harness(ExperimentName.REPLAYED, patience=2.0),
@@ -153,9 +210,14 @@ HARNESSES = {
     Code.MANY_OPERATIONS: Harness(certainty=Certainty.SUSPECTED, quota=("OPERATIONS", 50)),
     Code.MANY_BYTES: Harness(certainty=Certainty.SUSPECTED, quota=("BYTES_WRITTEN", 130_000)),
     Code.TIMEOUT_TOO_LONG: Harness(scenario=TWO_DAYS),
-    Code.UNNAMED_OPERATION: Harness(certainty=Certainty.SUSPECTED),
-    Code.UNBOUNDED_WAIT: Harness(scenario=APPROVED),
+    Code.UNNAMED_OPERATION: Harness(certainty=Certainty.LINT),
+    Code.UNBOUNDED_WAIT: Harness(certainty=Certainty.LINT, scenario=APPROVED),
     Code.INVOKES_LEFT_RUNNING: Harness(scenario=SHIPPING_SLOWLY),
+    Code.PROCESS_STATE: Harness(ExperimentName.COLD),
+    Code.EFFECT_MAY_REPEAT: Harness(certainty=Certainty.LINT, scenario=SHOP),
+    Code.CONTEXT_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
+    Code.ORDER_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
+    Code.QUERY_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED, scenario=SHOP),
 }
 SOME_CODES = pytest.mark.parametrize("code", every(6, Code), ids=str)
 EVERY_CODE = pytest.mark.parametrize("code", Code, ids=str)
@@ -229,12 +291,8 @@ def test_the_fixed_example_succeeds_and_has_no_finding_in_any_experiment(
 ) -> None:
     scenario = scenario_of(code, "fixed")
     assert lab.run(scenario).status == "SUCCEEDED"
-    needs_fresh_process = HARNESSES[code].only == ExperimentName.FRESH_PROCESS
-    only = [
-        name
-        for name in ExperimentName
-        if needs_fresh_process or name != ExperimentName.FRESH_PROCESS
-    ]
+    needs_cold = HARNESSES[code].only == ExperimentName.COLD
+    only = [name for name in ExperimentName if needs_cold or name != ExperimentName.COLD]
     assert lab.verify(scenario, only=only).findings == []
 
 

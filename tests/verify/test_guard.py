@@ -13,9 +13,11 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import HandlerStuck, Scenario
-from dacapo.verify.findings import Certainty, Code, ExperimentName, Report
+from dacapo.verify.findings import Certainty, Code, ExperimentName, ExperimentState, Report
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance
+from tests.depth import every
+from tests.verify.quick import QUICK
 
 PATIENCE = 4.0
 
@@ -45,7 +47,7 @@ def verified(action: Callable[[], None]) -> Report:
         action()
         context.wait(Duration.from_days(1), name="a day")
 
-    return verify(Scenario(handler=handler), patience=PATIENCE)
+    return verify(Scenario(handler=handler), patience=PATIENCE, only=QUICK)
 
 
 def test_a_handler_that_hangs_is_stopped_and_its_line_named() -> None:
@@ -77,24 +79,27 @@ def test_a_handler_that_ends_its_thread_is_proved_to_fail() -> None:
 
 
 @durable_execution
-def ends_a_fresh_process(_: Any, context: DurableContext) -> None:
+def ends_another_process(_: Any, context: DurableContext) -> None:
     context.wait(Duration.from_days(1), name="a day")
-    if sys.argv[-1].endswith("fresh-process"):
+    if os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"):
         end_the_process()
 
 
-def test_a_handler_that_ends_the_fresh_process_is_reported_by_that_experiment() -> None:
-    (finding,) = verify(Scenario(handler=ends_a_fresh_process)).findings
-    assert (finding.code, finding.experiment) == (Code.DIED, ExperimentName.FRESH_PROCESS)
-    assert "the replay died: SystemExit(3)" in finding.message
+@pytest.mark.prove
+def test_a_handler_that_ends_its_sandbox_is_reported_by_that_experiment() -> None:
+    report = verify(Scenario(handler=ends_another_process))
+    cold = report.experiments[ExperimentName.COLD]
+    assert cold.state is ExperimentState.LEFT_OUT
+    assert "it ends with FAILED, Runtime.ExitError" in cold.reason
+    assert report.verdict == "not verified"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", every(2, [2, 1]))
 def test_the_number_of_processes_does_not_change_the_findings(processes: int) -> None:
     report = verify(branch_on_chance.breaks, processes=processes)
-    assert [finding.code for finding in report.findings] == [Code.RANDOMNESS_OUTSIDE_STEP]
+    assert [finding.code for finding in report.proved] == [Code.RANDOMNESS_OUTSIDE_STEP]
     assert list(report.experiments) == list(ExperimentName)
     assert all(
         report.experiments[name].runs
-        for name in (ExperimentName.CRASHED, ExperimentName.REPLAYED, ExperimentName.FRESH_PROCESS)
+        for name in (ExperimentName.CRASHED, ExperimentName.REPLAYED, ExperimentName.COLD)
     )

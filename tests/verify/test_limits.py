@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,6 +30,7 @@ from dacapo.verify.findings import Certainty, Code, ExperimentName, Finding
 from dacapo.verify.verifier import verify
 from tests.command_line import dacapo as dacapo_command
 from tests.lab import handlers
+from tests.verify.quick import QUICK
 
 
 def findings_of(handler: Any, event: Any = None, **scenario: Any) -> list[Finding]:
@@ -82,13 +85,13 @@ def test_a_callback_that_outlasts_the_execution_is_proved(days: int, is_reported
     assert all(f.place and f.place.file == __file__ for f in findings)
 
 
-def test_a_callback_without_a_timeout_is_proved_even_if_it_is_answered() -> None:
+def test_a_callback_without_a_timeout_is_a_lint_even_if_it_is_answered() -> None:
     @durable_execution
     def asks(_: Any, context: DurableContext) -> None:
         context.wait_for_callback(lambda *_: None, name="ask")
 
     (finding,) = findings_of(asks, answers={"ask": succeed(1)})
-    assert (finding.code, finding.certainty) == (Code.UNBOUNDED_WAIT, Certainty.PROVED)
+    assert (finding.code, finding.certainty) == (Code.UNBOUNDED_WAIT, Certainty.LINT)
 
 
 def polls(most: int, _: Any, context: DurableContext) -> int:
@@ -102,12 +105,12 @@ def polls(most: int, _: Any, context: DurableContext) -> int:
 
 
 @pytest.mark.parametrize(("most", "is_bounded"), [(100, True), (1_000_000, False)])
-def test_a_poll_without_a_bound_is_suspected_even_if_it_ends_in_the_run(
+def test_a_poll_without_a_bound_is_a_lint_even_if_it_ends_in_the_run(
     most: int, is_bounded: bool
 ) -> None:
     findings = findings_of(durable_execution(partial_named(polls, most)))
     codes = [(f.code, f.certainty) for f in findings]
-    assert codes == ([] if is_bounded else [(Code.UNBOUNDED_WAIT, Certainty.SUSPECTED)])
+    assert codes == ([] if is_bounded else [(Code.UNBOUNDED_WAIT, Certainty.LINT)])
 
 
 def partial_named(function: Any, *arguments: Any) -> Any:
@@ -182,6 +185,10 @@ def test_branches_that_keep_to_the_limit_have_no_finding(
     assert mapped(branch, limit) == []
 
 
+def sleep_in_asyncio(seconds: float) -> None:
+    asyncio.run(asyncio.sleep(seconds))
+
+
 def sleeps(event: float, context: DurableContext) -> None:
     """Do two things that each take as long as the event says."""
 
@@ -215,18 +222,43 @@ def test_a_reference_run_that_times_out_is_suspected_at_its_line_and_nothing_is_
     handler: Any, minutes: int, message: str
 ) -> None:
     scenario = Scenario(handler=durable_execution(handler), event=60 * minutes)
-    (finding,) = verify(scenario).findings
-    assert (finding.code, finding.certainty) == (Code.INVOCATION_TIMED_OUT, Certainty.SUSPECTED)
+    report = verify(scenario, only=QUICK)
+    assert (report.proved, report.ending.is_expected) == ([], minutes == 10)
+    (finding,) = report.suspected
+    assert finding.code is Code.INVOCATION_TIMED_OUT
     assert finding.message == f"{message}: Task timed out after 900.00 seconds"
     assert finding.place is not None
     assert finding.place.file == __file__
 
 
-def test_a_handler_that_times_out_is_not_said_to_survive_replay() -> None:
+def test_a_handler_that_times_out_unexpectedly_is_not_verified() -> None:
+    target = ("verify", "gotchas/poll_inside_a_step.py:breaks")
+    done = dacapo_command(*target, "--expect", "SUCCEEDED", columns=120)
+    assert done.returncode == 3
+    assert "the run ended with FAILED, Sandbox.Timedout: " in done.stdout.splitlines()[0]
+    assert "breaks is not verified: 0 proved, 1 suspected, 0 lints" in done.stdout
+
+
+def test_a_handler_that_times_out_although_its_scenario_expects_that_is_proved() -> None:
     done = dacapo_command("verify", "gotchas/poll_inside_a_step.py:breaks", columns=120)
-    assert done.returncode == 0
-    assert "breaks exceeds the function's timeout, so not all was tried: 0 proved" in done.stdout
+    assert done.returncode == 1
+    assert "breaks breaks: 1 proved, 0 suspected, 0 lints" in done.stdout
     assert "not compared: the reference run has invocations that timed out" in done.stdout
+
+
+@pytest.mark.parametrize("act", [time.sleep, threading.Event().wait, sleep_in_asyncio])
+def test_a_sleep_outside_every_step_is_a_lint_at_its_line(act: Callable[[float], object]) -> None:
+    def sleeps_twice(event: Any, context: DurableContext) -> None:
+        context.step(lambda _: time.sleep(1), name="one")
+        for _ in range(2):
+            act(60)
+
+    report = verify(Scenario(handler=durable_execution(sleeps_twice)), only=QUICK)
+    (finding,) = report.findings
+    assert (finding.code, finding.certainty) == (Code.SLEEP_OUTSIDE_STEP, Certainty.LINT)
+    assert "sleeps outside every step, 2 times" in finding.message
+    assert finding.place is not None
+    assert finding.place.file == __file__
 
 
 def test_steps_that_stay_below_the_timeout_have_no_finding() -> None:
@@ -238,7 +270,7 @@ def test_a_process_that_a_step_ends_is_proved_at_the_line_of_the_step() -> None:
     def exits(event: Any, context: DurableContext) -> None:
         context.step(lambda _: os._exit(3), name="leave")
 
-    (finding,) = verify(Scenario(handler=exits)).findings
+    (finding,) = verify(Scenario(handler=exits), only=QUICK).findings
     assert (finding.code, finding.certainty) == (Code.DIED, Certainty.PROVED)
     assert finding.message == (
         "5 invocations end in 'leave': Runtime exited with error: exit status 3"

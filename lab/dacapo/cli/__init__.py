@@ -1,20 +1,28 @@
 """The command line: `dacapo`, one module for each command.
 
-Exit status: 0 if all is well, 1 if something is wrong with the handler, 2 for a mistake in the
-call.
+`exit_status` says what each exit status means.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
 from dacapo.cli.check import check
 from dacapo.cli.explain import explain
 from dacapo.cli.run import run
+from dacapo.cli.signals import ended_by_signals
 from dacapo.cli.verify import verify
 
 
-@click.group(name="dacapo", context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a signal ends it in order."""
+        ended_by_signals(lambda: super(_Program, self).invoke(ctx))
+
+
+@click.group(name="dacapo", cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dacapo-durable")
 def main() -> None:
     """Run Lambda durable functions in virtual time, and prove that they survive replay."""

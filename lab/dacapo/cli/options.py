@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
@@ -20,15 +20,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 import dacapo
-from dacapo.cli.target import load
+from dacapo.cli import output
+from dacapo.cli.exit_status import ExitStatus
 from dacapo.errors import DacapoError, HandlerStuck
+from dacapo.history import endings
 from dacapo.scenario import Answer, Scenario
+from dacapo.scenario.target import load
 from dacapo.simulation.runner import DEFAULT_SEED
-
-FAILED, MISTAKE, STUCK = 1, 2, 3
 
 _TIME = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
 _LOOKS_LIKE_TIME = re.compile(r"[+-]?\d[\w.]*")
+_emit: Any = logging.StreamHandler.emit
+_TERMINAL = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _T = TypeVar("_T")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -37,13 +40,13 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 class Mistake(click.ClickException):
     """A mistake in the call: one line, exit status 2."""
 
-    exit_code = MISTAKE
+    exit_code = ExitStatus.MISTAKE.value
 
 
 class Stuck(Mistake):
     """The handler had to be stopped: nothing is known of it."""
 
-    exit_code = STUCK
+    exit_code = ExitStatus.NOT_VERIFIED.value
 
 
 _SCENARIO_OPTIONS = (
@@ -66,6 +69,12 @@ _SCENARIO_OPTIONS = (
         help="Answer callback NAME with a failure.",
     ),
     click.option(
+        "--expect",
+        metavar="STATUS|ERROR",
+        help="How the execution must end, instead of as the scenario expects: a status, or the "
+        "type of an error. By default, SUCCEEDED.",
+    ),
+    click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=DEFAULT_SEED,
@@ -81,8 +90,20 @@ _OUTPUT_OPTIONS = (
 )
 
 
+fails_on = click.option(
+    "--fail-on",
+    "fails_on_lint",
+    type=click.Choice(["lint"]),
+    callback=lambda _, __, value: value is not None,
+    help="Exit with 1 for a lint as well.",
+)
+
+
 def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a scenario, and call it with `target` and `scenario`."""
+    """Give a command the options of a scenario.
+
+    It is called with `target`, `scenario` and `result`: what it writes its result to.
+    """
 
     @functools.wraps(command)
     def with_scenario(
@@ -90,12 +111,14 @@ def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
         event: str | None,
         answers: tuple[str, ...],
         failures: tuple[str, ...],
+        expect: str | None,
         verbose: bool,
         **own: Any,
     ) -> None:
+        result = output.reserve()
         log_to_stderr(verbose=verbose)
-        scenario = _scenario_of(target, event, answers, failures)
-        command(target=target, scenario=scenario, **own)
+        scenario = _scenario_of(target, event, answers, failures, expect)
+        command(target=target, scenario=scenario, result=result, **own)
 
     return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), with_scenario)
 
@@ -110,10 +133,17 @@ def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) 
 
 
 def _scenario_of(
-    target: str, event: str | None, answers: tuple[str, ...], failures: tuple[str, ...]
+    target: str,
+    event: str | None,
+    answers: tuple[str, ...],
+    failures: tuple[str, ...],
+    expect: str | None,
 ) -> Scenario:
     added = _parse_answers(answers, failures)
     replacement = {} if event is None else {"event": _parse_event(event)}
+    if expect is not None:
+        carefully(lambda: endings.check(expect, "--expect"))
+        replacement["expects"] = expect
     scenario = carefully(lambda: load(target))
     return replace(scenario, answers={**scenario.answers, **added}, **replacement)
 
@@ -138,18 +168,26 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
 
 def log_to_stderr(*, verbose: bool) -> None:
     """Send logs to stderr, or nowhere."""
+    # The same records are made in both cases: a handler may send them somewhere.
+    logging.getLogger().setLevel(logging.INFO)
     if verbose:
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+        logging.StreamHandler.emit = _emit  # type: ignore[method-assign]
+        logging.basicConfig(stream=sys.stderr)
     else:
-        logging.disable(logging.CRITICAL)
+        # Not `logging.disable`: a handler that sends its records somewhere has to do so.
+        logging.lastResort = logging.NullHandler()
+        logging.StreamHandler.emit = _emit_elsewhere  # type: ignore[method-assign]
+
+
+def _emit_elsewhere(self: Any, record: logging.LogRecord) -> None:
+    if getattr(self, "stream", None) not in (*_TERMINAL, sys.stdout, sys.stderr):
+        _emit(self, record)
 
 
 def carefully(work: Callable[[], _T]) -> _T:
     """Run something that calls the user's code; a mistake of the user's becomes one clear line."""
-    # Handlers print and log to stdout, which is for the result alone.
     try:
-        with redirect_stdout(sys.stderr):
-            return work()
+        return work()
     except HandlerStuck as error:
         raise Stuck(str(error)) from error
     except DacapoError as error:

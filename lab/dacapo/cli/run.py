@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 import dacapo
-from dacapo.cli.options import FAILED, Mistake, carefully, takes_scenario
+from dacapo.cli import exit_status, output
+from dacapo.cli.options import Mistake, Stuck, carefully, takes_scenario
+from dacapo.errors import HandlerStuck
+from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
 from dacapo.scenario import Scenario
+from dacapo.verify.endings import ending_of
+from dacapo.verify.findings import Ending
 
 
-@click.command()
+@click.command(epilog=exit_status.TABLE)
 @takes_scenario
 @click.option(
     "--save",
@@ -29,8 +34,9 @@ from dacapo.scenario import Scenario
     "--no-replay", is_flag=True, help="Continue the handler instead of replaying it: faster."
 )
 def run(
-    target: str,  # noqa: ARG001 - the scenario is of it
+    target: str,
     scenario: Scenario,
+    result: IO[str],
     seed: int,
     form: str,
     save: Path | None,
@@ -39,26 +45,70 @@ def run(
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
     if save is not None and not save.absolute().parent.is_dir():
         raise Mistake(f"--save: there is no directory {save.parent}")
-    recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
+    try:
+        recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
+    except Stuck as stuck:
+        if form == "json":
+            output.write(result, form, _stuck_as_json(target, scenario, stuck), lambda _: None)
+        raise
     if save is not None:
         recording.save(save)
-    if form == "json":
-        click.echo(json.dumps(as_json(recording), indent=1))
-    else:
-        terminal.show(recording, Console())
-    sys.exit(0 if recording.status == "SUCCEEDED" else FAILED)
+    status = exit_status.of_run(scenario, recording)
+    output.write(
+        result,
+        form,
+        {"target": target, **as_json(scenario, recording), "exit_status": status.value},
+        lambda console: _show(scenario, recording, console),
+    )
+    sys.exit(status)
 
 
-def as_json(recording: Recording) -> dict[str, Any]:
+def _show(scenario: Scenario, recording: Recording, console: Console) -> None:
+    terminal.show(recording, console)
+    for problem in _problems(scenario, recording):
+        console.print(Text(f"\n{problem}", "bold red"))
+
+
+def _problems(scenario: Scenario, recording: Recording) -> list[str]:
+    """Return what is wrong with a run: its ending, and its invariant."""
+    problems = []
+    ending = ending_of(scenario, recording)
+    if not ending.is_expected:
+        expected = endings.name_of(scenario.expects)
+        problems.append(f"the run {ending.sentence}; expected: {expected}")
+    if recording.broken_invariant is not None:
+        problems.append(f"the invariant is broken: {recording.broken_invariant}")
+    return problems
+
+
+def _stuck_as_json(target: str, scenario: Scenario, stuck: Stuck) -> dict[str, Any]:
+    ending = Ending("RUNNING", HandlerStuck.__name__, stuck.message, is_expected=False)
+    expected = endings.name_of(scenario.expects)
+    return {
+        "target": target,
+        "scenario": scenario.name,
+        "status": ending.status,
+        "expected": expected,
+        "reasons": [f"the run {ending.sentence}; expected: {expected}"],
+        "error": error_as_json(ending),
+        "exit_status": stuck.exit_code,
+    }
+
+
+def as_json(scenario: Scenario, recording: Recording) -> dict[str, Any]:
     """Return what `--format json` prints of a recording."""
-    error = recording.error
+    broken = recording.broken_invariant
     return {
         "scenario": recording.scenario,
         "function": recording.function,
         "arn": recording.arn,
         "status": recording.status,
+        "expected": endings.name_of(scenario.expects),
+        "reasons": _problems(scenario, recording),
         "result": recording.result,
-        "error": error and {"type": error.type, "message": error.message},
+        "error": error_as_json(ending_of(scenario, recording)),
+        "broken_invariant": broken
+        and {"message": broken.message, **output.file_and_line(broken.place)},
         "invocations": len(recording.invocations),
         "updates": recording.updates,
         "charged_operations": recording.charged_operations,
@@ -76,4 +126,18 @@ def as_json(recording: Recording) -> dict[str, Any]:
             for operation in recording.operations
         ],
         "seed": recording.seed,
+    }
+
+
+def error_as_json(ending: Ending) -> dict[str, Any] | None:
+    """Return the error that an execution ended with, as JSON values; None if it has none."""
+    if not ending.error_type and not ending.message:
+        return None
+    place = output.file_and_line(ending.place)
+    cause = ending.cause
+    return {
+        "type": ending.error_type or None,
+        "message": ending.message,
+        **place,
+        "cause": cause and {"type": cause.name, **output.file_and_line(cause.place)},
     }

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import IO, Any
 
 import click
-from rich.console import Console
 
-from dacapo.cli.options import FAILED, Mistake, carefully, progress_bar, takes_scenario
+from dacapo.cli import exit_status, output
+from dacapo.cli.options import Mistake, carefully, fails_on, progress_bar, takes_scenario
+from dacapo.cli.run import error_as_json
+from dacapo.errors import HandlerStuck
+from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.report import findings
 from dacapo.scenario import Scenario
 from dacapo.verify import verifier
 from dacapo.verify.experiments.reference import DEFAULT_CRASHES, DEFAULT_INTERLEAVINGS
-from dacapo.verify.findings import ExperimentName, Finding, Report
+from dacapo.verify.findings import (
+    Ending,
+    ExperimentName,
+    ExperimentResult,
+    Finding,
+    Report,
+    Suppressed,
+)
 from dacapo.verify.rules import explain_command, rules
 
 
-@click.command()
+@click.command(epilog=exit_status.TABLE)
 @takes_scenario
+@fails_on
 @click.option("--only", multiple=True, metavar="EXPERIMENT", help="Run only this experiment.")
 @click.option("--skip", multiple=True, metavar="EXPERIMENT", help="Skip this experiment.")
 @click.option(
@@ -41,54 +52,74 @@ from dacapo.verify.rules import explain_command, rules
 def verify(  # noqa: PLR0917 - click gives them by name
     target: str,
     scenario: Scenario,
+    result: IO[str],
     seed: int,
     form: str,
+    fails_on_lint: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     interleavings: int,
     crashes: int,
     full: bool,
 ) -> None:
-    """Prove that TARGET survives replay, or show where it does not.
-
-    Exit status: 0 if nothing was proved, 1 if something was, 2 for a mistake in the call, 3 if the
-    handler had to be stopped, so that nothing is known.
-    """
+    """Prove that TARGET survives replay, or show where it does not."""
     chosen = _chosen(only, skip)
-    with progress_bar(len(chosen)) as progress:
-        report = carefully(
-            lambda: verifier.verify(
-                scenario,
-                seed=seed,
-                interleavings=interleavings,
-                crashes=None if full else crashes,
-                points=None if full else DEFAULT_POINTS,
-                only=chosen,
-                processes=2,
-                progress=progress,
-            )
-        )
-    if form == "json":
-        click.echo(json.dumps(as_json(target, report), indent=1))
-    else:
-        findings.show(report, Console())
-    sys.exit(FAILED if report.proved else 0)
+    options = {
+        "seed": seed,
+        "interleavings": interleavings,
+        "crashes": None if full else crashes,
+        "points": None if full else DEFAULT_POINTS,
+        "only": chosen,
+        "processes": 2,
+        "target": target,
+    }
+    report = carefully(lambda: _verified(scenario, options))
+    status = exit_status.of_report(report, fails_on_lint=fails_on_lint)
+    output.write(
+        result,
+        form,
+        {"target": target, **as_json(report), "exit_status": status.value},
+        lambda console: findings.show(report, console),
+    )
+    sys.exit(status)
 
 
-def as_json(target: str, report: Report) -> dict[str, Any]:
+def _verified(scenario: Scenario, options: dict[str, Any]) -> Report:
+    with progress_bar(len(options["only"])) as progress:
+        try:
+            return verifier.verify(scenario, progress=progress, **options)
+        except HandlerStuck as error:
+            ending = Ending("RUNNING", HandlerStuck.__name__, str(error), is_expected=False)
+            expected = endings.name_of(scenario.expects)
+            return Report(scenario.name or scenario.function, ending=ending, expected=expected)
+
+
+def as_json(report: Report) -> dict[str, Any]:
     """Return what `--format json` prints of a report."""
     return {
-        "target": target,
-        "experiments": {
-            name: {
-                "runs": experiment.runs,
-                "seconds": round(experiment.seconds, 3),
-                "not_run": experiment.not_run or None,
-                "not_compared": dict(experiment.skipped),
-            }
-            for name, experiment in report.experiments.items()
-        },
+        "scenario": report.scenario,
+        "status": report.ending.status,
+        "expected": report.expected,
+        "error": error_as_json(report.ending),
+        "verdict": report.verdict,
+        "reasons": report.reasons,
+        "control": report.control,
+        "experiments": {name: _experiment(one) for name, one in report.experiments.items()},
         "findings": [finding_as_json(finding) for finding in report.findings],
+        "suppressed": suppressed_as_json(report.suppressed),
+        "unused_suppressions": report.unused_suppressions,
+        "mistakes": report.mistakes,
+    }
+
+
+def _experiment(result: ExperimentResult) -> dict[str, Any]:
+    return {
+        "state": result.state,
+        "reason": result.reason or None,
+        "runs": result.runs,
+        "sampled": result.sampled or None,
+        "seconds": round(result.seconds, 3),
+        "not_compared": dict(result.skipped),
     }
 
 
@@ -97,11 +128,10 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
     rule = rules()[finding.code]
     return {
         "code": finding.code.value,
-        "certainty": finding.certainty,
+        "kind": finding.certainty,
         "message": finding.message,
         "experiment": finding.experiment,
-        "file": finding.place and finding.place.file,
-        "line": finding.place and finding.place.line,
+        **output.file_and_line(finding.place),
         "rule": rule.rule,
         "fix": rule.fix,
         "more": explain_command(finding.code),
@@ -109,6 +139,11 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
         "replayed": list(finding.replayed),
         "also": [finding_as_json(other) for other in finding.also],
     }
+
+
+def suppressed_as_json(suppressed: Sequence[Suppressed]) -> list[dict[str, Any]]:
+    """Return findings that the user accepts as JSON values."""
+    return [{**finding_as_json(one.finding), "reason": one.reason} for one in suppressed]
 
 
 def _chosen(only: tuple[str, ...], skip: tuple[str, ...]) -> list[str]:

@@ -18,12 +18,43 @@ from dacapo import metering
 from dacapo.errors import OperationNotFound
 from dacapo.history import events
 from dacapo.history.operations import RecordedOperation
+from dacapo.process.source_lines import Place
 from dacapo.service.callbacks import Delivery
 from dacapo.service.calls import Call
 from dacapo.service.events import Event
 from dacapo.service.execution import ExecutionStatus, Invocation
 
 _converter = make_converter()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An exception that made an operation fail, and with it the execution.
+
+    Parameters:
+        name: the name of its class.
+        place: the line of the user's code that raised it.
+    """
+
+    name: str
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class BrokenInvariant:
+    """A scenario's invariant that does not hold after a run.
+
+    Parameters:
+        message: what does not hold.
+        place: the line that says so; None if the invariant returned False.
+    """
+
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.message} ({self.place})" if self.place else self.message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +76,12 @@ class Recording:
         dead_letters: those of them that were asynchronous, and failed in every attempt.
         others: the other executions of the run.
         charged_operations, bytes_written, updates: the service's counters.
-        world: the value that the scenario's world yielded; neither saved nor compared.
+        world: the value that the scenario's world yielded; neither saved nor compared, as what
+            follows.
+        failed_at: the line of the user's code that raised the handler's error; None if it has none.
+        cause: the exception in an operation that the handler's error stands for; None if it is the
+            handler's own.
+        broken_invariant: how the scenario's invariant is broken; None if it holds.
     """
 
     scenario: str
@@ -70,6 +106,9 @@ class Recording:
     bytes_written: int
     updates: int
     world: Any = field(default=None, compare=False, repr=False)
+    failed_at: Place | None = field(default=None, compare=False)
+    cause: Cause | None = field(default=None, compare=False)
+    broken_invariant: BrokenInvariant | None = field(default=None, compare=False)
 
     @property
     def result(self) -> Any:
@@ -196,7 +235,7 @@ _META: dict[str, Any] = {
     "bytes_written": int,
     "updates": int,
 }
-"""Fields that are saved under `meta`: all but events, operations and other executions."""
+"""Fields that are saved under `meta`; events, operations and other executions are elsewhere."""
 
 
 def _keeps_children(operation: RecordedOperation) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from aws_durable_execution_sdk_python.lambda_service import Operation, OperationType
@@ -25,18 +25,23 @@ class Log:
         output: the handler's result as JSON; None if it failed or has not ended.
         is_complete: whether the handler must do exactly what is recorded. A running execution
             continues past the end of its history, and so may code that is newer than the history.
+        frozen_results: what serializers of the handler's own gave when it was recorded, by
+            operation ID; see `sdk.serializers`.
     """
 
     arn: str
     events: Sequence[Event]
     output: str | None
     is_complete: bool = True
+    frozen_results: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, recording: Recording) -> Log:
+    def of(cls, recording: Recording, frozen_results: Mapping[str, bytes] | None = None) -> Log:
         """Return the history of a recording."""
         has_ended = recording.ended is not None
-        return cls(recording.arn, recording.events, recording.output, has_ended)
+        return cls(
+            recording.arn, recording.events, recording.output, has_ended, frozen_results or {}
+        )
 
     @cached_property
     def states(self) -> list[Operation]:
@@ -79,4 +84,5 @@ class Log:
 
     def replay(self, handler: Handler, count: int) -> Trace:
         """Replay a handler from the point after the first `count` states; see `replay`."""
-        return replay(handler, self.arn, operations_after(self.states[:count]), self.polls)
+        state = operations_after(self.states[:count])
+        return replay(handler, self.arn, state, self.polls, self.frozen_results)

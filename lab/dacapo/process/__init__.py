@@ -1,1 +1,1 @@
-"""The process around a handler: source lines, randomness, and listeners to its side effects."""
+"""The process around a handler: source lines, randomness, listeners, memory, files, and threads."""

@@ -49,11 +49,16 @@ class ActiveRun:
         stream: randomness of the task that runs; None outside a run.
         scheduler: runs the tasks of the run; None outside a run.
         invocation_inputs: the inputs of the invocations under way; None outside a run.
+        forward: sends AWS requests of other services elsewhere; None to leave them here.
+        identity: stands in for what tells one invocation from another; None for what it is.
+        has_world: whether what listens on this machine is there; False where a handler is replayed
+            without the world of its scenario.
         effect_listeners: listeners to AWS API calls, and to the effects that fakes report.
         throttle_listeners: listeners to AWS API calls that were throttled.
         audit_listeners: listeners to audit events.
         audit_hook_installed: whether the process has the audit hook.
-        thread: what belongs to each thread: the scheduler whose task it runs.
+        thread: what belongs to each thread: the scheduler whose task it runs, and its origin if a
+            handler started it.
     """
 
     api: Api | None = None
@@ -61,6 +66,9 @@ class ActiveRun:
     stream: Any = None
     scheduler: Any = None
     invocation_inputs: Any = None
+    forward: Callable[..., Any] | None = None
+    identity: Any = None
+    has_world: bool = True
     effect_listeners: tuple[EffectListener, ...] = ()
     throttle_listeners: tuple[Callable[[object], None], ...] = ()
     audit_listeners: tuple[AuditListener, ...] = ()

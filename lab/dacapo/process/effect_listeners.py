@@ -8,6 +8,10 @@ from typing import Any
 
 from dacapo.process.active_run import ACTIVE, EffectListener
 
+TOKENS = "dacapo_tokens"
+"""Entry of a request's `context`: names of the idempotency tokens that the caller passed. botocore
+draws a new one for each call that has none."""
+
 
 @contextmanager
 def listening(

@@ -41,8 +41,13 @@ def _ending(really: Callable[..., Any], status_of: Callable[..., int | None]) ->
 
 
 def _status_of_signal(pid: int, number: int) -> int | None:
-    ends = number not in _HARMLESS and signal.getsignal(number) is signal.SIG_DFL
+    ends = number not in _HARMLESS and _is_default(signal.getsignal(number))
     return 128 + number if ends and pid == os.getpid() else None
+
+
+def _is_default(handler: Any) -> bool:
+    # The command line's own handler stands in for the default one.
+    return handler is signal.SIG_DFL or getattr(handler, "is_default", False)
 
 
 def _leave() -> None:

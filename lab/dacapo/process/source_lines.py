@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import linecache
 import sys
 import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import CodeType, FrameType, ModuleType
 from typing import Any
+
+import aws_durable_execution_sdk_python
 
 _NOT_USER_CODE = (
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     str(Path(__file__).parents[1]),
     "<",
 )
+
+_SDK = str(Path(aws_durable_execution_sdk_python.__file__).parent)
 
 
 @dataclass(frozen=True, order=True)
@@ -49,10 +56,55 @@ def current_line(frame: FrameType | None = None) -> Place | None:
     Parameters:
         frame: where to start; None for the caller.
     """
-    frame = frame or sys._getframe(1)  # noqa: SLF001 - the documented way to look up
+    frame = user_frame(frame or sys._getframe(1))  # noqa: SLF001 - the documented way to look up
+    return Place(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def calling_line(frame: FrameType | None = None) -> Place | None:
+    """Return the line of a step or a handler's body that a call comes from; None if there is none.
+
+    What it calls may be a helper that many of them share, which says less.
+
+    Parameters:
+        frame: where to start; None for the caller.
+    """
+    inner = user_frame(frame or sys._getframe(1))  # noqa: SLF001 - the documented way to look up
+    outer = inner
+    while inner is not None and not _is_of_sdk(inner.f_code):
+        outer = inner if is_user_code(inner.f_code) else outer
+        inner = inner.f_back
+    return Place(outer.f_code.co_filename, outer.f_lineno) if outer else None
+
+
+def _is_of_sdk(code: CodeType) -> bool:
+    return code.co_filename.startswith(_SDK)
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame of user code, from a frame on; None if there is none."""
     while frame is not None and not is_user_code(frame.f_code):
         frame = frame.f_back
-    return Place(frame.f_code.co_filename, frame.f_lineno) if frame else None
+    return frame
+
+
+def of_error(error: BaseException) -> Place | None:
+    """Return the innermost line of user code that an exception passed; None if there is none."""
+    place, trace = None, error.__traceback__
+    while trace is not None:
+        if is_user_code(trace.tb_frame.f_code):
+            place = Place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+def raised_at(error: BaseException) -> Place | None:
+    """Return the innermost line of user code that an exception came through, if there is one."""
+    places = [
+        Place(frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if is_user_code(frame.f_code)
+    ]
+    return places[-1] if places else None
 
 
 def frame_of(thread: int) -> FrameType | None:
@@ -68,6 +120,17 @@ def is_called_by(module: ModuleType) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def below_decorators(place: Place) -> Place:
+    """Return the `def` of a decorated function, of which this is the first line."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(place.file)))
+    except SyntaxError:
+        return place
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    first_lines = {n.decorator_list[0].lineno: n.lineno for n in functions if n.decorator_list}
+    return Place(place.file, first_lines.get(place.line, place.line))
 
 
 def of_function(function: Callable[..., Any]) -> Place | None:

@@ -1,4 +1,4 @@
-"""Print findings for people: what is wrong, where, and what to do."""
+"""Print reports for people: how the run ended, what is wrong and where, and the verdict last."""
 
 from __future__ import annotations
 
@@ -11,28 +11,85 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.verify.deploy_check import CheckResult
-from dacapo.verify.findings import Certainty, Code, ExperimentResult, Finding, Report, proved
+from dacapo.verify.findings import (
+    Certainty,
+    Ending,
+    ExperimentResult,
+    ExperimentState,
+    Finding,
+    Report,
+    Suppressed,
+    Verdict,
+)
 from dacapo.verify.rules import explain_command, rules
+
+_STYLES = {Certainty.PROVED: "red", Certainty.SUSPECTED: "yellow", Certainty.LINT: "cyan"}
+_VERDICT_STYLES = {
+    Verdict.SURVIVES: "green",
+    Verdict.BREAKS: "red",
+    Verdict.NOT_VERIFIED: "yellow",
+}
+_VERDICTS = {
+    Verdict.SURVIVES: "survives replay",
+    Verdict.BREAKS: "breaks",
+    Verdict.NOT_VERIFIED: "is not verified",
+}
+_PARTED = "▶"
+"""Marks where two traces part."""
+_AROUND = 4
+"""Lines of two traces that are shown before they part."""
+_MOST_LINES = 12
 
 
 def show(report: Report, console: Console) -> None:
-    """Print a report: the findings, the experiments, and the verdict last."""
+    """Print a report: the ending, the findings, the experiments, and the verdict last."""
+    _show_ending(report, console)
     for number, finding in enumerate(report.findings, start=1):
         _show_finding(number, finding, console)
-    console.print(_experiments(report))
-    _show_verdict(f"{report.scenario} {_verdict(report)}", report.findings, console)
+    if report.experiments:
+        console.print(_experiments(report))
+    _show_notes(report, console)
+    _show_verdict(
+        f"{report.scenario} {_VERDICTS[report.verdict]}",
+        report.findings,
+        _VERDICT_STYLES[report.verdict],
+        console,
+    )
+    for reason in (*report.reasons, *_waivers(report)):
+        _show_item(reason, console)
 
 
-def _verdict(report: Report) -> str:
-    if report.proved:
-        return "does not survive replay"
-    if _timed_out(report.findings):
-        return "exceeds the function's timeout, so not all was tried"
-    return "survives replay, as far as was tried"
+def _show_ending(report: Report, console: Console) -> None:
+    style = "bold" if report.ending.is_expected else "bold red"
+    expected = "" if report.ending.is_expected else f"; expected: {report.expected}"
+    _show_line(f"the run {report.ending.sentence}{expected}", style, console)
+    console.print()
 
 
-def _timed_out(findings: Sequence[Finding]) -> bool:
-    return any(finding.code is Code.INVOCATION_TIMED_OUT for finding in findings)
+def _show_notes(report: Report, console: Console) -> None:
+    """Print what is suppressed, and what is wrong with suppressions."""
+    notes = [
+        *map(_suppressed, report.suppressed),
+        *(f"suppresses nothing any more: {unused}" for unused in report.unused_suppressions),
+        *report.mistakes,
+    ]
+    if notes:
+        console.print()
+    for text in notes:
+        _show_line(text, "yellow", console)
+
+
+def _suppressed(one: Suppressed) -> str:
+    finding = one.finding
+    return f"suppressed: {finding.code} ({finding.certainty}) {_at(finding)}: {one.reason}"
+
+
+def _waivers(report: Report) -> list[str]:
+    return [
+        f"{name!r} is waived: {result.reason}"
+        for name, result in report.experiments.items()
+        if result.state is ExperimentState.WAIVED
+    ]
 
 
 def show_checked(target: str, results: Sequence[CheckResult], console: Console) -> None:
@@ -42,34 +99,65 @@ def show_checked(target: str, results: Sequence[CheckResult], console: Console) 
     table.add_column("points", justify="right")
     table.add_column("")
     for result in results:
-        if result.findings:
+        if result.findings or result.failure or result.suppressed:
             console.print(Text(result.name, "bold"))
+        if result.failure:
+            _show_failure(result.failure, console)
         for number, finding in enumerate(result.findings, start=1):
             _show_finding(number, finding, console)
-        table.add_row(result.name, str(result.points), "breaks" if result.proved else "survives")
+        for one in result.suppressed:
+            _show_line(_suppressed(one), "yellow", console)
+        table.add_row(result.name, str(result.points), result.verdict)
     console.print(table)
-    broken = sum(1 for result in results if result.proved)
-    verdict = f"breaks {broken} of {len(results)}" if broken else f"keeps all {len(results)}"
     findings = [finding for result in results for finding in result.findings]
-    _show_verdict(f"{target} {verdict} histories", findings, console)
+    verdict, words = _verdict_of(results)
+    _show_verdict(f"{target} {words} histories", findings, _VERDICT_STYLES[verdict], console)
 
 
-def _show_verdict(verdict: str, findings: Sequence[Finding], console: Console) -> None:
-    certain = len(proved(findings))
-    style = "red" if certain else "yellow" if _timed_out(findings) else "green"
-    counts = f"{certain} proved, {len(findings) - certain} suspected"
+def _show_failure(failure: Ending, console: Console) -> None:
+    _show_line(f"a replay ended with {failure}", "bold red", console)
+    _show_line("this machine lacks what it needs, so nothing is known of the code", "", console)
+    console.print()
+
+
+def _verdict_of(results: Sequence[CheckResult]) -> tuple[Verdict, str]:
+    counts = Counter(result.verdict for result in results)
+    for verdict, words in (
+        (Verdict.BREAKS, "breaks"),
+        (Verdict.NOT_VERIFIED, "is not verified by"),
+    ):
+        if counts[verdict]:
+            return verdict, f"{words} {counts[verdict]} of {len(results)}"
+    return Verdict.SURVIVES, f"keeps all {len(results)}"
+
+
+def _show_verdict(verdict: str, findings: Sequence[Finding], style: str, console: Console) -> None:
+    kinds = Counter(finding.certainty for finding in findings)
+    lints = kinds[Certainty.LINT]
+    counts = f"{kinds[Certainty.PROVED]} proved, {kinds[Certainty.SUSPECTED]} suspected"
+    counts += f", {lints} lint{'' if lints == 1 else 's'}"
     console.print(Text(f"\n{verdict}: {counts}", f"bold {style}"))
 
 
+def _show_line(text: str, style: str, console: Console) -> None:
+    console.print(Text(text, style))
+
+
+def _show_item(text: str, console: Console) -> None:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(" –", Text(text))
+    console.print(grid)
+
+
 def _show_finding(number: int, finding: Finding, console: Console) -> None:
-    style = "red" if finding.certainty is Certainty.PROVED else "yellow"
+    style = _STYLES[finding.certainty]
     console.print(Text(f"{number}  {finding.certainty}: {finding.code}", f"bold {style}"))
     if finding.place is not None:
         console.print(Text(f"   at    {finding.place}"), soft_wrap=True)
     rule = rules()[finding.code]
     for label, text in (
         ("seen", finding.message),
-        *([("also", _in_short(finding.also))] if finding.also else []),
+        *(("also", line) for line in _in_short(finding.also)),
         ("rule", rule.rule),
         ("fix", rule.fix),
         ("more", explain_command(finding.code)),
@@ -84,19 +172,39 @@ def _show_finding(number: int, finding: Finding, console: Console) -> None:
     console.print()
 
 
-def _in_short(follows: Sequence[Finding]) -> str:
-    counts = Counter(finding.code for finding in follows)
-    names = (f"{code} ×{count}" if count > 1 else str(code) for code, count in counts.items())
-    return ", ".join(names)
+def _at(finding: Finding) -> str:
+    return f"at {finding.place}" if finding.place else "without a line"
+
+
+def _in_short(follows: Sequence[Finding]) -> list[str]:
+    """Return what follows from a finding: each code once, with its lines."""
+    lines = []
+    for code in dict.fromkeys(finding.code for finding in follows):
+        places = [str(one.place) for one in follows if one.code is code and one.place]
+        where = f" at {', '.join(dict.fromkeys(places))}" if places else ""
+        lines.append(f"{code}{where}")
+    return lines
 
 
 def _traces(finding: Finding) -> Table:
+    """Return both traces side by side, from shortly before the line at which they part."""
     table = Table(box=None, padding=(0, 3), header_style="dim")
-    table.add_column("   recorded")
+    table.add_column("")
+    table.add_column("recorded")
     table.add_column("replayed")
-    for recorded, replayed in zip_longest(finding.recorded, finding.replayed, fillvalue=""):
-        style = "" if recorded == replayed or not replayed else "red"
-        table.add_row(f"   {recorded}", Text(replayed, style))
+    pairs = list(zip_longest(finding.recorded, finding.replayed, fillvalue=""))
+    parted = next(n for n, (one, other) in enumerate(pairs) if one != other)
+    first = max(0, parted - _AROUND)
+    if first:
+        table.add_row("", Text(f"… {first} alike", "dim"), Text(f"… {first} alike", "dim"))
+    for number, (one, other) in enumerate(pairs[first : first + _MOST_LINES], first):
+        style = "red" if number == parted else ""
+        table.add_row(
+            Text(_PARTED if number == parted else "", style), Text(one, style), Text(other, style)
+        )
+    left = len(pairs) - first - _MOST_LINES
+    if left > 0:
+        table.add_row("", Text(f"… {left} more", "dim"), Text(f"… {left} more", "dim"))
     return table
 
 
@@ -106,15 +214,27 @@ def _experiments(report: Report) -> Table:
     table.add_column("runs", justify="right")
     table.add_column("time", justify="right")
     table.add_column("")
-    for name, experiment in report.experiments.items():
-        time = f"{experiment.seconds * 1000:.0f} ms" if not experiment.not_run else ""
-        why = f"not run: {experiment.not_run}" if experiment.not_run else _not_compared(experiment)
-        runs = str(experiment.runs) if not experiment.not_run else "–"
-        table.add_row(name, runs, time, Text(why, "yellow"))
+    for name, result in report.experiments.items():
+        if result.state is ExperimentState.RAN:
+            time = f"{result.seconds * 1000:.0f} ms"
+            table.add_row(name, str(result.runs), time, Text(_limits(result), "yellow"))
+        else:
+            table.add_row(
+                name, "–", "", Text(f"{_STATES[result.state]}: {result.reason}", "yellow")
+            )
     return table
 
 
-def _not_compared(experiment: ExperimentResult) -> str:
-    return "; ".join(
-        f"{count} not compared: {reason}" for reason, count in experiment.skipped.items()
-    )
+_STATES = {
+    ExperimentState.NOT_APPLICABLE: "not run",
+    ExperimentState.LEFT_OUT: "left out",
+    ExperimentState.WAIVED: "waived",
+    ExperimentState.OFF: "off",
+}
+
+
+def _limits(result: ExperimentResult) -> str:
+    """Return what an experiment did not try: points, and comparisons."""
+    sampled = [f"sampled: {result.sampled}"] if result.sampled else []
+    skipped = (f"{count} not compared: {reason}" for reason, count in result.skipped.items())
+    return "; ".join([*sampled, *skipped])

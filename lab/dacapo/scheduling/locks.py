@@ -80,6 +80,7 @@ class Lock:
             left = None if end is None else end - scheduler.clock.now
             try:
                 if not waiter.wait(left):
+                    scheduler.on_sleep()  # nothing came of it: the time has passed, that is all
                     return False
             finally:
                 if waiter in self._waiters:

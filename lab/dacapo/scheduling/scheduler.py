@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -122,6 +122,8 @@ class Scheduler:
         self.is_over = False
         self._seed = randomness
         self._started: Counter[str] = Counter()
+        self.counts: Counter[Hashable] = Counter()
+        """How often things have happened; see `count`."""
         self._blocked: dict[Waiter, None] = {}
         self._idle: list[Thread] = []
         self._threads: list[Thread] = []
@@ -152,6 +154,15 @@ class Scheduler:
         task.run = run
         self.turns.begin(task)
         return task
+
+    def count(self, key: Hashable) -> int:
+        """Count something that happens in the run, and return how often it had happened before."""
+        self.counts[key] += 1
+        return self.counts[key] - 1
+
+    def number(self, key: str, started: int) -> None:
+        """Count tasks with this key that were started elsewhere, so that the next one follows."""
+        self._started[key] = started
 
     def waiter(self, turn: Turn = Turn.BY_SEED) -> Waiter:
         """Return a new waiter of the current task; see `Waiter`."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -63,16 +63,20 @@ def continuing(*, strict: bool = True) -> Iterator[None]:
         return call
 
     if strict:
-        scheduler.on_sleep = partial(_check_sleep, scheduler)
+        scheduler.on_sleep = partial(sleeping_outside_steps, scheduler, partial(_refuse, scheduler))
     with wrapping_operations(waiting):
         yield
 
 
-def _check_sleep(scheduler: Scheduler) -> None:
+def sleeping_outside_steps(scheduler: Scheduler, report: Callable[[Place | None], None]) -> None:
+    """Report the line at which a durable handler sleeps, if that is outside every step."""
     task = scheduler.current
     if task.sandbox is not None and task.sandbox.is_replayed and not task.is_in_step:
-        place = source_lines.current_line()
-        scheduler.fail(_refused(f"the handler sleeps outside its steps, at {place}"))
+        report(source_lines.current_line())
+
+
+def _refuse(scheduler: Scheduler, place: Place | None) -> None:
+    scheduler.fail(_refused(f"the handler sleeps outside its steps, at {place}"))
 
 
 def _check_frames(scheduler: Scheduler, frame: FrameType | None) -> None:

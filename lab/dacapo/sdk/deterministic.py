@@ -55,6 +55,7 @@ class PromptState(state.ExecutionState):
         """Read a checkpoint, and notify the probe unless the SDK only looks ahead."""
         result = super().get_checkpoint_result(checkpoint_id, claim_end_hook=claim_end_hook)
         if claim_end_hook and result.operation is not None:
+            self._scheduler.watchdog.progress()
             self.probe.on_read(checkpoint_id)
         return result
 
@@ -68,6 +69,7 @@ class PromptState(state.ExecutionState):
             return
         scheduler = self._scheduler
         scheduler.check()
+        scheduler.watchdog.progress()
         try:
             super().create_checkpoint(operation_update, is_sync)
         except BaseException:
@@ -100,7 +102,9 @@ class PromptState(state.ExecutionState):
         function = self.probe.wrap_function(operation_identifier, attempt or 1, user_function)
         if operation_identifier.operation_type is OperationType.STEP:
             key = operation_identifier.operation_id, attempt
-            function = _in_step(self._scheduler.current, function, key)
+            place = self.durable_execution_arn, operation_identifier.operation_id
+            count = partial(self._scheduler.count, place)
+            function = _in_step(self._scheduler.current, function, key, count)
         wrapped: Callable[..., Any] = super().wrap_user_function(
             function, operation_identifier, is_replay_children, attempt
         )
@@ -147,16 +151,24 @@ def _reporting_results(process: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in_step(
-    task: Task, function: Callable[..., Any], key: tuple[object, ...]
+    task: Task, function: Callable[..., Any], key: tuple[object, ...], count: Callable[[], int]
 ) -> Callable[..., Any]:
+    """Return a step's function that draws its own values each time that it runs.
+
+    Parameters:
+        key: of the attempt; what is drawn after it (the jitter of a retry) depends on this alone.
+        count: returns how often the attempt has run before; after a crash, it runs again.
+    """
+
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        randomness.reseed(*key)
+        randomness.reseed(*key, *[before] if (before := count()) else [])
         task.is_in_step = True
         try:
             return function(*arguments, **named)
         finally:
             task.is_in_step = False
+            randomness.reseed(*key, "after")
 
     return call
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from traceback import walk_tb
 from types import FrameType
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -14,9 +16,11 @@ from unittest.mock import patch
 from aws_durable_execution_sdk_python import context
 from aws_durable_execution_sdk_python.concurrency import executor
 from aws_durable_execution_sdk_python.exceptions import (
+    DurableOperationError,
     NonDeterministicExecutionError,
     SuspendExecution,
 )
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo.process import source_lines
@@ -53,6 +57,73 @@ def divergences() -> Iterator[list[Divergence]]:
 
     with patch.object(NonDeterministicExecutionError, "__init__", collect):
         yield collected
+
+
+class Failure(NamedTuple):
+    """An exception that became the error of an operation or an execution, and its line.
+
+    Parameters:
+        message, name: its text, and the name of its class.
+        is_of_machine: whether this machine lacks something: an environment variable, a module, a
+            file. That says nothing of the code.
+        is_wrapper: whether it is the SDK's, around another one that made an operation fail.
+    """
+
+    message: str
+    name: str
+    place: Place | None
+    is_of_machine: bool = False
+    is_wrapper: bool = False
+
+
+@contextmanager
+def failures() -> Iterator[list[Failure]]:
+    """Context manager that collects every exception that is turned into an error, in order."""
+    collected: list[Failure] = []
+    convert = ErrorObject.from_exception.__func__  # type: ignore[attr-defined]
+
+    def converting(cls: type[ErrorObject], exception: BaseException) -> ErrorObject:
+        error: ErrorObject = convert(cls, exception)
+        failure = Failure(
+            error.message or "",
+            type(exception).__name__,
+            source_lines.raised_at(exception),
+            _is_of_machine(exception),
+            isinstance(exception, DurableOperationError),
+        )
+        collected.append(failure)
+        return error
+
+    with patch.object(ErrorObject, "from_exception", classmethod(converting)):
+        yield collected
+
+
+def _is_of_machine(exception: BaseException) -> bool:
+    if not isinstance(exception, KeyError):
+        return isinstance(exception, ImportError | OSError)
+    frames = [frame for frame, _ in walk_tb(exception.__traceback__)]
+    return bool(frames) and frames[-1].f_globals.get("__name__") == os.__name__
+
+
+def place_of(error: ErrorObject | None, collected: Sequence[Failure]) -> Place | None:
+    """Return the line that raised the exception behind an error; None if it is not known."""
+    matches = (failure for failure in _matches(error, collected) if failure.place)
+    return next((failure.place for failure in matches), None)
+
+
+def cause_of(error: ErrorObject | None, collected: Sequence[Failure]) -> Failure | None:
+    """Return the exception in an operation that an error of the SDK's stands for, if it does."""
+    if error is None or not any(one.is_wrapper for one in _matches(error, collected)):
+        return None
+    causes = (one for one in reversed(collected) if one.message == (error.message or ""))
+    return next((one for one in causes if one.place and not one.is_wrapper), None)
+
+
+def _matches(error: ErrorObject | None, collected: Sequence[Failure]) -> Iterator[Failure]:
+    if error is not None:
+        name = (error.type or "").rpartition(".")[2]
+        wanted = (error.message or "", name)
+        yield from (one for one in reversed(collected) if (one.message, one.name) == wanted)
 
 
 @contextmanager

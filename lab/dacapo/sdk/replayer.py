@@ -19,6 +19,7 @@ from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import (
     CheckpointOutput,
     CheckpointUpdatedExecutionState,
+    ErrorObject,
     Operation,
     OperationAction,
     OperationStatus,
@@ -33,7 +34,7 @@ from dacapo.process import source_lines
 from dacapo.process.source_lines import Place
 from dacapo.scheduling.scheduler import here
 from dacapo.scheduling.tasks import InvocationEnded, Sandbox
-from dacapo.sdk import operation_hooks
+from dacapo.sdk import operation_hooks, serializers
 from dacapo.sdk.installed import is_in_branch
 from dacapo.sdk.operation_hooks import Divergence
 from dacapo.service import invocation_input, quotas
@@ -76,9 +77,11 @@ class Trace:
         bodies: where the steps and checks are defined that it was about to run, by operation ID.
         output: its output for Lambda; None if it crashed, or returned something else.
         error: the exception that it crashed with, if it did.
+        failed_at: the line of the user's code that raised the error that it failed with.
         divergences: the divergences that the SDK detected, swallowed or not.
         suspensions: where it was suspended, outside branches.
         late: the checkpoints that it attempted after it was suspended.
+        serializers: the serializers of its own, by operation ID.
     """
 
     reads: dict[str, None] = field(default_factory=dict)
@@ -86,9 +89,11 @@ class Trace:
     bodies: dict[str, Place | None] = field(default_factory=dict)
     output: Mapping[str, Any] | None = None
     error: BaseException | None = None
+    failed_at: Place | None = None
     divergences: list[Divergence] = field(default_factory=list)
     suspensions: list[str] = field(default_factory=list)
     late: list[Attempt] = field(default_factory=list)
+    serializers: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def has_ended(self) -> bool:
@@ -146,7 +151,11 @@ class _Client:
 
 
 def replay(
-    handler: Handler, arn: str, operations: Sequence[Operation], polls: Polls | None = None
+    handler: Handler,
+    arn: str,
+    operations: Sequence[Operation],
+    polls: Polls | None = None,
+    frozen_results: Mapping[str, bytes] | None = None,
 ) -> Trace:
     """Call a handler with these operations, and record what it attempts.
 
@@ -157,6 +166,7 @@ def replay(
         arn: ARN of the execution.
         operations: their states at the point to replay from, including the EXECUTION operation.
         polls: results of polls; one without an entry is suspended before it runs.
+        frozen_results: what serializers gave when it was recorded; see `serializers.serializers`.
     """
     trace = Trace()
     client: Any = _Client(_ReplayProbe(trace, arn, polls or {}))
@@ -166,10 +176,14 @@ def replay(
     with (
         operation_hooks.divergences() as trace.divergences,
         operation_hooks.suspensions() as trace.suspensions,
+        serializers.serializers(trace.serializers.__setitem__, frozen_results),
+        operation_hooks.failures() as failed,
         invocation_input.sent(arn, _TOKEN, state, [], client) as event,
     ):
         context = LambdaContext("replay", name, invoked_function_arn=function)
         _call(handler, event, context, trace)
+    error = (trace.output or {}).get("Error")
+    trace.failed_at = operation_hooks.place_of(error and ErrorObject.from_dict(error), failed)
     return trace
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.clock import Clock
 from dacapo.service import quotas
 from dacapo.service.errors import invalid, not_found
@@ -120,9 +121,26 @@ class Function:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
+class InvocationIdentity:
+    """Identifies an invocation among others, and its sandbox from other sandboxes.
+
+    Parameters:
+        request_id: the invocation's ID.
+        log_stream: the sandbox's log stream.
+        remaining: returns the time until the invocation times out.
+    """
+
+    request_id: str
+    log_stream: str
+    remaining: Callable[[], timedelta]
+
+
 class LambdaContext:
     """The context that Lambda passes to a handler.
+
+    What differs between invocations or sandboxes is a property, so that the verifier can see who
+    reads it.
 
     Parameters:
         aws_request_id: the invocation's ID.
@@ -130,28 +148,50 @@ class LambdaContext:
         remaining: returns the time until the invocation times out.
         tenant_id: the tenant for whom the function is invoked; None for none.
         invoked_function_arn: the function's ARN with its version; "" for the default one.
+        log_stream: of the sandbox; "" for one of the invocation's own.
     """
 
-    aws_request_id: str
-    function_name: str
-    remaining: Callable[[], timedelta] = lambda: quotas.INVOCATION
-    function_version: str = VERSION
-    memory_limit_in_mb: str = "128"
-    log_group_name: str | None = None
-    log_stream_name: str | None = None
-    tenant_id: str | None = None
-    client_context: Any = None
-    identity: Any = None
-    invoked_function_arn: str = ""
+    def __init__(
+        self,
+        aws_request_id: str,
+        function_name: str,
+        remaining: Callable[[], timedelta] = lambda: quotas.INVOCATION,
+        function_version: str = VERSION,
+        *,
+        tenant_id: str | None = None,
+        invoked_function_arn: str = "",
+        log_stream: str = "",
+    ) -> None:
+        log_stream = log_stream or f"[{function_version}]{aws_request_id.replace('-', '')}"
+        self._identity = InvocationIdentity(aws_request_id, log_stream, remaining)
+        self.function_name = function_name
+        self.function_version = function_version
+        self.memory_limit_in_mb = "128"
+        self.log_group_name = f"/aws/lambda/{function_name}"
+        self.tenant_id = tenant_id
+        self.client_context: Any = None
+        self.identity: Any = None
+        arn = f"{function_arn(function_name)}:{function_version}"
+        self.invoked_function_arn = invoked_function_arn or arn
 
-    def __post_init__(self) -> None:
-        if not self.invoked_function_arn:
-            arn = function_arn(self.function_name)
-            self.invoked_function_arn = f"{arn}:{self.function_version}"
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's ID."""
+        return (ACTIVE.identity or self._identity).request_id
+
+    @aws_request_id.setter
+    def aws_request_id(self, request_id: str) -> None:
+        self._identity = replace(self._identity, request_id=request_id)
+
+    @property
+    def log_stream_name(self) -> str:
+        """The log stream of the sandbox."""
+        return (ACTIVE.identity or self._identity).log_stream
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the invocation times out."""
-        return max(0, int(self.remaining().total_seconds() * 1000))
+        remaining = (ACTIVE.identity or self._identity).remaining()
+        return max(0, int(remaining.total_seconds() * 1000))
 
     def log(self, msg: object) -> None:
         """Discard a log message; a run keeps no log."""

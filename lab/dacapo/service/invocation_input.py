@@ -97,6 +97,15 @@ class InvocationInputs:
         finally:
             del self._invoked[arn, token]
 
+    @contextmanager
+    def entered(self, arn: str, token: str, client: DurableServiceClient) -> Iterator[None]:
+        """Context manager in which an input leads to a service client."""
+        self._invoked[arn, token] = Entered(client, {})
+        try:
+            yield
+        finally:
+            del self._invoked[arn, token]
+
     def find(self, arn: str, token: str) -> Entered:
         """Return the invocation under way that was entered with these.
 
@@ -117,6 +126,19 @@ def _json_of(operation: Operation, encoded: _Encoded) -> Json:
         if name in json:
             copied[name] = deepcopy(json[name]) if "Error" in json[name] else json[name].copy()
     return copied
+
+
+@contextmanager
+def entered(arn: str, token: str, client: DurableServiceClient) -> Iterator[None]:
+    """Context manager in which an input that another process sent leads to a service client.
+
+    Parameters:
+        arn, token: of the input.
+        client: the service, as the SDK has to see it in this invocation.
+    """
+    inputs: InvocationInputs = ACTIVE.invocation_inputs
+    with inputs.entered(arn, token, client):
+        yield
 
 
 def sent(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +159,14 @@ class Sandboxes:
 def error_of(failure: BaseException) -> ErrorObject:
     """Return the error that Lambda's runtime reports for an exception.
 
+    An exception from another process has it already, as `reported`.
+
     Its type is the short name of the class, and its stack trace shows the handler's code where
     Lambda has it (awslambdaric).
     """
+    reported: ErrorObject | None = getattr(failure, "reported", None)
+    if reported is not None:
+        return reported
     frames = [
         traceback.FrameSummary(
             f"/var/task/{Path(frame.filename).name}", frame.lineno, frame.name, line=frame.line
@@ -170,7 +175,10 @@ def error_of(failure: BaseException) -> ErrorObject:
         if source_lines.is_user_file(frame.filename)
     ]
     trace = [line.strip() for line in traceback.format_list(frames)]
-    return ErrorObject(str(failure), type(failure).__name__, None, trace or None)
+    error = ErrorObject.from_exception(failure)  # as the SDK does, so that both can be observed
+    return replace(
+        error, message=str(failure), type=type(failure).__name__, stack_trace=trace or None
+    )
 
 
 def _status_of(leaving: SystemExit) -> int:

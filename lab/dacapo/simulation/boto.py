@@ -15,16 +15,17 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from botocore import handlers
+from botocore import handlers, loaders, session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import BotoCoreError
 from botocore.retries.standard import RetryContext, ThrottledRetryableChecker
 
 from dacapo.lambda_api.http import Request, Response
@@ -32,6 +33,7 @@ from dacapo.process import effect_listeners
 from dacapo.process.active_run import ACTIVE, Api
 from dacapo.scheduling.scheduler import here
 from dacapo.service.errors import ServiceError, invalid
+from dacapo.service.functions import REGION
 
 _EXECUTION = r"/2025-12-01/durable-executions/(?P<DurableExecutionArn>[^/]+)"
 _CALLBACK = r"/2025-12-01/durable-execution-callbacks/(?P<CallbackId>[^/]+)"
@@ -62,6 +64,8 @@ _ROUTES = [
 
 
 _THROTTLED = ThrottledRetryableChecker()
+_Plain = tuple[int, dict[str, str], bytes]
+"""Status, headers and body of a response."""
 
 
 def install() -> None:
@@ -72,7 +76,10 @@ def install() -> None:
         ("after-call", _report_throttled),
     ]
     if entries[0] not in handlers.BUILTIN_HANDLERS:
+        handlers.BUILTIN_HANDLERS.insert(0, ("before-send", _forward))  # before moto's
         handlers.BUILTIN_HANDLERS.extend(entries)
+        # Before botocore's own, which draws the tokens that the caller did not pass.
+        handlers.BUILTIN_HANDLERS.insert(0, ("before-parameter-build", _note_tokens))
         _install_moto()
 
 
@@ -81,6 +88,76 @@ def answered_by(api: Api) -> Iterator[None]:
     """Context manager that makes `api` answer the calls."""
     with ACTIVE.serving(api=api):
         yield
+
+
+@contextmanager
+def forwarding(
+    forward: Callable[[str, str, str, list[tuple[str, Any]], bytes], _Plain | None],
+) -> Iterator[None]:
+    """Context manager in which requests to services other than Lambda's durable API go elsewhere.
+
+    Parameters:
+        forward: takes the event's name, method, URL, headers and body of a request, and returns
+            status, headers and body of its response; None if nobody answers there.
+    """
+    with ACTIVE.serving(forward=forward):
+        yield
+
+
+def answer_forwarded(
+    event_name: str, method: str, url: str, headers: list[tuple[str, Any]], body: bytes
+) -> _Plain | None:
+    """Return what this process answers to a request that another one forwarded."""
+    request = AWSPreparedRequest(method, url, HTTPHeaders.from_pairs(headers), body, False)
+    _, response = _emitter().emit_until_response(event_name, request=request)
+    return response and (response.status_code, dict(response.headers.items()), response.content)
+
+
+def share_models() -> None:
+    """Read each model of an AWS service once in this process, and in those forked from it.
+
+    A session reads megabytes of models for its clients, which takes most of the time of making one.
+    """
+    make, models = loaders.Loader.__init__, dict[Any, Any]()
+    if hasattr(make, "is_sharing"):
+        return
+
+    def initialize(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        self._cache = models
+
+    initialize.is_sharing = True  # type: ignore[attr-defined]
+    loaders.Loader.__init__ = initialize  # type: ignore[method-assign]
+
+
+def read_models(services: Iterable[str]) -> None:
+    """Read the models of services; see `share_models`."""
+    for service in services:
+        _read_model(service)
+
+
+@cache
+def _read_model(service: str) -> None:
+    with suppress(BotoCoreError):
+        session.get_session().create_client(service, region_name=REGION)
+
+
+@cache
+def _emitter() -> Any:
+    return session.get_session().get_component("event_emitter")
+
+
+def _forward(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
+    if ACTIVE.forward is None:
+        return None
+    body: Any = request.body
+    body = body.read() if hasattr(body, "read") else body
+    url, headers = str(request.url), list(request.headers.items())
+    response = ACTIVE.forward(event_name, str(request.method), url, headers, body)
+    if response is None:
+        return None
+    status, response_headers, content = response
+    return AWSResponse(url, status, HTTPHeaders.from_dict(response_headers), _Body(content))
 
 
 def active() -> Api:
@@ -97,6 +174,11 @@ def active() -> Api:
 def _report_throttled(parsed: Mapping[str, Any], context: object, **_: Any) -> None:
     if _THROTTLED.is_retryable(RetryContext(attempt_number=1, parsed_response=dict(parsed))):
         effect_listeners.report_throttled(context)
+
+
+def _note_tokens(params: Mapping[str, Any], model: Any, context: Any, **_: Any) -> None:
+    passed = [name for name in model.idempotent_members if params.get(name)]
+    context[effect_listeners.TOKENS] = passed
 
 
 def _report(model: Any, params: Mapping[str, Any], **_: Any) -> None:

@@ -4,12 +4,16 @@ Importing `dacapo` takes the process offline as far as AWS is concerned: it sets
 and a region, because clients are often created when a module is imported. During a run, every
 connection that is not loopback is refused, with the line that tried. The only way out is explicit:
 set `DACAPO_NETWORK=allow` before `dacapo` is imported.
+
+A handler may also be replayed without the world of its scenario: `dacapo check` has only histories.
+If nobody listens there on this machine, that says nothing of the handler, so it ends the run too.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,8 +52,29 @@ class _Guard:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in _HOST_OF and not is_loopback(host := _HOST_OF[event](arguments)):
-            self.refused = NetworkRefused(_explain(host))
-            raise _Blocked(str(self.refused))
+            self.refuse(host)
+
+    def refuse(self, host: object) -> None:
+        """End the run, because something tries to reach a host."""
+        self.refused = NetworkRefused(_explain(host))
+        raise _Blocked(str(self.refused))
+
+    @contextmanager
+    def noticing_absence(self) -> Iterator[None]:
+        """Context manager that refuses what nobody answers, if the world is missing."""
+        if ACTIVE.has_world:
+            yield
+            return
+        really_connect = socket.socket.connect
+
+        def connect(connection: socket.socket, address: Any) -> None:
+            try:
+                really_connect(connection, address)
+            except ConnectionRefusedError:
+                self.refuse(_host_of_address(address))
+
+        with patch.object(socket.socket, "connect", connect):
+            yield
 
 
 def is_offline() -> bool:
@@ -98,7 +123,7 @@ def guarded() -> Iterator[None]:
         return
     guard = _Guard()
     try:
-        with ACTIVE.audited_by(guard):
+        with ACTIVE.audited_by(guard), guard.noticing_absence():
             yield
     except _Blocked:
         pass  # raised below as NetworkRefused

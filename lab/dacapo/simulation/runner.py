@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
-from dacapo.errors import ScenarioError
+from dacapo.errors import DacapoError, ScenarioError
+from dacapo.history import endings
 from dacapo.history.operations import callback_name, callback_path, recorded_operations
-from dacapo.history.recording import Recording
+from dacapo.history.recording import BrokenInvariant, Cause, Recording
+from dacapo.process import source_lines
 from dacapo.scenario import ExternalEvent, Scenario
-from dacapo.sdk.continuing import continuing
+from dacapo.sdk.continuing import continuing, sleeping_outside_steps
+from dacapo.sdk.operation_hooks import Failure, cause_of, failures, place_of
 from dacapo.service import quotas
 from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
@@ -44,16 +49,16 @@ def run(scenario: Scenario, *, seed: int = DEFAULT_SEED, replay: bool = True) ->
 
     Raises:
         ScenarioError: the scenario contradicts itself: a callback has neither an answer nor a
-            timeout, or an answer has no callback; or, without replay, the handler sleeps outside
-            steps or has operations in a `finally`.
+            timeout, or an answer has no callback; its invariant cannot be asked; or, without
+            replay, the handler sleeps outside steps or has operations in a `finally`.
         NetworkRefused: the run tried to reach another machine.
         HandlerStuck: the handler runs without any call.
     """
     current = _Run(scenario, seed, Conditions(replay=replay), strict=True)
     recording = current.record()
-    if recording.ended is None:
+    if recording.ended is None and endings.name_of(scenario.expects) != endings.NEVER_ENDS:
         raise ScenarioError(current.why_stuck())
-    current.answerer.check()
+    current.check_answers(recording)
     return recording
 
 
@@ -64,6 +69,7 @@ def run_under(
     seed: int,
     branches: int | None = None,
     needs_answers: bool = False,
+    on_sleep: Callable[[source_lines.Place | None], None] = lambda _: None,
 ) -> Recording:
     """Run a scenario under other conditions: with crashes or suspensions, or observed.
 
@@ -75,14 +81,17 @@ def run_under(
         seed: as for `run`.
         branches: seed of the order of branches; None for `seed`.
         needs_answers: whether every answer of the scenario must have a callback.
+        on_sleep: receives the line at which the handler sleeps outside its steps, each time.
 
     Raises:
         ScenarioError, NetworkRefused: see `run`.
     """
     current = _Run(scenario, seed, conditions, branches)
+    scheduler = current.simulation.scheduler
+    scheduler.on_sleep = partial(sleeping_outside_steps, scheduler, on_sleep)
     recording = current.record()
     if needs_answers and recording.ended is not None:
-        current.answerer.check()
+        current.check_answers(recording)
     return recording
 
 
@@ -122,13 +131,41 @@ class _Run:
             simulation.running(),
             nullcontext() if is_replayed else continuing(strict=self.strict),
             scenario.build_world() as world,
+            failures() as failed,
         ):
             for external_event in scenario.external_events:
                 act = partial(self.fire, external_event, world)
                 simulation.clock.schedule(external_event.after, act, external_event.name)
             execution = self.start(function)
             self.run_to_end()
-            return self.recording(execution, world)
+            recording = self.recording(execution, world, failed)
+            return replace(recording, broken_invariant=self.broken_invariant(recording))
+
+    def broken_invariant(self, recording: Recording) -> BrokenInvariant | None:
+        """Ask the scenario's invariant, in the world of the run."""
+        invariant = self.scenario.invariant
+        if invariant is None:
+            return None
+        try:
+            holds = invariant(recording, recording.world)
+        except AssertionError as error:
+            message = str(error).partition("\n")[0] or "its assertion fails"
+            return BrokenInvariant(message, source_lines.raised_at(error))
+        except DacapoError:
+            raise
+        except Exception as error:
+            where = source_lines.raised_at(error)
+            raise ScenarioError(
+                f"the scenario's invariant failed at {where}: {type(error).__name__}: {error}"
+            ) from error
+        name = getattr(invariant, "__name__", "the invariant")
+        return BrokenInvariant(f"{name} returns False") if holds is False else None
+
+    def check_answers(self, recording: Recording) -> None:
+        """Check that every answer had a callback, unless the run ended before it could."""
+        error = recording.error.type if recording.error else None
+        if endings.is_expected(self.scenario.expects, recording.status, error):
+            self.answerer.check()
 
     def start(self, function: Function) -> Execution:
         try:
@@ -183,13 +220,23 @@ class _Run:
             "callback a timeout"
         )
 
-    def recording(self, execution: Execution, world: Any) -> Recording:
+    def recording(
+        self, execution: Execution, world: Any, failed: Sequence[Failure] = ()
+    ) -> Recording:
         others = [
             self._record(other)
             for other in self.service.executions.values()
             if other is not execution
         ]
-        return self._record(execution, others=others, world=world)
+        place = place_of(execution.error, failed) or self._defined_at(execution)
+        failure = cause_of(execution.error, failed)
+        cause = failure and Cause(failure.name, failure.place)
+        return self._record(execution, others=others, world=world, failed_at=place, cause=cause)
+
+    def _defined_at(self, execution: Execution) -> source_lines.Place | None:
+        """Return the line of the handler, if no line of it raised the error of the execution."""
+        place = source_lines.of_function(self.scenario.handler) if execution.error else None
+        return place and source_lines.below_decorators(place)
 
     def _record(self, execution: Execution, **extra: Any) -> Recording:
         return Recording(

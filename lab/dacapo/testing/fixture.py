@@ -60,6 +60,9 @@ class Durable:
     ) -> Report:
         """Prove that a scenario's handler survives replay; fail the test if it does not.
 
+        The test also fails if the run does not end as the scenario expects. An experiment that was
+        left out does not fail it: `report.verdict == "survives"` says that none was.
+
         Verification always uses the simulated service: no other engine can suspend or crash a
         handler at a given point.
 
@@ -75,11 +78,11 @@ class Durable:
             points=points,
             only=only,
         )
-        if report.proved:
+        problems = [f"{f.code} at {f.place}: {f.message}" for f in report.proved]
+        if report.control or not report.ending.is_expected:
+            problems[:0] = report.reasons
+        if problems:
             import pytest  # noqa: PLC0415
 
-            pytest.fail(
-                "\n".join(f"{f.code} at {f.place}: {f.message}" for f in report.proved),
-                pytrace=False,
-            )
+            pytest.fail("\n".join(problems), pytrace=False)
         return report

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dacapo.history.recording import Cause
 from dacapo.process.source_lines import Place
+from dacapo.service.execution import ExecutionStatus
+from dacapo.service.sandboxes import EXITED, TIMED_OUT
 
 
 class Certainty(StrEnum):
@@ -15,6 +18,7 @@ class Certainty(StrEnum):
 
     PROVED = "proved"
     SUSPECTED = "suspected"
+    LINT = "lint"
 
 
 class Evidence(StrEnum):
@@ -25,6 +29,7 @@ class Evidence(StrEnum):
     REPETITION = "a side effect happens again on replay"
     SIGHTING = "seen, without a consequence that was seen"
     NEAR_LIMIT = "close to a limit, or may be without one"
+    LINT = "a rule of good style; no run shows harm"
 
 
 class ExperimentName(StrEnum):
@@ -36,7 +41,7 @@ class ExperimentName(StrEnum):
     CRASHED = "crashed everywhere"
     REPLAYED = "replayed"
     INTERLEAVINGS = "interleavings"
-    FRESH_PROCESS = "fresh process"
+    COLD = "cold"
 
 
 class Code(StrEnum):
@@ -51,6 +56,7 @@ class Code(StrEnum):
     DIFFERENT_EFFECTS = "different-effects"
     ENDED_EARLY = "ended-early"
     NEVER_REACHED = "never-reached"
+    INVARIANT_BROKEN = "invariant-broken"
     DIVERGENCE_SWALLOWED = "divergence-swallowed"
     SUSPENSION_SWALLOWED = "suspension-swallowed"
     EFFECT_OUTSIDE_STEP = "effect-outside-step"
@@ -58,6 +64,7 @@ class Code(StrEnum):
     CLOCK_OUTSIDE_STEP = "clock-outside-step"
     RANDOMNESS_OUTSIDE_STEP = "randomness-outside-step"
     ENVIRONMENT_OUTSIDE_STEP = "environment-outside-step"
+    SLEEP_OUTSIDE_STEP = "sleep-outside-step"
     OPERATION_IN_STEP = "operation-in-step"
     PARENT_CONTEXT = "parent-context"
     DIFFERENT_THREAD = "different-thread"
@@ -74,6 +81,11 @@ class Code(StrEnum):
     UNNAMED_OPERATION = "unnamed-operation"
     UNBOUNDED_WAIT = "unbounded-wait"
     INVOKES_LEFT_RUNNING = "invokes-left-running"
+    PROCESS_STATE = "process-state"
+    EFFECT_MAY_REPEAT = "effect-may-repeat"
+    CONTEXT_OUTSIDE_STEP = "context-outside-step"
+    ORDER_OUTSIDE_STEP = "order-outside-step"
+    QUERY_OUTSIDE_STEP = "query-outside-step"
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,8 @@ class Finding:
     """Something that is wrong with a handler, or may be.
 
     Parameters:
-        certainty: `proved` if a run showed it, `suspected` if it changed nothing that was seen.
+        certainty: `proved` if a run showed it, `suspected` if it changed nothing that was seen,
+            `lint` if it is about style or bounds, which no run has to prove.
         message: what was seen.
         experiment: which experiment saw it.
         place: the line of the user's code; None if there is none to name.
@@ -140,9 +153,44 @@ def shorten(text: str | None, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
+def contrast(one: str | None, other: str | None, most: int = 60) -> tuple[str, str]:
+    """Shorten two payloads for people, to the part in which they differ.
+
+    Parameters:
+        most: characters that are shown of each.
+    """
+    one, other = one or "nothing", other or "nothing"
+    if max(len(one), len(other)) <= most or one == other:
+        return shorten(one, most), shorten(other, most)
+    pairs = enumerate(zip(one, other, strict=False))
+    parted = next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+    start = max(0, parted - most // 3)
+    return _window(one, start, most), _window(other, start, most)
+
+
+def _window(text: str, start: int, most: int) -> str:
+    shown = f"{'…' if start else ''}{text[start : start + most]}"
+    return shown if len(text) <= start + most else f"{shown}… ({len(text):,} characters)"
+
+
 def proved(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that a run showed."""
     return [finding for finding in findings if finding.certainty is Certainty.PROVED]
+
+
+def lints(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings about style and bounds."""
+    return [finding for finding in findings if finding.certainty is Certainty.LINT]
+
+
+class ExperimentState(StrEnum):
+    """The state of an experiment."""
+
+    RAN = "made"
+    NOT_APPLICABLE = "not applicable"
+    LEFT_OUT = "left out"
+    WAIVED = "waived"
+    OFF = "off"
 
 
 @dataclass
@@ -152,14 +200,83 @@ class ExperimentResult:
     Parameters:
         runs: how often the handler was run, or replayed.
         seconds: real time.
-        not_run: why it was not run; "" if it was.
+        state: `left out` if it was not asked for, cannot be made or was stopped; `waived` if it was
+            left out for a reason that the user gives; `off` if it is made only when asked for.
+        reason: why it was not made; "" if it was.
+        sampled: what was sampled, such as "40 of 2,901 points"; "" if everything was tried.
         skipped: comparisons that were not made: how many runs, by reason.
     """
 
     runs: int = 0
     seconds: float = 0.0
-    not_run: str = ""
+    state: ExperimentState = ExperimentState.RAN
+    reason: str = ""
+    sampled: str = ""
     skipped: Counter[str] = field(default_factory=Counter)
+
+
+LAMBDA_ERRORS = (TIMED_OUT, EXITED)
+"""Types of the errors that Lambda itself reports, when it ends an invocation."""
+
+
+def short_type(error_type: str | None) -> str:
+    """Return the type of an error without its module; the names of Lambda's own have a dot."""
+    name = error_type or ""
+    return name if name in LAMBDA_ERRORS else name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of the reference run.
+
+    Parameters:
+        status: the execution's status; `RUNNING` if it never ends.
+        error_type, message: its error; "" if it has none.
+        place: the line of the user's code that raised the error, or the handler's first line.
+        is_expected: whether the scenario expects this ending.
+        cause: the exception in an operation that the error stands for; None if there is none.
+    """
+
+    status: str
+    error_type: str = ""
+    message: str = ""
+    place: Place | None = None
+    is_expected: bool = True
+    cause: Cause | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The ending as the end of a sentence about the run."""
+        is_ended = self.status != ExecutionStatus.RUNNING
+        return f"ended with {self}" if is_ended else f"did not end: {self.message}"
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        error = ": ".join(part for part in (short_type(self.error_type), self.message) if part)
+        where = f" ({self.place})" if error and self.place else ""
+        if self.cause:
+            where += f", from {self.cause.name} ({self.cause.place})"
+        return f"{self.status}, {error}{where}" if error else self.status
+
+
+class Verdict(StrEnum):
+    """The conclusion of a report."""
+
+    SURVIVES = "survives"
+    BREAKS = "breaks"
+    NOT_VERIFIED = "not verified"
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """A finding that the user accepts.
+
+    Parameters:
+        reason: the user's.
+    """
+
+    finding: Finding
+    reason: str
 
 
 @dataclass
@@ -169,14 +286,60 @@ class Report:
     Parameters:
         scenario: the scenario's name.
         experiments: what was done, by the name of the experiment, in their order.
-        findings: each thing that is wrong once, what is proved first.
+        findings: each thing that is wrong once: what is proved first, then what is suspected, then
+            lints; each with what follows from it.
+        ending: how the reference run ended.
+        expected: the ending that the scenario expects.
+        control: what already two equal runs differ in, so that nothing can be said of others.
+        suppressed: findings that the user accepts, which do not count.
+        unused_suppressions: suppressions that suppress nothing any more.
+        mistakes: suppressions that are not valid, and suppress nothing.
     """
 
     scenario: str
     experiments: dict[str, ExperimentResult] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    ending: Ending = field(default_factory=lambda: Ending("SUCCEEDED"))
+    expected: str = "SUCCEEDED"
+    control: list[str] = field(default_factory=list)
+    suppressed: list[Suppressed] = field(default_factory=list)
+    unused_suppressions: list[str] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
 
     @property
     def proved(self) -> list[Finding]:
         """The findings that a run showed."""
         return proved(self.findings)
+
+    @property
+    def suspected(self) -> list[Finding]:
+        """The findings that changed nothing that was seen."""
+        return [one for one in self.findings if one.certainty is Certainty.SUSPECTED]
+
+    @property
+    def lints(self) -> list[Finding]:
+        """The findings about style and bounds."""
+        return lints(self.findings)
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons why the handler is not verified; empty if it is."""
+        reasons = []
+        if not self.ending.is_expected:
+            reasons.append(f"the run {self.ending.sentence}; expected: {self.expected}")
+        if any(finding.code is Code.INVOCATION_TIMED_OUT for finding in self.suspected):
+            reasons.append("it exceeds the function's timeout, so not all was compared")
+        reasons.extend(f"two equal runs differ: {what}" for what in self.control)
+        reasons.extend(
+            f"{name!r} was left out: {result.reason}"
+            for name, result in self.experiments.items()
+            if result.state is ExperimentState.LEFT_OUT
+        )
+        return reasons
+
+    @property
+    def verdict(self) -> Verdict:
+        """`breaks` if something is proved, `survives` if nothing is and everything was tried."""
+        if self.proved:
+            return Verdict.BREAKS
+        return Verdict.NOT_VERIFIED if self.reasons else Verdict.SURVIVES

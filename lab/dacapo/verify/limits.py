@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from dacapo.sdk import replayer
 from dacapo.service import quotas
 from dacapo.service.execution import Invocation, InvocationStatus
 from dacapo.simulation.simulation import world_of
+from dacapo.verify.endings import ending_of
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 from dacapo.verify.observe.run import Observed
 
@@ -43,6 +44,7 @@ def observations(scenario: Scenario, run: Observed) -> Iterator[Observation]:
     yield from _quotas(run.recording)
     yield from _payloads(run)
     yield from _names(run)
+    yield from _sleeps(run)
     yield from _timeouts(scenario, run)
     yield from _left_running(run)
     yield from _cut_off(scenario, run)
@@ -93,7 +95,14 @@ def _names(run: Observed) -> Iterator[Observation]:
             message = (
                 f"{len(ids)} operations ({kind}) have no name: two of them could swap unnoticed"
             )
-        yield Observation(Code.UNNAMED_OPERATION, Evidence.NEAR_LIMIT, message, NAME, place)
+        yield Observation(Code.UNNAMED_OPERATION, Evidence.LINT, message, NAME, place)
+
+
+def _sleeps(run: Observed) -> Iterator[Observation]:
+    for place, count in Counter(run.sleeps).items():
+        times = "once" if count == 1 else f"{count} times"
+        message = f"the handler sleeps outside every step, {times}, for every replay does it again"
+        yield Observation(Code.SLEEP_OUTSIDE_STEP, Evidence.LINT, message, NAME, place)
 
 
 def _timeouts(scenario: Scenario, run: Observed) -> Iterator[Observation]:
@@ -105,7 +114,7 @@ def _timeouts(scenario: Scenario, run: Observed) -> Iterator[Observation]:
             timeout = details.get("Timeout") or details.get("HeartbeatTimeout")
             if not timeout:
                 message = f"callback {name!r} has no timeout"
-                yield Observation(Code.UNBOUNDED_WAIT, Evidence.RULE, message, NAME, place)
+                yield Observation(Code.UNBOUNDED_WAIT, Evidence.LINT, message, NAME, place)
                 continue
         elif event.type == "WaitStarted":
             timeout = details.get("Duration")
@@ -161,13 +170,17 @@ def _cut_off(scenario: Scenario, run: Observed) -> Iterator[Observation]:
         for invocation in run.cut_off
         for step in _running_at(invocation, run.recording) or [""]
     )
+    has_failed = run.recording.status == "FAILED"
     for (status, reason, step), count in counts.items():
         where = f"in {run.paths[step]!r}" if step else "outside every step"
         ends = "1 invocation ends" if count == 1 else f"{count} invocations end"
         place = run.places.get(step) or source_lines.of_function(scenario.handler)
         code, evidence = Code.DIED, Evidence.RULE
         if status is InvocationStatus.TIMED_OUT:
-            code, evidence = Code.INVOCATION_TIMED_OUT, Evidence.SIGHTING
+            code = Code.INVOCATION_TIMED_OUT
+            # Nobody may have expected it: then nothing is known, and the ending says so.
+            is_expected = has_failed and ending_of(scenario, run.recording).is_expected
+            evidence = Evidence.RULE if is_expected else Evidence.SIGHTING
         yield Observation(code, evidence, f"{ends} {where}: {reason}", NAME, place)
 
 
@@ -185,11 +198,20 @@ def _running_at(invocation: Invocation, recording: Recording) -> list[str]:
 
 
 def unbounded_polls(
-    scenario: Scenario, seed: int, log: Log, run: Observed
+    scenario: Scenario,
+    seed: int,
+    log: Log,
+    run: Observed,
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Observation]:
-    """Yield the polls that only the end of the execution would end."""
-    pending = {v.operation_id: n for n, v in enumerate(log.states, 1) if _is_pending_poll(v)}
+    """Yield the polls that only the end of the execution would end.
+
+    Parameters:
+        beat: is called before each replay.
+    """
+    pending = {v.operation_id: n for n, v in enumerate(log.states, 1) if is_pending_poll(v)}
     for key, count in pending.items():
+        beat()
         if not _goes_on(scenario, seed, log, count):
             continue
         poll = log.states[count - 1]
@@ -198,11 +220,11 @@ def unbounded_polls(
         if was_ended:
             message += f"; the execution ended as {run.recording.status} before that"
         place = run.places.get(key)
-        evidence = Evidence.RULE if was_ended else Evidence.NEAR_LIMIT
-        yield Observation(Code.UNBOUNDED_WAIT, evidence, message, NAME, place)
+        yield Observation(Code.UNBOUNDED_WAIT, Evidence.LINT, message, NAME, place)
 
 
-def _is_pending_poll(version: Operation) -> bool:
+def is_pending_poll(version: Operation) -> bool:
+    """Return whether an operation is a poll that waits for its next attempt."""
     is_poll = version.sub_type == OperationSubType.WAIT_FOR_CONDITION
     return is_poll and version.status is OperationStatus.PENDING
 

@@ -1,1 +1,1 @@
-"""Comparisons: runs with runs, replays with histories, operation by operation."""
+"""Comparisons: runs with their baseline, replays with histories, and what causes a difference."""

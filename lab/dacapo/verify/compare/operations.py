@@ -15,14 +15,20 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from dacapo.history.operations import BATCHES, ends_early, label_of
 from dacapo.history.replay_log import Log
 from dacapo.sdk.replayer import Trace
+from dacapo.sdk.serializers import given_by
 from dacapo.service import transitions
-from dacapo.verify.findings import Code, shorten
+from dacapo.verify.findings import Code, contrast
+from dacapo.verify.observe.results import are_equal
 
 Difference = tuple[Code, str]
 
 
-def differences(log: Log, update: OperationUpdate) -> Iterator[Difference]:
-    """Yield how something that a handler attempts differs from what was recorded."""
+def differences(log: Log, update: OperationUpdate, trace: Trace) -> Iterator[Difference]:
+    """Yield how something that a handler attempts differs from what was recorded.
+
+    Parameters:
+        trace: what it did so far; it knows the serializers.
+    """
     recorded = log.final.get(update.operation_id)
     if recorded is None:
         if log.is_complete:
@@ -34,9 +40,9 @@ def differences(log: Log, update: OperationUpdate) -> Iterator[Difference]:
             message += ", as another kind of operation or in another context"
         yield Code.DIFFERENT_OPERATION, message
     elif update.action is OperationAction.START:
-        yield from _different_options(log, update)
+        yield from _different_options(log, update, trace)
     elif update.operation_type is OperationType.CONTEXT:
-        yield from _different_result(update, recorded)
+        yield from _different_result(log, update, recorded, trace)
 
 
 def named(update: OperationUpdate) -> str:
@@ -52,12 +58,28 @@ def delay(update: OperationUpdate) -> int | None:
 def same(one: str | None, other: str | None) -> bool:
     """Return whether two payloads hold the same values, however they are written."""
     try:
-        return bool((one and json.loads(one)) == (other and json.loads(other)))
+        return are_equal(one and json.loads(one), other and json.loads(other))
     except ValueError:  # of a serializer of the handler's own
         return one == other
 
 
-def _different_options(log: Log, update: OperationUpdate) -> Iterator[Difference]:
+def _gives_same(
+    log: Log, operation_id: str, now: str | None, then: str | None, trace: Trace
+) -> bool:
+    """Return whether a serializer gives the same for what it stores now and stored then."""
+    if same(now, then):
+        return True
+    serdes = trace.serializers.get(operation_id)
+    if serdes is None or now is None or then is None:
+        return False
+    try:
+        values = [given_by(serdes, stored, operation_id, log.arn) for stored in (now, then)]
+    except Exception:  # noqa: BLE001 - it cannot read back what it wrote, or what it wrote is gone
+        return operation_id in log.frozen_results
+    return are_equal(*values)
+
+
+def _different_options(log: Log, update: OperationUpdate, trace: Trace) -> Iterator[Difference]:
     details, name = log.starts[update.operation_id].details, named(update)
     if update.wait_options:
         now, then = update.wait_options.wait_seconds, details.get("Duration")
@@ -74,18 +96,22 @@ def _different_options(log: Log, update: OperationUpdate) -> Iterator[Difference
             yield Code.DIFFERENT_CALLBACK, message
     if update.chained_invoke_options:
         target = update.chained_invoke_options.function_name, update.payload
-        invoked = details.get("FunctionName"), (details.get("Input") or {}).get("Payload")
-        if target != invoked:
+        payload = (details.get("Input") or {}).get("Payload")
+        invoked = details.get("FunctionName"), payload
+        is_same = _gives_same(log, update.operation_id, update.payload, payload, trace)
+        if target[0] != invoked[0] or not is_same:
             yield Code.DIFFERENT_INVOKE, f"{name!r} invokes {target}; the history says {invoked}"
 
 
-def _different_result(update: OperationUpdate, recorded: Operation) -> Iterator[Difference]:
+def _different_result(
+    log: Log, update: OperationUpdate, recorded: Operation, trace: Trace
+) -> Iterator[Difference]:
     details = recorded.context_details
     if details is None or not transitions.is_terminal(recorded):
         return
-    if not same(update.payload, details.result):
-        name, now, then = named(update), shorten(update.payload), shorten(details.result)
-        yield Code.DIFFERENT_RESULT, f"{name!r} returns {now}, not {then}"
+    if not _gives_same(log, update.operation_id, update.payload, details.result, trace):
+        now, then = contrast(update.payload, details.result)
+        yield Code.DIFFERENT_RESULT, f"{named(update)!r} returns {now}, not {then}"
 
 
 def _identity(operation: Operation | OperationUpdate) -> tuple[object, ...]:

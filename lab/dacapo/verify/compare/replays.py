@@ -23,7 +23,15 @@ from dacapo.sdk.replayer import Attempt, ReplayTimeout, Trace
 from dacapo.service.functions import Handler
 from dacapo.verify.compare import operations
 from dacapo.verify.compare.operations import ended_early_in, is_inside, named
-from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, shorten
+from dacapo.verify.findings import (
+    Code,
+    Evidence,
+    ExperimentName,
+    Observation,
+    contrast,
+    short_type,
+    shorten,
+)
 
 _DRAWS = 12
 """How often a delay is drawn again: of two lengths, all draws fall on one in one of 2,000 cases."""
@@ -51,13 +59,6 @@ def observations(
         beat()
         trace = log.replay(handler, count)
         yield from _Point(handler, log, count, trace, experiment).observations(bodies)
-
-
-def at_point(
-    handler: Handler, log: Log, count: int, trace: Trace, experiment: ExperimentName
-) -> Iterator[Observation]:
-    """Yield what one replay shows, from the point that the first `count` states make."""
-    return _Point(handler, log, count, trace, experiment).observations({})
 
 
 class _Point:
@@ -116,7 +117,7 @@ class _Point:
             return
         if update.operation_id in self.early and update.action is not OperationAction.START:
             return  # Which branches had ended by then is a matter of their order.
-        for code, message in operations.differences(self.log, update):
+        for code, message in operations.differences(self.log, update, self.trace):
             if not (code is Code.DIFFERENT_WAIT and attempt.is_retry_backoff):
                 yield self.observed(code, message, attempt.place)
         if attempt.update.action is OperationAction.RETRY:
@@ -154,15 +155,14 @@ class _Point:
         ]
         if output.get("Status") == "FAILED" and (later or self.log.output is not None):
             error = output.get("Error") or {}
-            kind, text = error.get("ErrorType"), shorten(error.get("ErrorMessage"))
-            yield self.observed(
-                Code.ENDED_EARLY, f"it fails with {kind}: {text}; the history goes on"
-            )
+            kind, text = short_type(error.get("ErrorType")), shorten(error.get("ErrorMessage"))
+            message = f"it fails with {kind}: {text}; the history goes on"
+            yield self.observed(Code.ENDED_EARLY, message, self.trace.failed_at)
         elif later and self.log.is_complete:
             message = f"it ends before {label_of(later[0])!r}, which the history has"
             yield self.observed(Code.ENDED_EARLY, message)
         elif self.log.is_complete and not operations.same(output.get("Result"), self.log.output):
-            now, then = shorten(output.get("Result")), shorten(self.log.output)
+            now, then = contrast(output.get("Result"), self.log.output)
             message = f"it returns {now}, not {then}"
             yield self.observed(Code.DIFFERENT_RESULT, message)
 

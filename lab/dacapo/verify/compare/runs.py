@@ -1,6 +1,6 @@
-"""Compare a run with the reference run: the same operations, ending and effects.
+"""Compare a run with the runs of the baseline: the same operations, ending and effects.
 
-How often a handler is interrupted must not show. So the reference run is all that the others are
+How often a handler is interrupted must not show. So the baseline is all that the others are
 compared with, and no expected value has to be written. Where two runs cannot be compared, that is
 reported as `Skipped`.
 """
@@ -8,57 +8,128 @@ reported as `Skipped`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from dacapo.history.recording import Recording
-from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
-from dacapo.verify.observe.run import Observed, ObservedTwice
+from aws_durable_execution_sdk_python.lambda_service import OperationType
+
+from dacapo.history.operations import BATCHES
+from dacapo.process.source_lines import Place
+from dacapo.verify.compare import causes
+from dacapo.verify.compare.baseline import Baseline, by_kind, describe_end, end_of
+from dacapo.verify.endings import invariant_observations
+from dacapo.verify.findings import (
+    Code,
+    Evidence,
+    ExperimentName,
+    Observation,
+    Skipped,
+    contrast,
+)
+from dacapo.verify.observe.effects import Effect
+from dacapo.verify.observe.run import Observed
 
 Comparison = Iterator[Observation | Skipped]
 
-_STEP_DIFFERS = Skipped("a step returned another result, and what follows may depend on it")
+_STEP_DIFFERS = Skipped(
+    "a step in a branch returned another result, and what follows may depend on it"
+)
 _BATCH_DIFFERS = Skipped(
     "a batch ended early with other branches, and what follows may depend on it"
 )
 _CUT_OFF = Skipped("the reference run has invocations that timed out or exited")
 
 
-def compare(reference: ObservedTwice, other: Observed, experiment: ExperimentName) -> Comparison:
-    """Yield what shows that a run differs from the reference run."""
-    yield from divergences(other, experiment)
-    if reference.cut_off:
-        yield _CUT_OFF
+def compare(baseline: Baseline, other: Observed, experiment: ExperimentName) -> Comparison:
+    """Yield what shows that a run differs from the baseline."""
+    yield from invariant_observations(other.recording, experiment)
+    yield from divergences(other, experiment, baseline.first)
+    reason = _why_not(baseline, other)
+    if reason is not None:
+        yield reason
         return
-    if any(
-        other.steps[key] != payload
-        for key, payload in reference.steps.items()
-        if key in other.steps
-    ):
-        yield _STEP_DIFFERS
-        return
-    if reference.ended_early != other.ended_early:
-        yield _BATCH_DIFFERS
-        return
-    yield from _compare_operations(reference, other, experiment)
-    yield from _compare_ends(reference.recording, other.recording, experiment)
-    yield from _compare_effects(reference, other, experiment)
+    failed = _first_apart(baseline.first, other)
+    operations = list(_compare_operations(baseline, other, experiment))
+    effects = list(_compare_effects(baseline, other, experiment))
+    in_steps = (effect.place for effect in effects if effect.code is Code.DIFFERENT_EFFECTS)
+    cause = failed or next(filter(None, in_steps), None)
+    ends = list(_compare_ends(baseline, other, experiment, cause))
+    consequences = [*ends, *operations] if failed else [*operations, *ends]
+    consequences += effects
+    for observation in _compare_steps(baseline, other, experiment):
+        # A result may say where the step ran: that alone harms nobody.
+        evidence = Evidence.DIFFERENCE if consequences else Evidence.SIGHTING
+        yield replace(observation, evidence=evidence)
+    yield from consequences
 
 
-def divergences(other: Observed, experiment: ExperimentName) -> Iterator[Observation]:
-    """Yield what the SDK itself reported as different, whether or not the handler let it out."""
+def divergences(
+    other: Observed, experiment: ExperimentName, one: Observed | None = None
+) -> Iterator[Observation]:
+    """Yield what the SDK itself reported as different, whether or not the handler let it out.
+
+    Parameters:
+        one: a run that shows where recorded operations are started; None for the same one.
+    """
     error = other.recording.error
     is_honest = error is not None and "NonDeterministic" in (error.type or "")
     code = Code.DIFFERENT_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
-    for divergence in dict.fromkeys(other.divergences):
-        yield Observation(
-            code, Evidence.DIFFERENCE, divergence.message, experiment, divergence.place
-        )
+    for divergence in dict.fromkeys(other.seen.divergences):
+        place = causes.of_divergence(one or other, divergence)
+        yield Observation(code, Evidence.DIFFERENCE, divergence.message, experiment, place)
+
+
+def _why_not(baseline: Baseline, other: Observed) -> Skipped | None:
+    one = baseline.first
+    if one.cut_off:
+        return _CUT_OFF
+    batches = {o.id for o in one.recording.operations if o.stored.sub_type in BATCHES}
+    inside = one.inside(batches)
+    if any(baseline.gives_another_result(other, key) for key in one.steps if key in inside):
+        return _STEP_DIFFERS  # the world may answer branches in another order otherwise
+    return _BATCH_DIFFERS if one.ended_early != other.ended_early else None
+
+
+def _compare_steps(
+    baseline: Baseline, other: Observed, experiment: ExperimentName
+) -> Iterator[Observation]:
+    one = baseline.first
+    for key in one.steps:
+        if baseline.gives_another_result(other, key):
+            path = one.paths[key]
+            was, now = contrast(_result_of(one, key), _result_of(other, key))
+            message = f"{experiment}: {path!r} returns {now}; in the reference run, {was}"
+            place = causes.of_operation(one, other, key)
+            yield Observation(
+                Code.DIFFERENT_RESULT,
+                Evidence.DIFFERENCE,
+                message,
+                experiment,
+                place,
+                recorded=_results(one, key, was),
+                replayed=_results(other, key, now),
+            )
+            return  # what follows may depend on it
+
+
+def _result_of(run: Observed, key: str) -> str:
+    return run.portable(run.seen.values.get(key) or run.steps[key]) or "nothing"
+
+
+def _results(run: Observed, key: str, shown: str) -> tuple[str, ...]:
+    """Return the operations of a run up to one, with what that one returns."""
+    paths = list(run.paths.items())
+    upto = next(number for number, (one, _) in enumerate(paths) if one == key)
+    return (*(path for _, path in paths[:upto]), f"{run.paths[key]} → {shown}")
 
 
 def _compare_operations(
-    one: Observed, other: Observed, experiment: ExperimentName
+    baseline: Baseline, other: Observed, experiment: ExperimentName
 ) -> Iterator[Observation]:
-    # An id says in which context an operation stands, and at which place: branches may come in any
+    # An ID says in which context an operation stands, and at which place: branches may come in any
     # order, all else may not.
+    if not baseline.has_one_course:
+        return
+    one = baseline.first
     before, after = one.paths, other.paths
     keys = [key for key in {**before, **after} if key not in _left_over(one, other)]
     key = next((key for key in keys if before.get(key) != after.get(key)), None)
@@ -76,49 +147,89 @@ def _compare_operations(
         Evidence.DIFFERENCE,
         f"{experiment}: {message}",
         experiment,
-        other.places.get(key) or one.places.get(key),
+        causes.of_parting(one.places.get(key), other.places.get(key)),
         recorded=tuple(before.values()),
         replayed=tuple(after.values()),
     )
 
 
 def _left_over(one: Observed, other: Observed) -> set[str]:
-    """Return ids of what is in batches that ended early: which branches begin depends on order."""
+    """Return IDs of what is in batches that ended early: which branches begin depends on order."""
     return one.inside(one.ended_early) | other.inside(other.ended_early)
 
 
 def _compare_ends(
-    one: Recording, other: Recording, experiment: ExperimentName
+    baseline: Baseline, other: Observed, experiment: ExperimentName, cause: Place | None
 ) -> Iterator[Observation]:
-    ends = [(r.status, r.result, r.error and (r.error.type, r.error.message)) for r in (one, other)]
-    if ends[0] != ends[1]:
-        message = f"{experiment}: it ends with {_end(other)}; the reference run, with {_end(one)}"
-        yield Observation(Code.DIFFERENT_RESULT, Evidence.DIFFERENCE, message, experiment)
+    if baseline.has_one_end and end_of(baseline.first) != end_of(other):
+        one = baseline.first
+        ends = describe_end(one.recording), describe_end(other.recording)
+        was, now = contrast(one.portable(ends[0]), other.portable(ends[1]))
+        message = f"{experiment}: it ends with {now}; the reference run, with {was}"
+        yield Observation(
+            Code.DIFFERENT_RESULT,
+            Evidence.DIFFERENCE,
+            message,
+            experiment,
+            cause or causes.of_end(other),
+            recorded=(*one.paths.values(), f"the end: {was}"),
+            replayed=(*other.paths.values(), f"the end: {now}"),
+        )
 
 
-def _end(recording: Recording) -> str:
-    if recording.error is not None:
-        return f"{recording.status}, {recording.error.type}: {recording.error.message}"
-    return f"{recording.status}, {recording.output}"
+def _first_apart(one: Observed, other: Observed) -> Place | None:
+    """Return the line that makes an operation end in another way, if that is where they part."""
+    before = {o.id: o for o in one.recording.operations}
+    for operation in other.recording.operations:
+        was = before.get(operation.id)
+        if was is None or was.path != operation.path:
+            return None
+        is_context = operation.stored.operation_type is OperationType.CONTEXT
+        if not is_context and was.status != operation.status:
+            return causes.of_operation(one, other, operation.id)
+    return None
 
 
 def _compare_effects(
-    reference: ObservedTwice, other: Observed, experiment: ExperimentName
+    baseline: Baseline, other: Observed, experiment: ExperimentName
 ) -> Iterator[Observation]:
-    before, after = reference.effects_of(reference), reference.effects_of(other)
-    left_over = _left_over(reference, other)
+    one = baseline.first
+    before, after = baseline.effects_of(one), baseline.effects_of(other)
+    left_over = _left_over(one, other)
+    counts = by_kind(before), by_kind(after)
+    traces = {
+        "recorded": tuple(_shown(baseline.comparable(d.effect)) for d in one.seen.effects),
+        "replayed": tuple(_shown(baseline.comparable(d.effect)) for d in other.seen.effects),
+    }
+    shown: set[tuple[str, str]] = set()
     for effect in {**before, **after}:
-        if before[effect] == after[effect] or effect.operation_id in left_over:
+        kind = effect.operation_id, effect.what  # as it is compared
+        if before[effect] == after[effect] or effect.operation_id in left_over or kind in shown:
             continue
-        where = f"in step {effect.step!r}" if effect.operation_id else "outside every step"
+        shown.add(kind)
+        made_at = other.place_of(effect) or one.place_of(effect)
         yield Observation(
             Code.DIFFERENT_EFFECTS if effect.operation_id else Code.EFFECT_OUTSIDE_STEP,
             Evidence.DIFFERENCE,
-            f"{experiment}: {effect.what} ({where}) happens {_times(after[effect])}; "
-            f"in the reference run, {_times(before[effect])}",
+            f"{experiment}: {_difference(effect, counts[0][kind], counts[1][kind])}",
             experiment,
-            other.effects.place_of(effect) or reference.effects.place_of(effect),
+            causes.of_request(one, other, effect.operation_id, made_at),
+            **traces,
         )
+
+
+def _difference(effect: Effect, was: int, now: int) -> str:
+    where = f"in step {effect.step!r}" if effect.operation_id else "outside every step"
+    if was == now:
+        return f"{effect.what} ({where}) is not the request of the reference run"
+    happens = f"happens {_times(now)}" if now else "does not happen"
+    return f"{effect.what} ({where}) {happens}; in the reference run, {_times(was)}"
+
+
+def _shown(effect: Effect) -> str:
+    where = f"in {effect.step!r}" if effect.operation_id else "outside every step"
+    content = f" (content {effect.digest[:8]})" if effect.digest else ""
+    return f"{effect.what} {where}{content}"
 
 
 def _times(count: int) -> str:

@@ -1,1 +1,1 @@
-"""The experiments: one way of disturbing a handler per module."""
+"""The experiments: each plans runs of a handler, and judges what their outcomes show."""

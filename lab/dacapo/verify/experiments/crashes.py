@@ -15,10 +15,13 @@ from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
 
 from dacapo.service.client import Crash, Interference
 from dacapo.service.execution import Execution
+from dacapo.verify.compare import causes
+from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import Comparison, compare
+from dacapo.verify.endings import invariant_observations
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
 from dacapo.verify.observe.effects import Effect
-from dacapo.verify.observe.run import Observed, ObservedTwice
+from dacapo.verify.observe.run import Observed
 
 NAME = ExperimentName.CRASHED
 UpdateKey = tuple[str, str, int]
@@ -94,18 +97,19 @@ def crash_points(keys: Sequence[UpdateKey], most: int | None) -> list[CrashPoint
     return [points[round(n * (len(points) - 1) / (most - 1))] for n in range(most)]
 
 
-def compare_crashed(reference: ObservedTwice, crashed: Observed) -> Comparison:
+def compare_crashed(baseline: Baseline, crashed: Observed) -> Comparison:
     """Yield what a crash did that it must not do."""
+    yield from invariant_observations(crashed.recording, NAME)
     yield from _ran_twice(crashed)
-    yield from _repeated(reference, crashed)
+    yield from repeated(baseline.first, crashed)
+    yield from _added_again(baseline.first, crashed)
     if crashed.interrupted:
         yield _AT_MOST_ONCE
         return
-    again = {key for key, n in crashed.effects.bodies.items() if n > reference.effects.bodies[key]}
-    if again & (reference.steps.keys() ^ crashed.steps.keys()):
+    if any(_is_answered_otherwise(baseline, crashed, key) for key in _again(baseline, crashed)):
         yield _ANSWERED_OTHERWISE
         return
-    for observation in compare(reference, crashed, NAME):
+    for observation in compare(baseline, crashed, NAME):
         # A step that may run again repeats its effects; whether it may is checked above.
         is_effect = isinstance(observation, Observation) and (
             observation.code is Code.DIFFERENT_EFFECTS
@@ -114,13 +118,13 @@ def compare_crashed(reference: ObservedTwice, crashed: Observed) -> Comparison:
             yield observation
 
 
-def compare_crashed_later(reference: ObservedTwice, crashed: Observed) -> Comparison:
+def compare_crashed_later(baseline: Baseline, crashed: Observed) -> Comparison:
     """Yield which steps, run again some time after a crash, make other requests than before.
 
     Lambda invokes again after a while. A request that then differs may hold a key that is made from
     the clock, or only a time for its readers, so this proves nothing.
     """
-    for seen in _repeated(reference, crashed, attrgetter("key")):
+    for seen in repeated(baseline.first, crashed, attrgetter("key")):
         message = f"{seen.message} some time later: is an idempotency key made from the clock?"
         yield replace(seen, evidence=Evidence.SIGHTING, message=message)
 
@@ -131,30 +135,66 @@ def reruns_a_body(point: CrashPoint) -> bool:
     return when == "before" and action in _ENDS_OF_ATTEMPTS
 
 
+def _again(baseline: Baseline, crashed: Observed) -> set[str]:
+    before = baseline.first.seen.bodies
+    return {key for key, count in crashed.seen.bodies.items() if count > before[key]}
+
+
+def _is_answered_otherwise(baseline: Baseline, crashed: Observed, key: str) -> bool:
+    one_failed = (key in baseline.first.steps) != (key in crashed.steps)
+    return one_failed or baseline.gives_another_result(crashed, key)
+
+
 def _ran_twice(crashed: Observed) -> Iterator[Observation]:
     for key in crashed.interrupted:
-        if crashed.effects.bodies[key] > 1:
+        if crashed.seen.bodies[key] > 1:
             message = "an at-most-once step runs again after it was interrupted"
             place = crashed.places.get(key)
             yield Observation(Code.RAN_TWICE, Evidence.DIFFERENCE, message, NAME, place)
 
 
-def _repeated(
+def repeated(
     reference: Observed,
     crashed: Observed,
     identity: Callable[[Effect], str] = attrgetter("digest"),
+    experiment: ExperimentName = NAME,
 ) -> Iterator[Observation]:
-    for key, count in crashed.effects.bodies.items():
-        if count <= reference.effects.bodies[key]:
+    """Yield which steps, run again, make other requests than before.
+
+    Parameters:
+        identity: what makes two requests the same.
+    """
+    for key, count in crashed.seen.bodies.items():
+        if count <= reference.seen.bodies[key]:
             continue
-        done = [d for d in crashed.effects.done if d.effect.operation_id == key]
+        done = [d for d in crashed.seen.effects if d.effect.operation_id == key]
         for what in dict.fromkeys(d.effect.what for d in done if not d.effect.is_conditional):
-            runs = {
-                tuple(identity(d.effect) for d in done if d.body == body and d.effect.what == what)
-                for body in dict.fromkeys(d.body for d in done)
-            }
-            runs.discard(())
-            if len(runs) > 1:
-                place = next(d.place for d in done if d.effect.what == what)
+            of_kind = [d for d in done if d.effect.what == what]
+            bodies = [
+                Counter(identity(d.effect) for d in of_kind if d.body == body)
+                for body in dict.fromkeys(d.body for d in of_kind)
+            ]
+            # Threads may come in any order, and a body that was cut off has done a part of it.
+            most = max(bodies, key=Counter.total)
+            if any(not body <= most for body in bodies):
                 message = f"the step runs again, and its {what} is not the same request"
+                place = causes.of_repetition(crashed, key, of_kind[0].place)
+                yield Observation(
+                    Code.EFFECT_REPEATED, Evidence.DIFFERENCE, message, experiment, place
+                )
+
+
+def _added_again(reference: Observed, crashed: Observed) -> Iterator[Observation]:
+    """Yield the increments that a step makes again, even if the request is the same."""
+    for key, count in crashed.seen.bodies.items():
+        if count <= reference.seen.bodies[key]:
+            continue
+        done = [d for d in crashed.seen.effects if d.effect.operation_id == key]
+        for added in dict.fromkeys(d.effect for d in done if d.effect.is_increment):
+            again = [d for d in done if d.effect == added]
+            if len({d.body for d in again}) > 1:
+                message = (
+                    f"the step runs again, and its {added.what} adds to what is there once more"
+                )
+                place = again[0].request or again[0].place
                 yield Observation(Code.EFFECT_REPEATED, Evidence.DIFFERENCE, message, NAME, place)

@@ -7,7 +7,7 @@ everywhere* lets the invocation die.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from dacapo.history.operations import BATCHES
 from dacapo.service import quotas
 from dacapo.service.client import Interference
 from dacapo.service.execution import Execution
+from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import Comparison, compare
 from dacapo.verify.experiments.crashes import (
     CrashAt,
@@ -30,77 +31,141 @@ from dacapo.verify.experiments.crashes import (
     crash_points,
     reruns_a_body,
 )
-from dacapo.verify.experiments.reference import Experiment, NotRun, Reference, Tally
-from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
-from dacapo.verify.observe.run import Observed, ObservedTwice, observe
+from dacapo.verify.experiments.reference import READS, Experiment, NotRun, Plan, Reference, tried
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
+from dacapo.verify.observe.run import Observed
+from dacapo.verify.workers.pool import Beat, Stopped, Work
 
-Compare = Callable[[ObservedTwice, Observed], Comparison]
+Compare = Callable[[Baseline, Observed], Comparison]
+SUSPENSIONS = 200
+"""How often a short execution is suspended at most: after each of its checkpoints."""
+SHARING = 6
+"""How many runs share a process, if none leaves anything there."""
 
 
 class SuspendEverywhere(Interference):
-    """Ends the invocation after every batch that leaves no step under way."""
+    """Ends the invocation after every batch that leaves no step under way.
+
+    Parameters:
+        every: of longer executions, only after every n-th.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+        self._count = 0
 
     def should_suspend(self, execution: Execution, updates: Sequence[OperationUpdate]) -> bool:
         """Return whether no step is under way: one that is may be slow, or run at most once."""
         under_way = (OperationStatus.STARTED, OperationStatus.READY)
-        return bool(updates) and not any(
+        if not updates or any(
             operation.operation_type is OperationType.STEP and operation.status in under_way
             for operation in execution.replayable.values()
-        )
+        ):
+            return False
+        self._count += 1
+        return self._count % self.every == 0
 
 
-def _single_invocation(reference: Reference, tally: Tally) -> Comparison:
-    yield from _compared(ExperimentName.SINGLE_INVOCATION, reference, tally, in_one_invocation=True)
+def suspending(
+    reference: Reference, most: int, reads: int = READS
+) -> tuple[SuspendEverywhere, str]:
+    """Return what suspends an execution, and what it leaves out because there is too much of it.
+
+    Parameters:
+        most: how often it suspends at most.
+        reads: how many operations may be read back.
+    """
+    count = len(reference.checkpoints)
+    every = -(-count // reference.affordable(most, reads))
+    sampled = f"suspended after {count // every:,} of {count:,} checkpoints" if every > 1 else ""
+    return SuspendEverywhere(max(1, every)), sampled
 
 
-def _suspended(reference: Reference, tally: Tally) -> Comparison:
-    yield from _compared(
-        ExperimentName.SUSPENDED, reference, tally, interference=SuspendEverywhere()
-    )
+def _single_invocation(reference: Reference) -> Plan:
+    name = ExperimentName.SINGLE_INVOCATION
+    return _plan(reference, name, [partial(_run, reference, in_one_invocation=True)])
 
 
-def _crashed(reference: Reference, tally: Tally) -> Comparison:
-    crash = partial(_compared, ExperimentName.CRASHED, reference, tally)
-    has_effects = any(not done.effect.is_conditional for done in reference.run.effects.done)
-    for point in crash_points(reference.checkpoints, reference.options.crashes):
+def _suspended(reference: Reference) -> Plan:
+    interference, sampled = suspending(reference, SUSPENSIONS)
+    work = partial(_run, reference, interference=interference)
+    return _plan(reference, ExperimentName.SUSPENDED, [work], sampled=sampled)
+
+
+def _crashed(reference: Reference) -> Plan:
+    if not reference.checkpoints:
+        raise NotRun("the handler makes no checkpoint")
+    works: list[Work[Any]] = []
+    comparisons: list[Compare] = []
+    has_effects = any(not done.effect.is_conditional for done in reference.run.seen.effects)
+    most = reference.options.crashes
+    most = most and max(2, reference.affordable(most))
+    points = crash_points(reference.checkpoints, most)
+    for point in points:
         # At once, so that nothing differs but the crash; and some time later, as on Lambda.
-        yield from crash(compare_with=compare_crashed, interference=CrashAt(*point))
+        works.append(partial(_run, reference, interference=CrashAt(*point)))
+        comparisons.append(compare_crashed)
         if has_effects and reruns_a_body(point):
-            yield from crash(
-                compare_with=compare_crashed_later,
-                interference=CrashAt(*point),
-                backoff=quotas.INVOCATION_BACKOFF,
-            )
+            backoff = quotas.INVOCATION_BACKOFF
+            works.append(partial(_run, reference, interference=CrashAt(*point), backoff=backoff))
+            comparisons.append(compare_crashed_later)
+    count = 2 * len(reference.checkpoints)
+    sampled = f"crashed at {len(points)} of {count:,} points" if len(points) < count else ""
+    return _plan(reference, ExperimentName.CRASHED, works, comparisons, sampled)
 
 
-def _interleavings(reference: Reference, tally: Tally) -> Comparison:
+def _interleavings(reference: Reference) -> Plan:
     operations = reference.run.recording.operations
     if not any(operation.stored.sub_type in BATCHES for operation in operations):
         raise NotRun("the handler has no branches")
-    for number in range(1, reference.options.interleavings + 1):
-        yield from _compared(
-            ExperimentName.INTERLEAVINGS, reference, tally, branches=reference.seed + number
-        )
+    works = [
+        partial(_run, reference, branches=reference.seed + number)
+        for number in range(1, reference.options.interleavings + 1)
+    ]
+    return _plan(reference, ExperimentName.INTERLEAVINGS, works)
 
 
-def _compared(
-    name: ExperimentName,
+def _plan(
     reference: Reference,
-    tally: Tally,
-    *,
-    compare_with: Compare | None = None,
-    **how: Any,
-) -> Comparison:
-    """Run a scenario in another way, and yield what differs from the reference run."""
-    tally.count()
+    name: ExperimentName,
+    works: Sequence[Work[Any]],
+    comparisons: Sequence[Compare] = (),
+    sampled: str = "",
+) -> Plan:
+    """Return a plan that compares each run with the baseline.
+
+    The first uses of libraries take longer than a run. So several runs share a process, if a run
+    leaves nothing there that another one could find.
+    """
+    by_default: Compare = partial(compare, experiment=name)
+    size = 1 if reference.changed or reference.leaks else SHARING
+    starts = range(0, len(works), size)
+
+    def judge(outcomes: Sequence[Any]) -> Iterator[Observation | Skipped]:
+        for start, results in zip(starts, outcomes, strict=True):
+            if isinstance(results, Stopped):
+                continue
+            for number, outcome in enumerate(results, start):
+                if isinstance(outcome, Observed):
+                    compare_with = comparisons[number] if comparisons else by_default
+                    yield from compare_with(reference.baseline, outcome)
+                else:
+                    yield Observation(Code.STUCK, Evidence.DIFFERENCE, f"{name}: {outcome}", name)
+
+    chunks: list[Work[Any]] = [partial(_one_by_one, works[n : n + size]) for n in starts]
+    return Plan(chunks, judge, len(works), sampled)
+
+
+def _one_by_one(works: Sequence[Work[Any]], beat: Beat) -> list[Any]:
+    return [work(beat) for work in works]
+
+
+def _run(reference: Reference, beat: Beat, **how: Any) -> Observed | str:
+    """Run a scenario in another way; return what it did, or why that is not possible."""
     try:
-        other = observe(reference.scenario, reference.seed, **how)
+        return tried(reference.scenario, reference.seed, beat, **how).observed
     except ScenarioError as error:
-        message = f"{name}: {error}"
-        yield Observation(Code.STUCK, Evidence.DIFFERENCE, message, name)
-        return
-    comparison = compare_with or partial(compare, experiment=name)
-    yield from comparison(reference.run, other)
+        return str(error)
 
 
 SINGLE_INVOCATION = Experiment(ExperimentName.SINGLE_INVOCATION, _single_invocation)

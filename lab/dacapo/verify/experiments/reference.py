@@ -1,23 +1,42 @@
-"""The reference run, and what each experiment receives: everything that is compared with it."""
+"""The reference run, its control, and what each experiment receives to compare with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
 
 from dacapo.history.points import DEFAULT_POINTS, choose_points
 from dacapo.history.replay_log import Log
+from dacapo.process import memory, scratch
+from dacapo.process.effect_listeners import listening
 from dacapo.scenario import Scenario
 from dacapo.service.execution import InvocationStatus
 from dacapo.verify import limits
+from dacapo.verify.compare import baseline
+from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import divergences
+from dacapo.verify.endings import ending_of, invariant_observations
 from dacapo.verify.experiments.crashes import CheckpointLog, UpdateKey
-from dacapo.verify.findings import Code, ExperimentName, ExperimentResult, Observation, Skipped
-from dacapo.verify.observe.run import ObservedTwice, observe_twice
+from dacapo.verify.findings import (
+    LAMBDA_ERRORS,
+    Code,
+    Ending,
+    ExperimentName,
+    Observation,
+    Skipped,
+)
+from dacapo.verify.observe.run import Observed, observe
+from dacapo.verify.workers.pool import Beat, Stopped, Work
 
 DEFAULT_INTERLEAVINGS = 3
 DEFAULT_CRASHES = 12
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
+READS = 60_000
+"""Operations that an experiment reads back at most: reading n of them at n points costs n²."""
+_FEW, _FEWEST = 6, 2
+"""How often at least, however long an execution is; the latter where each time costs more."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +55,109 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Everything that a run left behind, besides what it did.
+
+    Parameters:
+        observed: the run.
+        changed: the variables of the user's modules that it changed.
+        left: what it wrote outside its own temporary directory.
+        loaded: the modules that it imported.
+        services: the AWS services that it called.
+    """
+
+    observed: Observed
+    changed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+    services: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Reference:
     """The reference run of a scenario, and what experiments need to repeat it differently.
 
     Parameters:
         seed: of the reference run.
-        environment: the environment variables that the scenario's world sets.
-        run: the run itself, made twice.
-        checkpoints: what it checkpointed, in order.
-        log: its history, to replay from.
-        points: where to replay from, each as the number of states that make it.
+        target: names the scenario on the command line; "" elsewhere.
+        baseline: the run itself and its control, in two processes.
+        again: the run, repeated in the process of the first one.
+        changed: the variables of the user's modules that a run changes.
+        left: what it writes outside its own temporary directory.
+        services: the AWS services that it calls.
     """
 
     scenario: Scenario
     seed: int
     options: Options
-    environment: Mapping[str, str]
-    run: ObservedTwice
-    checkpoints: list[UpdateKey]
-    log: Log
-    points: list[int]
+    target: str
+    baseline: Baseline
+    again: Observed
+    changed: list[str]
+    left: list[str]
+    services: list[str]
+
+    @property
+    def run(self) -> Observed:
+        """The reference run."""
+        return self.baseline.first
+
+    @cached_property
+    def ending(self) -> Ending:
+        """The end of it, with the line at which Lambda ended the invocations, if it did."""
+        ending = ending_of(self.scenario, self.run.recording)
+        codes = (Code.INVOCATION_TIMED_OUT, Code.DIED)
+        seen = limits.observations(self.scenario, self.run)
+        places = (one.place for one in seen if one.code in codes and one.place)
+        is_lambdas = ending.error_type in LAMBDA_ERRORS
+        return replace(ending, place=next(places, ending.place)) if is_lambdas else ending
+
+    @property
+    def checkpoints(self) -> list[UpdateKey]:
+        """The checkpoints of it, in order."""
+        return self.run.checkpoints
+
+    @cached_property
+    def log(self) -> Log:
+        """Its history, to replay from."""
+        return Log.of(self.run.recording, self.run.seen.frozen)
+
+    @cached_property
+    def points(self) -> list[int]:
+        """The points to replay from, each as the number of states that make it."""
+        most = self.options.points
+        return choose_points(self.log.states, most and self.affordable(most))
+
+    def affordable(self, most: int, reads: int = READS) -> int:
+        """Return how often an execution of this length may be replayed in one experiment.
+
+        Parameters:
+            most: how often a short one is.
+            reads: how many operations may be read back.
+        """
+        least = _FEW if reads == READS else _FEWEST
+        return min(most, max(least, reads // max(1, len(self.log.states))))
+
+    @cached_property
+    def control(self) -> list[str]:
+        """The differences between two equal runs, and where they may come from."""
+        first, other = self.baseline.runs
+        differences = [
+            f"each in a process of its own, {difference}. The handler or the world is random, or "
+            "the world keeps something outside the process"
+            for difference in baseline.differences(first, other)
+        ]
+        return differences or self.leaks
+
+    @cached_property
+    def leaks(self) -> list[str]:
+        """The differences of a second run in the same process."""
+        names = ", ".join(self.changed) or "something that was not found"
+        return [
+            f"one after the other in one process, {difference}. Kept between runs: {names}: reset "
+            "it in the scenario's world"
+            for difference in baseline.differences(self.run, self.again, results=False)
+        ]
 
     def judged(self, observations: Iterable[Observation]) -> Iterator[Observation]:
         """Yield what replays show; they may exceed the timeout if the reference run does."""
@@ -65,25 +167,39 @@ class Reference:
                 yield observation
 
 
-@dataclass
-class Tally:
-    """Keeps count of one experiment while it is under way.
+class NotRun(Exception):  # noqa: N818 - what happened
+    """The experiment does not apply to this handler, or cannot be made: says why.
 
     Parameters:
-        beat: says that the experiment goes on.
+        why: the reason.
+        applies: whether it would apply.
     """
 
-    beat: Callable[[], None] = lambda: None
-    result: ExperimentResult = field(default_factory=ExperimentResult)
-
-    def count(self, runs: int = 1) -> None:
-        """Count runs or replays that are about to be made."""
-        self.beat()
-        self.result.runs += runs
+    def __init__(self, why: str, *, applies: bool = False) -> None:
+        super().__init__(why)
+        self.applies = applies
 
 
-class NotRun(Exception):  # noqa: N818 - what happened
-    """The experiment does not apply to this handler, or cannot be made: says why."""
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one experiment, and its conclusion from them.
+
+    Parameters:
+        works: the runs and replays, each in a process of its own.
+        judge: yields what their outcomes show; it receives one for each work.
+        counts: how many runs or replays each work makes; None for one each.
+        sampled: what was left out because there is too much of it; "" for nothing.
+    """
+
+    works: Sequence[Work[Any]]
+    judge: Callable[[Sequence[Any]], Iterator[Observation | Skipped]]
+    counts: int | None = None
+    sampled: str = ""
+
+    @property
+    def runs(self) -> int:
+        """The number of runs or replays that it makes."""
+        return len(self.works) if self.counts is None else self.counts
 
 
 @dataclass(frozen=True)
@@ -91,47 +207,82 @@ class Experiment:
     """One way of running a handler to test its replay.
 
     Parameters:
-        conduct: runs or replays the handler, and yields what that shows.
+        plan: says what to run, and what the outcomes show.
+        is_off: whether it is made only when it is asked for.
 
     Raises:
-        NotRun: by `conduct`, before its first run.
+        NotRun: by `plan`.
     """
 
     name: ExperimentName
-    conduct: Callable[[Reference, Tally], Iterator[Observation | Skipped]]
+    plan: Callable[[Reference], Plan]
+    is_off: bool = False
 
 
-def make_reference(
-    scenario: Scenario, seed: int, options: Options, environment: Mapping[str, str]
-) -> Reference:
-    """Make the reference run.
+def tried(scenario: Scenario, seed: int, beat: Beat = lambda: None, **how: Any) -> Trial:
+    """Run a scenario in this process, which is the run's own; see `observe`."""
+    loaded, before = memory.imported(), memory.variables()
+    services: dict[str, None] = {}
 
-    Raises:
-        ScenarioError, NetworkRefused: it cannot be made; see `dacapo.run`.
-    """
-    checkpoints = CheckpointLog()
-    run = observe_twice(scenario, seed, checkpoints)
-    log = Log.of(run.recording)
-    return Reference(
-        scenario,
-        seed,
-        options,
-        environment,
-        run,
-        checkpoints.keys,
-        log,
-        choose_points(log.states, options.points),
+    def called(service: str, *_: Any) -> None:
+        services[service] = None
+
+    with scratch.watched() as files, listening(called):
+        observed = observe(scenario, seed, beat=beat, **how)
+    return Trial(
+        replace(observed, folder=files.own),
+        memory.changed_since(before),
+        files.left,
+        sorted(memory.imported() - loaded),
+        list(services),
     )
 
 
-def _conduct(reference: Reference, tally: Tally) -> Iterator[Observation]:
-    run = reference.run
-    tally.result.runs = 2  # it was made twice before this
-    yield from divergences(run, ExperimentName.REFERENCE_RUN)
-    yield from run.misplaced.observations
-    yield from run.results.observations
-    yield from limits.observations(reference.scenario, run)
-    yield from limits.unbounded_polls(reference.scenario, reference.seed, reference.log, run)
+def first_works(scenario: Scenario, seed: int) -> list[Work[Any]]:
+    """Return the works that make the reference run, and its control."""
+    return [partial(_twice, scenario, seed), partial(_once, scenario, seed)]
 
 
-REFERENCE_RUN = Experiment(ExperimentName.REFERENCE_RUN, _conduct)
+def make_reference(
+    scenario: Scenario, seed: int, options: Options, target: str, outcomes: Sequence[Any]
+) -> Reference:
+    """Return the reference that the outcomes of `first_works` make."""
+    (first, again), other = outcomes
+    runs = Baseline((first.observed, other.observed))
+    changed = sorted({*first.changed})
+    left = sorted({*first.left, *other.left})
+    services = sorted({*first.services, *other.services})
+    return Reference(scenario, seed, options, target, runs, again.observed, changed, left, services)
+
+
+def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
+    checkpoints = CheckpointLog()
+    first = tried(scenario, seed, beat, interference=checkpoints, needs_answers=True)
+    first = replace(first, observed=replace(first.observed, checkpoints=checkpoints.keys))
+    return first, tried(scenario, seed, beat)
+
+
+def _once(scenario: Scenario, seed: int, beat: Beat) -> Trial:
+    return tried(scenario, seed, beat)
+
+
+def _plan(reference: Reference) -> Plan:
+    def judge(outcomes: Sequence[Any]) -> Iterator[Observation | Skipped]:
+        run = reference.run
+        yield from divergences(run, ExperimentName.REFERENCE_RUN)
+        yield from invariant_observations(run.recording, ExperimentName.REFERENCE_RUN)
+        yield from run.seen.observations
+        yield from limits.observations(reference.scenario, run)
+        for outcome in outcomes:
+            if not isinstance(outcome, Stopped):
+                yield from outcome
+
+    def polls(beat: Beat) -> list[Observation]:
+        scenario, seed, log = reference.scenario, reference.seed, reference.log
+        return list(limits.unbounded_polls(scenario, seed, log, reference.run, beat))
+
+    has_polls = any(limits.is_pending_poll(state) for state in reference.log.states)
+    return Plan([polls] if has_polls else [], judge, counts=3)
+
+
+REFERENCE_RUN = Experiment(ExperimentName.REFERENCE_RUN, _plan)

@@ -1,1 +1,1 @@
-"""Observers of a run: effects, misplaced operations, results, reads outside steps."""
+"""Observers of a run: effects, misplaced operations, inputs, results, reads outside steps."""

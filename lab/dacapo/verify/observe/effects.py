@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Any
 
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
+from botocore.client import BaseClient
 
-from dacapo.process import source_lines
+from dacapo.process import own_threads, requests, source_lines
+from dacapo.process.active_run import ACTIVE
+from dacapo.process.effect_listeners import listening
+from dacapo.process.own_files import CHANGES, DISK, OwnFiles
+from dacapo.process.own_threads import Origin
 from dacapo.process.source_lines import Place
-from dacapo.sdk.installed import runs_user_code
+from dacapo.sdk.installed import may_run_handlers, runs_user_code
+from dacapo.sdk.serializers import is_serializing
 from dacapo.service.client import Probe
 from dacapo.simulation import boto
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 from dacapo.verify.observe.misplaced import Position
-from dacapo.verify.observe.sources import only_queries
 
+_CLIENT: Any = BaseClient
+_AWS_CALL = _CLIENT._make_api_call.__code__  # noqa: SLF001 - every call passes it
 _PARTS = ("url_path", "query_string", "body")
-_CONDITION = "ConditionExpression"
 
 
 @dataclass(frozen=True)
@@ -33,9 +44,12 @@ class Effect:
         step: that step's name.
         what: service and operation.
         digest: of the request; the same request is the same effect.
+        is_conditional: whether AWS itself makes sure that it happens once.
         key: digest of what the request acts on, if it names that apart from the content (the key
             of a DynamoDB item); otherwise of the request.
-        is_conditional: whether AWS itself makes sure that it happens once.
+        is_increment: whether it adds to what is there, so that the same request adds again.
+        is_send: whether each such request reaches somebody, with nothing by which to tell that it
+            is the same.
     """
 
     operation_id: str
@@ -44,6 +58,8 @@ class Effect:
     digest: str
     is_conditional: bool
     key: str = ""
+    is_increment: bool = False
+    is_send: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +68,14 @@ class Occurrence:
 
     Parameters:
         body: counts how often the body of the step has run, from 1.
+        place: the line of the body of the step, or of the handler, that it comes from.
+        request: the line that makes the request; in a helper, it is another one.
     """
 
     effect: Effect
     body: int
     place: Place | None
+    request: Place | None = None
 
 
 class Effects(Probe):
@@ -64,24 +83,28 @@ class Effects(Probe):
 
     Parameters:
         position: knows in which step each thread is.
+        first: ARN of the execution that is verified; "" for the first one of the run.
     """
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, first: str = "") -> None:
         self.position = position
-        self._first = ""
+        self._first = first
         self._by_context: dict[int, Occurrence] = {}
         self.done: list[Occurrence] = []
         self.bodies: Counter[str] = Counter()
+        self._requests: dict[int, int] = {}
+        self._files = OwnFiles(self._executed)
 
-    def counted(self) -> Counter[Effect]:
-        """Return how often each effect was made."""
-        return Counter(occurrence.effect for occurrence in self.done)
-
-    def place_of(self, effect: Effect) -> Place | None:
-        """Return the line that made an effect, or one of the same kind in the same step."""
-        alike = effect.operation_id, effect.what
-        same = (d for d in self.done if (d.effect.operation_id, d.effect.what) == alike)
-        return next((occurrence.place for occurrence in same), None)
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Context manager that records what happens."""
+        with (
+            listening(self.observe, self.forget),
+            ACTIVE.audited_by(self.audit),
+            self._files.following_databases(),
+            own_threads.following(self.origin_here, is_own),
+        ):
+            yield
 
     def wrap_function(
         self, operation: OperationIdentifier, attempt: int, function: Callable[..., Any]
@@ -97,22 +120,119 @@ class Effects(Probe):
 
     def observe(self, service: str, operation: str, request: Mapping[str, Any]) -> None:
         """Record a call of AWS, if it changes something; an effect listener."""
-        if only_queries(operation) or not runs_user_code():
+        frame = sys._getframe(1)  # noqa: SLF001
+        if requests.only_queries(operation, request) or not is_of_handler(frame):
             return
-        step = self.position.step()
-        key = self._key(step.operation_id) if step else ""
+        if is_of_world(frame, most=1):
+            return
         text = repr([_content(request.get(part)) for part in _PARTS])
+        is_conditional = requests.is_conditional(request, text)
+        occurrence = self._record(
+            f"{service}:{operation}",
+            text,
+            is_conditional=is_conditional,
+            acts_on=_acts_on(_content(request.get("body"))),
+            is_increment=not is_conditional and requests.is_increment(service, operation, request),
+            is_send=not is_conditional and requests.may_repeat(service, operation, request),
+        )
+        self._by_context[id(request.get("context"))] = occurrence
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Record a file that is written, a process or a statement, in a step; an audit listener."""
+        self._files.audit(event, arguments)
+        if event == "http.client.send":
+            self._sent(*arguments)
+        if event not in CHANGES or self.position.step() is None:
+            return
+        what = self._files.changed(event, arguments)
+        if what is None or not does_itself(sys._getframe(1)):  # noqa: SLF001
+            return
+        name, _, content = what.partition(" ")
+        # The disk itself makes sure of it: a file is overwritten, a folder is made once.
+        self._record(name, content, is_conditional=name in DISK)
+
+    def _sent(self, connection: Any, data: Any) -> None:
+        """Record a request of an HTTP client, in a step, and what follows its headers."""
+        if self.position.step() is None or not does_itself(sys._getframe(1)):  # noqa: SLF001
+            return
+        request = requests.http_request(connection, data)
+        if request is None:
+            self._continued(connection, data)
+        elif not request.is_query and connection.port not in requests.TELEMETRY:
+            # Another world may listen at another port.
+            _, _, path = request.target.partition("/")
+            text = repr((request.method, path, request.keys))
+            self._record(f"http:{request.method}", text, is_send=request.is_send)
+            self._requests[id(connection)] = len(self.done) - 1
+
+    def _continued(self, connection: Any, data: Any) -> None:
+        number = self._requests.get(id(connection))
+        if number is not None and isinstance(data, bytes | bytearray):
+            done = self.done[number]
+            digest = _digest(done.effect.digest + _digest(repr(bytes(data))))
+            effect = replace(done.effect, digest=digest, key=digest)
+            self.done[number] = replace(done, effect=effect)
+
+    def _executed(self, statement: str) -> None:
+        """Record a statement that changes a database of the process's own."""
+        if self.position.step() is not None and is_of_handler(sys._getframe(1)):  # noqa: SLF001
+            word = statement.split(maxsplit=1)[0].upper()
+            self._record(f"sqlite3:{word}", statement, is_increment=requests.increments(statement))
+
+    def origin_here(self) -> Origin | None:
+        """Return the origin of a thread that a handler starts here; see `own_threads`."""
+        frame = sys._getframe(1)  # noqa: SLF001
+        if not is_of_handler(frame) or is_of_world(frame):
+            return None
+        started = own_threads.origin()
+        place = started.place if started else source_lines.calling_line(frame)
+        step = self.position.step()
+        body = self._body(self._key(step.operation_id)) if step else 0
+        return Origin(place, tuple(self.position.stack), boto.active().execution(), body)
+
+    def may_repeat(self) -> Iterator[Observation]:
+        """Yield the lines that send what a crash may send again, each line once."""
+        seen: set[Place | None] = set()
+        for occurrence in self.done:
+            effect, place = occurrence.effect, occurrence.place
+            is_repeatable = effect.is_send and effect.operation_id not in self.position.at_most_once
+            if effect.operation_id and is_repeatable and place not in seen:
+                seen.add(place)
+                message = (
+                    f"{effect.what} in step {effect.step!r} is sent again if a crash interrupts it"
+                )
+                name = ExperimentName.REFERENCE_RUN
+                yield Observation(Code.EFFECT_MAY_REPEAT, Evidence.LINT, message, name, place)
+
+    def _record(
+        self,
+        what: str,
+        text: str,
+        *,
+        is_conditional: bool = False,
+        acts_on: str = "",
+        **kinds: bool,
+    ) -> Occurrence:
+        step, started = self.position.step(), own_threads.origin()
+        key = self._key(step.operation_id) if step else ""
+        digest = _digest(text)
         effect = Effect(
             operation_id=key,
             step=(step.name or "") if step else "",
-            what=f"{service}:{operation}",
-            digest=_digest(text),
-            is_conditional=_CONDITION in text,
-            key=_digest(_acts_on(_content(request.get("body"))) or text),
+            what=what,
+            digest=digest,
+            is_conditional=is_conditional,
+            key=_digest(acts_on) if acts_on else digest,
+            **kinds,
         )
-        occurrence = Occurrence(effect, self.bodies[key], source_lines.current_line())
+        place = started.place if started else source_lines.calling_line()
+        occurrence = Occurrence(effect, self._body(key), place, source_lines.current_line())
         self.done.append(occurrence)
-        self._by_context[id(request.get("context"))] = occurrence
+        return occurrence
+
+    def _body(self, key: str) -> int:
+        started = own_threads.origin()
+        return started.body if started else self.bodies[key]
 
     def forget(self, context: object) -> None:
         """Forget a call that AWS throttled, as it had no effect; a throttle listener."""
@@ -122,9 +242,48 @@ class Effects(Probe):
 
     def _key(self, operation_id: str) -> str:
         # Ids are places: what an execution starts, a successor of itself say, has the same ones.
-        execution = boto.active().execution()
-        self._first = self._first or execution
+        started = own_threads.origin()
+        execution = started.execution if started else boto.active().execution()
+        self._first = self._first or boto.active().first_execution() or execution
         return operation_id if execution == self._first else f"{execution} {operation_id}"
+
+
+def is_of_handler(frame: FrameType | None) -> bool:
+    """Return whether this thread does what a handler's code asks for, and not a serializer's."""
+    is_own = own_threads.origin() is not None
+    return (is_own or runs_user_code()) and not is_serializing(frame)
+
+
+def is_own(thread: threading.Thread) -> bool:
+    """Return whether a thread may be a handler's own, rather than one in which a run calls it."""
+    return not may_run_handlers(thread)
+
+
+def is_of_world(frame: FrameType | None, most: int = 0) -> bool:
+    """Return whether a world does something itself, while it answers a call of AWS.
+
+    Parameters:
+        most: how many calls of AWS may be under way: 1 to ask it of a call.
+    """
+    under_way = 0
+    while frame is not None:
+        under_way += frame.f_code is _AWS_CALL
+        frame = frame.f_back
+    return under_way > most
+
+
+def does_itself(frame: FrameType | None) -> bool:
+    """Return whether a handler does something, rather than an import or a world that it asks."""
+    return is_of_handler(frame) and not is_importing(frame) and not is_of_world(frame)
+
+
+def is_importing(frame: FrameType | None) -> bool:
+    """Return whether a module is being imported in this frame, or in one that it called."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _acts_on(body: Any) -> str:

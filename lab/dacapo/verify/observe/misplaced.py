@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationUpdate,
 )
 
-from dacapo.process import source_lines
+from dacapo.process import own_threads, source_lines
 from dacapo.process.source_lines import Place
 from dacapo.sdk.installed import runs_user_code
 from dacapo.service.client import Probe
@@ -28,15 +28,23 @@ class Position(Probe):
 
     Parameters:
         places: the line that starts each operation, by its id.
+        at_most_once: ids of the steps that wait until their start is stored, so that a crash does
+            not repeat them.
     """
 
     def __init__(self) -> None:
         self.places: dict[str, Place | None] = {}
+        self.at_most_once: set[str] = set()
         self._threads = threading.local()
 
     @property
-    def stack(self) -> list[OperationIdentifier]:
-        """The steps and contexts that this thread is in, the innermost last."""
+    def stack(self) -> Sequence[OperationIdentifier]:
+        """The steps and contexts that this thread is in, or was started in, the innermost last."""
+        started = own_threads.origin()
+        return self._entered or (started.within if started else ())
+
+    @property
+    def _entered(self) -> list[OperationIdentifier]:
         if not hasattr(self._threads, "stack"):
             self._threads.stack = []
         stack: list[OperationIdentifier] = self._threads.stack
@@ -54,19 +62,20 @@ class Position(Probe):
         _ = attempt
 
         def running(*arguments: Any) -> Any:
-            self.stack.append(operation)
+            self._entered.append(operation)
             try:
                 return function(*arguments)
             finally:
-                self.stack.pop()
+                self._entered.pop()
 
         return running
 
     def intercept_checkpoint(self, update: OperationUpdate, *, is_sync: bool) -> bool:
         """Let every update pass, and keep the line that starts an operation."""
-        _ = is_sync
         if update.action is OperationAction.START and update.operation_id not in self.places:
             self.places[update.operation_id] = source_lines.current_line()
+            if is_sync and update.operation_type is OperationType.STEP:
+                self.at_most_once.add(update.operation_id)
         return False
 
 

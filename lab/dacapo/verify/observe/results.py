@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from types import FrameType
 from typing import Any
@@ -17,8 +18,9 @@ from aws_durable_execution_sdk_python.lambda_service import OperationSubType
 
 from dacapo.process import source_lines
 from dacapo.process.source_lines import Place
+from dacapo.sdk.serializers import freeze
 from dacapo.service.client import Probe
-from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, shorten
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, contrast
 from dacapo.verify.observe.misplaced import Position
 
 
@@ -27,11 +29,15 @@ class Results(Probe):
 
     Parameters:
         position: knows the line that starts each operation.
+        frozen_results: what operations with a serializer of the handler's own gave it, by ID: text
+            that such a serializer stores may differ where this does not. See `sdk.serializers`.
     """
 
     def __init__(self, position: Position) -> None:
         self.position = position
         self.observations: list[Observation] = []
+        self.frozen_results: dict[str, bytes] = {}
+        self._serialized: set[str] = set()
         self._returned: dict[str, object] = {}
 
     def wrap_function(
@@ -51,14 +57,22 @@ class Results(Probe):
 
     def on_result(self, operation: OperationIdentifier, value: object) -> None:
         """Compare what a step returned with what the handler receives from the serializer."""
+        if operation.operation_id in self._serialized:
+            frozen = freeze(value)
+            if frozen is not None:
+                self.frozen_results[operation.operation_id] = frozen
         if operation.operation_id not in self._returned:
             return
         returned = self._returned.pop(operation.operation_id)
         if _is_different(returned, value):
-            one, other = shorten(repr(returned)), shorten(repr(value))
+            one, other = contrast(repr(returned), repr(value))
             message = f"step {operation.name!r} returns {one}, and the handler receives {other}"
             place = self.position.places.get(operation.operation_id)
-            self._observe(Code.CHANGED_BY_SERDES, message, place)
+            self._observe(Code.CHANGED_BY_SERDES, Evidence.LINT, message, place)
+
+    def serialized(self, operation_id: str, _: object) -> None:
+        """Note that an operation has a serializer of the handler's own."""
+        self._serialized.add(operation_id)
 
     def failed(self, error: Exception, frame: FrameType) -> None:
         """Check an error that an operation raises, in the frame that asked for the operation."""
@@ -67,21 +81,51 @@ class Results(Probe):
             if place is not None:
                 kind, was = type(error).__name__, error.error_type
                 message = f"{kind} (error_type {was}) is raised, which this does not catch"
-                self._observe(Code.NEVER_CAUGHT, message, place)
+                self._observe(Code.NEVER_CAUGHT, Evidence.RULE, message, place)
 
-    def _observe(self, code: Code, message: str, place: Place | None) -> None:
+    def _observe(self, code: Code, evidence: Evidence, message: str, place: Place | None) -> None:
         name = ExperimentName.REFERENCE_RUN
-        self.observations.append(Observation(code, Evidence.RULE, message, name, place))
+        self.observations.append(Observation(code, evidence, message, name, place))
 
 
 def _is_different(returned: object, received: object) -> bool:
     try:
-        if returned == received:
+        if are_equal(returned, received):
             return False
         # What is not even equal to its own copy can't be compared.
-        return bool(copy.deepcopy(returned) == returned)
+        return are_equal(copy.deepcopy(returned), returned)
     except Exception:  # noqa: BLE001 - a class of the user's that can be neither copied nor compared
         return False
+
+
+def are_equal(one: object, other: object) -> bool:
+    """Return whether two values are equal; NaN equals itself, also inside other values."""
+    if one is other or _equals(one, other):
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return _are_equal_mappings(one, other)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(are_equal, one, other))
+    if is_dataclass(one) or _compares_fields(one):
+        return _are_equal_mappings(vars(one), vars(other))
+    return not _equals(one, one) and repr(one) == repr(other)
+
+
+def _equals(one: object, other: object) -> bool:
+    return bool(one == other)
+
+
+def _are_equal_mappings(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    return one.keys() == other.keys() and all(are_equal(one[key], other[key]) for key in one)
+
+
+def _compares_fields(value: object) -> bool:
+    """Return whether a value is one of a model's, as pydantic and attrs make them."""
+    return hasattr(value, "__dict__") and (
+        hasattr(value, "__pydantic_fields__") or hasattr(value, "__attrs_attrs__")
+    )
 
 
 _Classes = tuple[type[BaseException], ...]

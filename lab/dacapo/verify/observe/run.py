@@ -1,10 +1,14 @@
-"""Run a scenario once and keep what it did: what experiments compare."""
+"""Run a scenario once and keep what it did: what experiments compare.
+
+What is kept is plain data, because a run and its comparison are in different processes.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -14,7 +18,6 @@ from aws_durable_execution_sdk_python.lambda_service import OperationType, Opera
 
 from dacapo.history.operations import ends_early
 from dacapo.history.recording import Recording
-from dacapo.process.effect_listeners import listening
 from dacapo.process.source_lines import Place
 from dacapo.scenario import Scenario
 from dacapo.sdk.operation_hooks import (
@@ -23,12 +26,15 @@ from dacapo.sdk.operation_hooks import (
     divergences,
     operation_errors,
 )
+from dacapo.sdk.serializers import serializers
 from dacapo.service import sandboxes
 from dacapo.service.client import Interference, Probe
 from dacapo.service.execution import Invocation
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
-from dacapo.verify.observe.effects import Effect, Effects
+from dacapo.verify.findings import Observation
+from dacapo.verify.observe.effects import Effect, Effects, Occurrence
+from dacapo.verify.observe.inputs import Inputs, Values
 from dacapo.verify.observe.misplaced import Misplaced, Position
 from dacapo.verify.observe.results import Results
 
@@ -66,44 +72,192 @@ class Probes(Probe):
             probe.on_result(operation, value)
 
 
+class Heart(Probe):
+    """Says that a run makes progress.
+
+    Parameters:
+        beat: says so.
+    """
+
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self.beat = beat
+
+    def on_read(self, operation_id: str) -> None:
+        """Count a read as progress."""
+        _ = operation_id
+        self.beat()
+
+    def intercept_checkpoint(self, update: OperationUpdate, *, is_sync: bool) -> bool:
+        """Count a checkpoint as progress, and let it pass."""
+        _ = update, is_sync
+        self.beat()
+        return False
+
+
+@dataclass
+class Seen:
+    """Everything that is seen of a run, or of a part of it.
+
+    Parameters:
+        places: the line that starts each operation, by its ID.
+        observations: operations where they must not be, results and errors that are changed.
+        effects: what is done to the world, in order.
+        bodies: how often the body of each step ran.
+        values: what each operation gave to the handler, as text, by its ID.
+        raised: the line that raised an error in the function of a step, by its ID.
+        inputs: the variables around the function of a step, each time that it ran, by its ID.
+        defined: the line that defines the function of a step, by its ID.
+        frozen: what serializers of the handler's own gave; see `sdk.serializers`.
+        divergences: what the SDK itself reported as different.
+        limits: `max_concurrency` of each batch, by execution ARN and ID.
+        sleeps: the lines at which the handler sleeps outside its steps.
+    """
+
+    places: dict[str, Place | None] = field(default_factory=dict)
+    observations: list[Observation] = field(default_factory=list)
+    effects: list[Occurrence] = field(default_factory=list)
+    bodies: Counter[str] = field(default_factory=Counter)
+    values: dict[str, str] = field(default_factory=dict)
+    raised: dict[str, Place] = field(default_factory=dict)
+    inputs: dict[str, list[Inputs]] = field(default_factory=dict)
+    defined: dict[str, Place] = field(default_factory=dict)
+    frozen: dict[str, bytes] = field(default_factory=dict)
+    divergences: list[Divergence] = field(default_factory=list)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict)
+    sleeps: list[Place | None] = field(default_factory=list)
+
+    def add(self, other: Seen) -> None:
+        """Add what is seen of a later part; it counts bodies from the beginning of the run."""
+        self.places = other.places | self.places
+        known = set(self.observations)
+        self.observations += [one for one in other.observations if one not in known]
+        self.effects += other.effects
+        self.bodies |= other.bodies
+        self.values |= other.values
+        self.raised |= other.raised
+        self.defined |= other.defined
+        self.frozen |= other.frozen
+        for key, each in other.inputs.items():
+            self.inputs.setdefault(key, []).extend(each)
+        self.divergences += other.divergences
+        self.limits |= other.limits
+
+
+class Observers:
+    """Everything that observes a run from the side of its handlers.
+
+    Parameters:
+        beat: says that the run makes progress.
+        first: ARN of the execution that is verified; "" for the first one that does something.
+        bodies: how often the body of each step ran before this.
+    """
+
+    def __init__(
+        self, beat: Callable[[], None], first: str = "", bodies: Mapping[str, int] | None = None
+    ) -> None:
+        self._position = Position()
+        self._misplaced = Misplaced(self._position)
+        self._results = Results(self._position)
+        self._effects = Effects(self._position, first)
+        self._effects.bodies.update(bodies or {})
+        self._values = Values()
+        self._divergences: list[Divergence] = []
+        self._limits: dict[tuple[str, str], int] = {}
+        self._drained = 0, 0
+        self.probe = Probes(
+            self._values,  # first, to see the function of the user's itself
+            self._position,
+            self._misplaced,
+            self._results,
+            self._effects,
+            Heart(beat),
+        )
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Context manager in which they see what happens in this process."""
+        with (
+            divergences() as self._divergences,
+            concurrency_limits() as self._limits,
+            self._effects.collecting(),
+            serializers(self._results.serialized),
+            operation_errors(self._results.failed),
+        ):
+            yield
+
+    def drain(self) -> Seen:
+        """Return what they have seen since this was called last."""
+        seen = self.seen()
+        done, diverged = len(seen.effects), len(seen.divergences)
+        seen.effects = seen.effects[self._drained[0] :]
+        seen.divergences = seen.divergences[self._drained[1] :]
+        self._drained = done, diverged
+        self._values.inputs = {}
+        return seen
+
+    def seen(self) -> Seen:
+        """Return what they have seen."""
+        return Seen(
+            dict(self._position.places),
+            [
+                *self._misplaced.observations,
+                *self._results.observations,
+                *self._effects.may_repeat(),
+            ],
+            list(self._effects.done),
+            Counter(self._effects.bodies),
+            dict(self._values.results),
+            dict(self._values.raised),
+            {key: list(each) for key, each in self._values.inputs.items()},
+            dict(self._values.defined),
+            dict(self._results.frozen_results),
+            list(self._divergences),
+            dict(self._limits),
+        )
+
+
 @dataclass(frozen=True)
 class Observed:
     """A run, and what it did.
 
     Parameters:
-        position: the lines that start its operations.
-        misplaced: operations that it starts where they must not be.
-        results: what becomes of the results and errors of its steps.
-        effects: what it does to the world.
-        divergences: what the SDK itself reported as different.
-        limits: `max_concurrency` of each batch, by execution ARN and ID.
+        seen: what was seen of it.
+        checkpoints: what it checkpointed; see `experiments.crashes`.
+        folder: its temporary directory.
     """
 
     recording: Recording
-    position: Position
-    misplaced: Misplaced
-    results: Results
-    effects: Effects
-    divergences: list[Divergence]
-    limits: dict[tuple[str, str], int]
+    seen: Seen
+    checkpoints: list[Any] = field(default_factory=list)
+    folder: str = ""
 
     @property
     def places(self) -> dict[str, Place | None]:
-        """The line that starts each operation, by its id."""
-        return self.position.places
+        """The line that starts each operation, by its ID."""
+        return self.seen.places
 
     @property
+    def limits(self) -> dict[tuple[str, str], int]:
+        """`max_concurrency` of each batch, by execution ARN and ID."""
+        return self.seen.limits
+
+    @property
+    def sleeps(self) -> list[Place | None]:
+        """The lines at which the handler sleeps outside its steps."""
+        return self.seen.sleeps
+
+    @cached_property
     def steps(self) -> dict[str, str | None]:
         """The stored result of each step; a step that failed has none."""
         return {
-            o.id: o.payload
+            o.id: self.portable(o.payload)
             for o in self.recording.operations
             if o.stored.operation_type is OperationType.STEP and o.status == "SUCCEEDED"
         }
 
-    @property
+    @cached_property
     def paths(self) -> dict[str, str]:
-        """The path of each operation, by its id."""
+        """The path of each operation, by its ID."""
         return {operation.id: operation.path for operation in self.recording.operations}
 
     @cached_property
@@ -117,17 +271,14 @@ class Observed:
         errors = (sandboxes.TIMED_OUT, sandboxes.EXITED)
         return [i for i in self.recording.invocations if i.error and i.error.type in errors]
 
-    def inside(self, contexts: Collection[str]) -> set[str]:
-        """Return the ids of the operations inside these contexts."""
-        within = set(contexts)
-        for operation in self.recording.operations:
-            if operation.stored.parent_id in within:
-                within.add(operation.id)
-        return within - set(contexts)
+    @cached_property
+    def effects(self) -> Counter[Effect]:
+        """The number of times that each effect was made."""
+        return Counter(occurrence.effect for occurrence in self.seen.effects)
 
     @cached_property
     def interrupted(self) -> list[str]:
-        """Ids of the at-most-once steps that a crash ended."""
+        """IDs of the at-most-once steps that a crash ended."""
         return [
             event.operation_id
             for event in self.recording.events
@@ -136,30 +287,26 @@ class Observed:
             and "StepInterrupted" in str(event.details)
         ]
 
+    def inside(self, contexts: Collection[str]) -> set[str]:
+        """Return the IDs of the operations inside these contexts."""
+        within = set(contexts)
+        for operation in self.recording.operations:
+            if operation.stored.parent_id in within:
+                within.add(operation.id)
+        return within - set(contexts)
 
-@dataclass(frozen=True)
-class ObservedTwice(Observed):
-    """The reference run, made twice in the same way.
+    def portable(self, text: str | None) -> str | None:
+        """Return a text in which the run's own temporary directory is none of its own."""
+        return text.replace(self.folder, "TMPDIR") if text and self.folder else text
 
-    Parameters:
-        again: the second run. What differs then comes from the world (a port, a key), and is not
-            compared.
-    """
+    def place_of(self, effect: Effect) -> Place | None:
+        """Return the line that made an effect, or one of the same kind in the same step."""
+        same = (d for d in self.seen.effects if _where(d.effect) == _where(effect))
+        return next((occurrence.place for occurrence in same), None)
 
-    again: Observed
 
-    def effects_of(self, observed: Observed) -> Counter[Effect]:
-        """Return how often each effect was made, without contents that differ between worlds."""
-        counted: Counter[Effect] = Counter()
-        for effect, count in observed.effects.counted().items():
-            is_loose = (effect.operation_id, effect.what) in self._loose
-            counted[replace(effect, digest="", key="") if is_loose else effect] += count
-        return counted
-
-    @cached_property
-    def _loose(self) -> set[tuple[str, str]]:
-        one, other = self.effects.counted(), self.again.effects.counted()
-        return {(e.operation_id, e.what) for e in {**one, **other} if one[e] != other[e]}
+def _where(effect: Effect) -> tuple[str, str]:
+    return effect.operation_id.rpartition(" ")[2], effect.what  # before it is the execution
 
 
 def observe(
@@ -171,6 +318,8 @@ def observe(
     in_one_invocation: bool = False,
     needs_answers: bool = False,
     backoff: timedelta = AT_ONCE,
+    beat: Callable[[], None] = lambda: None,
+    observers: Observers | None = None,
 ) -> Observed:
     """Run a scenario, and keep what it does.
 
@@ -180,34 +329,29 @@ def observe(
         in_one_invocation: whether the handler runs in one piece where that is possible.
         needs_answers: whether every answer of the scenario has to be asked for.
         backoff: virtual time between an invocation that dies and the next one.
+        beat: says that the run makes progress.
+        observers: what observes it; None for new ones.
 
     Raises:
         ScenarioError, NetworkRefused: see `dacapo.run`.
     """
-    position = Position()
-    misplaced, results = Misplaced(position), Results(position)
-    effects = Effects(position)
-    with (
-        divergences() as diverged,
-        concurrency_limits() as limits,
-        listening(effects.observe, effects.forget),
-        operation_errors(results.failed),
-    ):
-        probe = Probes(position, misplaced, results, effects)
+    observers = observers or Observers(beat)
+    sleeps: list[Place | None] = []
+    with observers.observing():
         conditions = Conditions(
-            interference or Interference(), probe, backoff, replay=not in_one_invocation
+            interference or Interference(),
+            observers.probe,
+            backoff,
+            replay=not in_one_invocation,
         )
         recording = runner.run_under(
-            conditions, scenario, seed=seed, branches=branches, needs_answers=needs_answers
+            conditions,
+            scenario,
+            seed=seed,
+            branches=branches,
+            needs_answers=needs_answers,
+            on_sleep=sleeps.append,
         )
-    return Observed(recording, position, misplaced, results, effects, diverged, limits)
-
-
-def observe_twice(scenario: Scenario, seed: int, checkpoints: Interference) -> ObservedTwice:
-    """Make the run that all others are compared with, twice.
-
-    Parameters:
-        checkpoints: records what the first run checkpoints.
-    """
-    first = observe(scenario, seed, checkpoints, needs_answers=True)
-    return ObservedTwice(**vars(first), again=observe(scenario, seed))
+    seen = observers.seen()
+    seen.sleeps = sleeps
+    return Observed(replace(recording, world=None, others=[]), seen)

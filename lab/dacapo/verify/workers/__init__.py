@@ -1,1 +1,1 @@
-"""Processes that do the work: supervised ones, and a fresh one."""
+"""Processes forked for one work each: several at once, supervised, in the order of the works."""

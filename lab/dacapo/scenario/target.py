@@ -81,7 +81,7 @@ def _make_importable(*folders: Path) -> None:
 def _import(place: str) -> ModuleType:
     try:
         if place.endswith(".py"):
-            return _import_file(Path(place))
+            return import_file(Path(place))
         return importlib.import_module(place)
     except DacapoError:
         raise
@@ -95,7 +95,12 @@ def _import(place: str) -> ModuleType:
         raise TargetError(f"{place} cannot be imported: {kind}: {error}") from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
+    """Import a file, under the name that imports from its own folder and the current one give it.
+
+    Raises:
+        TargetError: there is no such file.
+    """
     if not path.is_file():
         hint = " (on this system, paths are written with /)" if "\\" in str(path) else ""
         raise TargetError(f"there is no file {path}{hint}")

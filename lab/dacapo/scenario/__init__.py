@@ -22,6 +22,7 @@ from typing import Any
 from aws_durable_execution_sdk_python.lambda_service import Operation
 
 from dacapo.errors import ScenarioError
+from dacapo.history import endings
 from dacapo.lambda_api.http import Request
 from dacapo.process.active_run import ACTIVE
 from dacapo.sdk.installed import is_durable
@@ -216,6 +217,12 @@ class Scenario:
         timeout: timeout of one invocation of the handler, 1 s to 15 minutes (quotas). Other
             functions have 15 minutes.
         start: virtual time at which the run begins; must be timezone-aware.
+        expects: how the execution is expected to end: a status, or the type of an error by its
+            short or dotted name; None for `SUCCEEDED`. `RUNNING` is an execution that never ends.
+        invariant: function of the recording and the world that must hold however the execution was
+            disturbed. It is called in the world when the run has ended; an AssertionError, or
+            returning False, breaks it.
+        waives: experiments of `verify` that need not be made, each with the reason.
         region, account: AWS region and account of the functions. Clients that are made during the
             run use the region as well; those that were made before keep theirs.
     """
@@ -232,6 +239,9 @@ class Scenario:
     execution_timeout: timedelta | None = None
     timeout: timedelta = quotas.INVOCATION
     start: datetime = START
+    expects: endings.Expectation = None
+    invariant: Callable[[Any, Any], object] | None = None
+    waives: Mapping[str, str] = field(default_factory=dict)
     region: str = REGION
     account: str = ACCOUNT
 
@@ -286,6 +296,12 @@ def _check(scenario: Scenario) -> None:
     _check_world(scenario.world)
     _check_times(scenario)
     _check_names(scenario)
+    endings.check(scenario.expects)
+    _require(
+        scenario.invariant is None or callable(scenario.invariant),
+        f"invariant must be a function of the recording and the world, not {scenario.invariant!r}",
+    )
+    _check_waivers(scenario.waives)
 
 
 def _require(is_right: bool, message: str) -> None:
@@ -299,11 +315,16 @@ def _check_handler(handler: object) -> None:
         f"handler must be a durable handler, not {_described(handler)}: decorate it with "
         "@durable_execution, or make it one of the scenario's functions",
     )
-    _require(
-        not inspect.iscoroutinefunction(inspect.unwrap(handler)),  # type: ignore[arg-type]
-        f"handler {_described(handler)} is async, which the SDK does not support: write def "
-        "instead of async def",
-    )
+
+
+def _check_waivers(waives: object) -> None:
+    _check_mapping(waives, "waives", "experiment")
+    for name, reason in waives.items():  # type: ignore[attr-defined] # checked
+        _require(
+            isinstance(reason, str) and bool(reason.strip()),
+            f"waives[{name!r}] must be the reason why the experiment need not be made, not "
+            f"{reason!r}",
+        )
 
 
 def _check_mapping(value: object, member: str, key: str) -> None:

@@ -1,0 +1,82 @@
+"""Standard output is for the result alone; what a handler prints goes to stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+
+from dacapo.process.source_lines import Place
+
+SCHEMA = 1
+"""Version of what `--format json` prints; it changes if a member changes its meaning or goes."""
+_STDOUT, _STDERR = 1, 2
+
+
+def reserve() -> IO[str]:
+    """Keep standard output for the result, and return it; all else goes to stderr from now on.
+
+    That holds for file descriptor 1 as well, which C code, subprocesses and `os.write` use, and for
+    what holds on to `sys.stdout` because it was imported after this.
+    """
+    sys.stdout.flush()
+    result: IO[str] = sys.stdout
+    with suppress(io.UnsupportedOperation, OSError, ValueError):
+        if sys.stdout.fileno() == _STDOUT:
+            encoding = sys.stdout.encoding
+            result = os.fdopen(os.dup(_STDOUT), "w", encoding=encoding, errors="replace")
+        os.dup2(_STDERR, _STDOUT)
+    sys.stdout = sys.stderr
+    return result
+
+
+def write(result: IO[str], form: str, as_json: Any, show: Callable[[Console], None]) -> None:
+    """Write the result of a command; a reader that has left (`| head`) is not an error.
+
+    Parameters:
+        result: where to, see `reserve`.
+        form: `text` or `json`.
+        as_json: the result as JSON values.
+        show: prints it for people.
+    """
+    try:
+        if form == "json":
+            result.write(json.dumps({"schema": SCHEMA, **as_json}, indent=1) + "\n")
+        else:
+            text = io.StringIO()
+            show(_console(text, result))
+            result.write(text.getvalue())
+        result.flush()
+    except BrokenPipeError:
+        # The interpreter would try to flush it again, and complain.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), result.fileno())
+
+
+def _console(text: IO[str], result: IO[str]) -> Console:
+    """Return a console that prints into a buffer what it would print into a file."""
+    real = Console(file=result)
+    return Console(
+        file=text,
+        force_terminal=real.is_terminal,
+        color_system=real.color_system,  # type: ignore[arg-type] # rich returns what it takes
+        width=real.width,
+        legacy_windows=False,
+    )
+
+
+def file_and_line(place: Place | None) -> dict[str, Any]:
+    """Return a place as members of a JSON object, its path relative to the working directory."""
+    return {"file": place and relative(place.file), "line": place and place.line}
+
+
+def relative(file: str) -> str:
+    """Return a path relative to the working directory, in any case, as POSIX writes it."""
+    return Path(os.path.relpath(file)).as_posix()

@@ -1,0 +1,36 @@
+"""Processes that must not outlive the one that made them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent dies."""
+
+
+def end_group(leader: int | None) -> None:
+    """Kill a process that leads a group of its own, and every process that it started.
+
+    Parameters:
+        leader: its process ID; None if it never started.
+    """
+    if leader is not None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when its parent ends, however that happens; only Linux can do that.
+
+    Parameters:
+        parent: the parent's process ID; if it has ended already, this process does, too.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)

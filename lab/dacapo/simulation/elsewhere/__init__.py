@@ -1,0 +1,1 @@
+"""Invocations in processes of their own: the service and the world stay where they are."""

@@ -1,0 +1,221 @@
+"""What a process that runs an invocation and the process of the world say to each other."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
+
+
+@dataclass(frozen=True)
+class Location:
+    """The place at which another process finds a handler.
+
+    Parameters:
+        module: its module; "" if a target names its scenario.
+        file: the module's file.
+        path: its variable, with the way from there, joined by dots.
+        target: names the scenario instead.
+        function: the name of the function in the scenario.
+    """
+
+    module: str = ""
+    file: str = ""
+    path: str = ""
+    target: str = ""
+    function: str = ""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A variable that the world has replaced, or that is a part of it.
+
+    Parameters:
+        module, path: the variable, or the attribute of one.
+        value: what it holds now, if that is plain; otherwise it is reached over the wire.
+        is_plain: whether it is plain.
+    """
+
+    module: str
+    path: str
+    value: Any = None
+    is_plain: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One invocation, to be run in another process.
+
+    Parameters:
+        location: where the handler is; None if that process has it already.
+        function: the function's name.
+        first: ARN of the execution with which the run began.
+        event: what the handler receives.
+        context: members of its Lambda context.
+        region: the region of the run.
+        seed, branches: seeds of randomness, and of the order of branches.
+        turn: the number of the invocation in the run, from 1.
+        now: virtual time.
+        deadline: virtual time at which the invocation times out.
+        environment: environment variables; None if the process has them already.
+        folder, path: working directory, and `sys.path`.
+        shared: what the world shares.
+        closed_over: where its objects are that the handler has closed over, by the way to them.
+        observers: makes what observes the invocation.
+        bodies: how often the body of each step ran before.
+    """
+
+    location: Location | None
+    function: str
+    first: str
+    event: dict[str, Any]
+    context: dict[str, Any]
+    region: str
+    seed: int
+    branches: int
+    turn: int
+    now: datetime
+    deadline: datetime
+    environment: dict[str, str] | None
+    folder: str
+    path: list[str]
+    shared: list[Shared]
+    closed_over: Mapping[tuple[str, ...], Any]
+    observers: Callable[..., Any]
+    bodies: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """A request to import and read what invocations will need, once for all of them.
+
+    Parameters:
+        modules: to import.
+        services: of AWS, whose models are read.
+        path: `sys.path`.
+    """
+
+    modules: Sequence[str]
+    services: Sequence[str]
+    path: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to the process of the world.
+
+    Parameters:
+        kind: what is asked for.
+        arguments: its parameters.
+        seen: what was observed since the last message.
+    """
+
+    kind: str
+    arguments: tuple[Any, ...]
+    seen: Any = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question.
+
+    Parameters:
+        content: the answer, or the error.
+        is_error: whether it is an error.
+        now: virtual time.
+        effects: what fakes reported on the way: service, operation and request of each.
+    """
+
+    content: Any
+    is_error: bool
+    now: datetime
+    effects: list[tuple[str, str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The invocation has ended.
+
+    Parameters:
+        output: what the handler returned.
+        error: what Lambda reports instead.
+        seen: what was observed since the last message.
+        refused: why the network guard ended it; "" if it did not.
+        stuck: why the watchdog ended it; "" if it did not.
+        lacks: why it could not be run at all; "" if it was.
+        files: what it created in folders that all processes share.
+    """
+
+    output: Any = None
+    error: ErrorObject | None = None
+    seen: Any = None
+    refused: str = ""
+    stuck: str = ""
+    lacks: str = ""
+    files: list[str] = field(default_factory=list)
+
+
+class Unsendable(Exception):  # noqa: N818 - what it is
+    """Something cannot be sent to another process."""
+
+
+class _Pickler(pickle.Pickler):
+    """Sends errors without calling their constructors, which may take other parameters."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, BaseException):
+            state = {**value.__dict__, "__cause__": None}
+            return _error, (type(value), value.args, state)
+        return NotImplemented
+
+
+def _error(kind: type[BaseException], arguments: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = kind.__new__(kind)
+    error.args = arguments
+    state.pop("__cause__")
+    error.__dict__.update(state)
+    return error
+
+
+def pack(message: object) -> bytes:
+    """Return a message as it is sent.
+
+    Raises:
+        Unsendable: it holds what cannot be sent.
+    """
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
+    except Exception as error:
+        raise Unsendable(f"{type(error).__name__}: {error}") from error
+    return buffer.getvalue()
+
+
+def unpack(message: bytes) -> Any:
+    """Return what `pack` packed."""
+    return pickle.loads(message)  # noqa: S301 - from ourselves
+
+
+def send(connection: Connection, message: object) -> None:
+    """Send a message.
+
+    Raises:
+        Unsendable: it holds what cannot be sent.
+        OSError: the other process has ended.
+    """
+    connection.send_bytes(pack(message))
+
+
+def receive(connection: Connection) -> Any:
+    """Return the next message.
+
+    Raises:
+        EOFError: the other process has ended.
+    """
+    return unpack(connection.recv_bytes())

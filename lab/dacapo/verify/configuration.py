@@ -1,0 +1,114 @@
+"""What pyproject.toml says to the verifier: `[tool.dacapo]`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dacapo.errors import ConfigurationError, DacapoError
+from dacapo.verify.findings import ExperimentName
+
+_FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """One `[[tool.dacapo.ignore]]`.
+
+    Parameters:
+        code: the code of the findings that it suppresses.
+        reason: why; "" if none is given, and then it suppresses nothing.
+        path: glob of the files that it is about, from the folder of pyproject.toml; "" for all.
+    """
+
+    code: str
+    reason: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings of a project.
+
+    Parameters:
+        folder: the folder of its pyproject.toml.
+        waivers: experiments that need not be made, each with the reason.
+        ignores: findings that are accepted.
+    """
+
+    folder: Path
+    waivers: Mapping[str, str] = field(default_factory=dict)
+    ignores: Sequence[Ignore] = ()
+
+
+NO_CONFIGURATION = Configuration(Path())
+
+
+def load(start: Path) -> Configuration:
+    """Load the settings of the nearest pyproject.toml in a folder or one around it.
+
+    Raises:
+        ConfigurationError: they are not valid.
+    """
+    folders = (start, *start.parents)
+    folder = next((folder for folder in folders if (folder / _FILE).is_file()), None)
+    if folder is None:
+        return Configuration(start)
+    try:
+        content = tomllib.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{folder / _FILE} can't be read: {error}") from error
+    settings = content.get("tool", {}).get("dacapo", {})
+    for name in settings:
+        if name not in ("waive", "ignore"):
+            raise ConfigurationError(f"{_FILE}: there is no [tool.dacapo.{name}]")
+    return Configuration(
+        folder,
+        dict(map(_waiver, _tables(settings, "waive"))),
+        [_ignore(table) for table in _tables(settings, "ignore")],
+    )
+
+
+def check_waivers(waivers: Mapping[str, str], error: type[DacapoError]) -> None:
+    """Refuse waivers of what is not an experiment.
+
+    Parameters:
+        error: raised if there is no such experiment.
+    """
+    names = [name.value for name in ExperimentName]
+    for name in waivers:
+        if name not in names:
+            known = ", ".join(map(repr, names))
+            raise error(f"there is no experiment {name!r} to waive; there are: {known}")
+
+
+def _tables(settings: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    tables = settings.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigurationError(f"{_FILE}: write [[tool.dacapo.{name}]], once for each")
+    yield from tables
+
+
+def _waiver(table: Mapping[str, Any]) -> tuple[str, str]:
+    name, reason = table.get("experiment"), table.get("reason")
+    if not isinstance(name, str) or not isinstance(reason, str) or not reason.strip():
+        raise ConfigurationError(
+            f"{_FILE}: [[tool.dacapo.waive]] needs an experiment and a reason, not {dict(table)}"
+        )
+    return name, reason
+
+
+def _ignore(table: Mapping[str, Any]) -> Ignore:
+    code, reason, path = table.get("code"), table.get("reason", ""), table.get("path", "")
+    texts = (code, reason, path)
+    if not code or not all(isinstance(text, str) for text in texts) or {*table} - _IGNORE_KEYS:
+        raise ConfigurationError(
+            f"{_FILE}: [[tool.dacapo.ignore]] has a code, a reason and a path, not {dict(table)}"
+        )
+    return Ignore(str(code), reason.strip(), path)
+
+
+_IGNORE_KEYS = {"code", "reason", "path"}

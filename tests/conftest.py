@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 import dacapo  # noqa: F401 - installs itself before the patterns create their clients
@@ -33,6 +36,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = wanted
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_enabled() -> Iterator[None]:
+    """Undo what a command that a test runs does to logging: other tests look at records."""
+    before = logging.root.manager.disable
+    yield
+    logging.disable(before)
 
 
 @pytest.fixture(scope="session")

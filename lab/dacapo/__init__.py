@@ -32,19 +32,8 @@ from dacapo.history.recording import Recording
 from dacapo.process.effect_listeners import effect
 from dacapo.report.durations import spell
 from dacapo.report.terminal import show
-from dacapo.scenario import (
-    START,
-    Answer,
-    Answers,
-    ExternalEvent,
-    Scenario,
-    fail,
-    heartbeats,
-    never,
-    pause,
-    resume,
-    succeed,
-)
+from dacapo.scenario import START, ExternalEvent, Scenario, pause, resume
+from dacapo.scenario.answers import Answer, Answers, fail, heartbeats, never, succeed
 from dacapo.service import quotas
 from dacapo.service.functions import Handler, LambdaContext
 from dacapo.simulation.runner import run

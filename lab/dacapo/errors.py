@@ -6,6 +6,8 @@ status 2.
 
 from __future__ import annotations
 
+from dacapo.process.source_lines import Place
+
 
 class DacapoError(Exception):
     """Base class of every error that dacapo raises for something that its user can fix."""
@@ -24,7 +26,21 @@ class NetworkRefused(DacapoError):  # noqa: N818 - an event, not an error
 
 
 class HandlerStuck(DacapoError):  # noqa: N818 - an event, not an error
-    """A handler runs without any call, or waits for something that never happens."""
+    """A handler runs without any call, or waits for something that never happens.
+
+    Parameters:
+        what: what it does.
+        place: the line that it is at; None if that is not known.
+    """
+
+    def __init__(self, what: str, place: Place | None = None) -> None:
+        super().__init__(what, place)
+        self.what = what
+        self.place = place
+
+    def __str__(self) -> str:
+        where = f", at {self.place}" if self.place else ""
+        return f"{self.what}{where}: end the loop, or sleep in it"
 
 
 class TargetError(DacapoError):

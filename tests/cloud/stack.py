@@ -37,7 +37,7 @@ def poll(check: Callable[[], Result | None], seconds: float) -> Result | None:
         result = check()
         if result is not None:
             return result
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)  # a real stack works in real time
     return None
 
 
@@ -63,7 +63,7 @@ def send(
             reply = once()
             if reply.status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
                 return reply
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # a real API asks for a pause
         return once()
 
 

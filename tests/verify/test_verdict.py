@@ -489,7 +489,7 @@ def test_a_handler_that_had_to_be_stopped_is_not_verified_and_the_json_says_so(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def get_stuck(*_: object, **__: object) -> None:
-        raise HandlerStuck("it spins, at spins.py:5")
+        raise HandlerStuck("it spins", Place("spins.py", 5))
 
     monkeypatch.setattr("dacapo.run", get_stuck)
     monkeypatch.setattr(import_module("dacapo.verify.verifier"), "verify", get_stuck)
@@ -497,5 +497,6 @@ def test_a_handler_that_had_to_be_stopped_is_not_verified_and_the_json_says_so(
     printed = json.loads(done.stdout)
     assert (done.returncode, printed["exit_status"]) == (3, 3)
     (reason,) = printed["reasons"]
-    assert reason == "the run did not end: it spins, at spins.py:5; expected: LookupError"
+    why = "it spins, at spins.py:5: end the loop, or sleep in it"
+    assert reason == f"the run did not end: {why}; expected: LookupError"
     assert printed["error"]["type"] == "HandlerStuck"

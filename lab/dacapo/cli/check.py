@@ -69,6 +69,7 @@ def as_json(target: str, results: Sequence[CheckResult]) -> dict[str, Any]:
                 "file": output.relative(result.name),
                 "verdict": result.verdict,
                 "error": result.failure and error_as_json(result.failure),
+                "not_run": result.not_run or None,
                 "points": result.points,
                 "findings": [finding_as_json(finding) for finding in result.findings],
                 "suppressed": suppressed_as_json(result.suppressed),

@@ -52,8 +52,8 @@ def of_run(scenario: Scenario, recording: Recording) -> ExitStatus:
     return ExitStatus.AS_IT_SHOULD_BE if is_expected else ExitStatus.NOT_VERIFIED
 
 
-def of_report(report: Report, *, fails_on_lint: bool) -> ExitStatus:
-    """Return the exit status of a verification.
+def of_report(report: Report | CheckResult, *, fails_on_lint: bool) -> ExitStatus:
+    """Return the exit status of a verification, or of the check of one history.
 
     Parameters:
         fails_on_lint: whether a lint counts as if it were proved.
@@ -70,7 +70,6 @@ def of_checks(results: Sequence[CheckResult], *, fails_on_lint: bool) -> ExitSta
     Parameters:
         fails_on_lint: whether a lint counts as if it were proved.
     """
-    if any(result.proved or (fails_on_lint and result.lints) for result in results):
-        return ExitStatus.PROVED
-    is_verified = not any(result.failure for result in results)
-    return ExitStatus.AS_IT_SHOULD_BE if is_verified else ExitStatus.NOT_VERIFIED
+    statuses = {of_report(result, fails_on_lint=fails_on_lint) for result in results}
+    worst_first = (ExitStatus.PROVED, ExitStatus.NOT_VERIFIED)
+    return next((one for one in worst_first if one in statuses), ExitStatus.AS_IT_SHOULD_BE)

@@ -24,7 +24,8 @@ from dacapo.cli import output
 from dacapo.cli.exit_status import ExitStatus
 from dacapo.errors import DacapoError, HandlerStuck
 from dacapo.history import endings
-from dacapo.scenario import Answer, Scenario
+from dacapo.scenario import Scenario
+from dacapo.scenario.answers import Answer
 from dacapo.scenario.target import load
 from dacapo.simulation.runner import DEFAULT_SEED
 

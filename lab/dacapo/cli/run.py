@@ -13,12 +13,11 @@ from rich.text import Text
 import dacapo
 from dacapo.cli import exit_status, output
 from dacapo.cli.options import Mistake, Stuck, carefully, takes_scenario
-from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
 from dacapo.scenario import Scenario
-from dacapo.verify.endings import ending_of
+from dacapo.verify.endings import ending_of, never_ended
 from dacapo.verify.findings import Ending
 
 
@@ -82,7 +81,7 @@ def _problems(scenario: Scenario, recording: Recording) -> list[str]:
 
 
 def _stuck_as_json(target: str, scenario: Scenario, stuck: Stuck) -> dict[str, Any]:
-    ending = Ending("RUNNING", HandlerStuck.__name__, stuck.message, is_expected=False)
+    ending = never_ended(stuck.message)
     expected = endings.name_of(scenario.expects)
     return {
         "target": target,

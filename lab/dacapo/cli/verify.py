@@ -17,9 +17,9 @@ from dacapo.history.points import DEFAULT_POINTS
 from dacapo.report import findings
 from dacapo.scenario import Scenario
 from dacapo.verify import verifier
+from dacapo.verify.endings import never_ended
 from dacapo.verify.experiments.reference import DEFAULT_CRASHES, DEFAULT_INTERLEAVINGS
 from dacapo.verify.findings import (
-    Ending,
     ExperimentName,
     ExperimentResult,
     Finding,
@@ -89,9 +89,9 @@ def _verified(scenario: Scenario, options: dict[str, Any]) -> Report:
         try:
             return verifier.verify(scenario, progress=progress, **options)
         except HandlerStuck as error:
-            ending = Ending("RUNNING", HandlerStuck.__name__, str(error), is_expected=False)
             expected = endings.name_of(scenario.expects)
-            return Report(scenario.name or scenario.function, ending=ending, expected=expected)
+            name = scenario.name or scenario.function
+            return Report(name, ending=never_ended(str(error)), expected=expected)
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from dacapo.errors import UnsupportedByEngine
 from dacapo.history.operations import answer_key, recorded_operations
 from dacapo.history.recording import Recording
 from dacapo.official.api import OfficialApi
-from dacapo.scenario import Scenario, answer_for
+from dacapo.scenario import Scenario
+from dacapo.scenario.answers import answer_for
 from dacapo.sdk import installed
 from dacapo.service import quotas
 from dacapo.service.callbacks import DeliveryKind

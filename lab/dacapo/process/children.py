@@ -1,4 +1,4 @@
-"""Processes that must not outlive the one that made them."""
+"""Child processes: what they import to begin with, and that they do not outlive their parent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,28 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent dies."""
+
+
+def import_path() -> list[str]:
+    """Return `sys.path` as it is in another process, or in another folder."""
+    return [entry or str(Path.cwd()) for entry in sys.path]
+
+
+def import_all(names: Iterable[str]) -> None:
+    """Import modules, for every fork of this process to find them there.
+
+    One that cannot be imported here, for any reason, is left to the code that needs it.
+    """
+    for name in names:
+        with suppress(Exception):
+            import_module(name)
 
 
 def end_group(leader: int | None) -> None:

@@ -20,25 +20,42 @@ _DRAWN = "<temporary>"
 _TEMPORARY = "<tmp>"
 _IN_MEMORY = (":memory:", "")
 
-CHANGES: dict[str, Callable[[tuple[Any, ...]], str | None]] = {
-    "open": lambda a: f"open {a[0]!r}" if writes(a[1], a[2]) else None,
-    "os.remove": lambda a: f"os.remove {a[0]!r}",
-    "os.rename": lambda a: f"os.rename {a[0]!r} {a[1]!r}",
-    "os.mkdir": lambda a: f"os.mkdir {a[0]!r}",
-    "os.rmdir": lambda a: f"os.rmdir {a[0]!r}",
-    "os.link": lambda a: f"os.link {a[0]!r} {a[1]!r}",
-    "os.symlink": lambda a: f"os.symlink {a[0]!r} {a[1]!r}",
-    "os.truncate": lambda a: f"os.truncate {a[0]!r}",
-    "subprocess.Popen": lambda a: f"subprocess.Popen {a[1]!r}",
-    "os.system": lambda a: f"os.system {a[0]!r}",
-    "os.posix_spawn": lambda a: f"os.posix_spawn {a[1]!r}",
+CHANGES: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
+    "open": lambda a: a[:1] if _is_written(a[1], a[2]) else (),
+    "os.remove": lambda a: a[:1],
+    "os.rename": lambda a: a[:2],
+    "os.mkdir": lambda a: a[:1],
+    "os.rmdir": lambda a: a[:1],
+    "os.link": lambda a: a[:2],
+    "os.symlink": lambda a: a[:2],
+    "os.truncate": lambda a: a[:1],
+    "subprocess.Popen": lambda a: a[1:2],
+    "os.system": lambda a: a[:1],
+    "os.posix_spawn": lambda a: a[1:2],
 }
-"""Audit events that change something, and how to describe them: a name, and what it is done to."""
-
+"""Audit events that may change something, and to what: a file, source and target, or a command."""
 DISK = frozenset(name for name in CHANGES if name == "open" or name.startswith("os.")) - {
     *("os.system", "os.posix_spawn")
 }
 """Names of what changes files and folders."""
+
+
+def changed_by(event: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what an audit event changes; () if it changes nothing.
+
+    Parameters:
+        event, arguments: see `sys.addaudithook`.
+    """
+    describe = CHANGES.get(event)
+    return describe(arguments) if describe else ()
+
+
+def _is_written(mode: str | None, flags: int) -> bool:
+    if mode is not None:
+        return any(letter in mode for letter in "wax+")
+    return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "DROP", "ALTER")
 
 
@@ -76,28 +93,16 @@ class OwnFiles:
         ):
             yield
 
-    def changed(self, event: str, arguments: tuple[Any, ...]) -> str | None:
-        """Return what an audit event changes, or None if it changes nothing that is watched."""
-        describe = CHANGES.get(event)
-        text = describe(arguments) if describe else None
-        return None if text is None else self._common(text)
-
     def _trace(self, statement: str) -> None:
         if statement.lstrip().upper().startswith(_WRITES):
-            self._executed(self._common(statement))
+            self._executed(self.common(statement))
 
-    def _common(self, text: str) -> str:
+    def common(self, text: str) -> str:
+        """Return a text without the names that differ between runs."""
         for path in sorted(self._drawn, key=len, reverse=True):
             text = text.replace(path, _DRAWN)
         # Not `gettempdir()`: it holds a lock while it tries folders, which is an event itself.
         return text.replace(tempfile.tempdir or self._folder, _TEMPORARY)
-
-
-def writes(mode: str | None, flags: int) -> bool:
-    """Return whether a file that is opened like this may be changed."""
-    if mode is not None:
-        return any(letter in mode for letter in "wax+")
-    return bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
 def _file_of(connection: sqlite3.Connection) -> str:

@@ -14,9 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.thread import _worker
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
+from dacapo.process import source_lines
 from dacapo.process.active_run import ACTIVE
 from dacapo.process.source_lines import Place
 from dacapo.process.thread_order import ThreadOrder, Turn
@@ -42,6 +44,16 @@ class Origin:
 def origin() -> Origin | None:
     """Return the origin of what this thread does; None for a thread that no handler started."""
     return getattr(ACTIVE.thread, "origin", None)
+
+
+def asking_line(frame: FrameType | None = None) -> Place | None:
+    """Return the line of a step or a handler's body that asks for what this thread does.
+
+    Parameters:
+        frame: where to start, in a thread of the run's; None for the caller.
+    """
+    started = origin()
+    return started.place if started else source_lines.calling_line(frame)
 
 
 @contextmanager

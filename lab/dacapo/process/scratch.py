@@ -5,29 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dacapo.process.active_run import ACTIVE
+from dacapo.process.own_files import changed_by
 
 _SHARED = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - where handlers write
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-
-def _opened(arguments: tuple[Any, ...]) -> object:
-    path, mode, flags = arguments
-    writes = any(letter in mode for letter in "wax+") if mode else bool((flags or 0) & _WRITES)
-    return path if writes else None
-
-
-_WRITTEN: dict[str, Callable[[tuple[Any, ...]], object]] = {
-    "open": _opened,
-    "os.mkdir": lambda arguments: arguments[0],
-    "os.rename": lambda arguments: arguments[1],
-    "sqlite3.connect": lambda arguments: arguments[0],
-}
+_MAKES = ("open", "os.mkdir", "os.rename", "os.link", "os.symlink")
+"""What leaves something: at its last path."""
+_DATABASE = "sqlite3.connect"
 
 
 class Files:
@@ -44,10 +33,10 @@ class Files:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Look at an audit event; see `sys.addaudithook`."""
-        describe = _WRITTEN.get(event)
-        written = describe and describe(arguments)
-        if isinstance(written, str | bytes | os.PathLike):
-            self._record(os.path.abspath(os.fsdecode(written)))  # noqa: PTH100 - is audited itself
+        paths = arguments[:1] if event == _DATABASE else changed_by(event, arguments)
+        is_left = event in (*_MAKES, _DATABASE)
+        if is_left and paths and isinstance(path := paths[-1], str | bytes | os.PathLike):
+            self._record(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 - is audited itself
 
     def _record(self, path: str) -> None:
         if path in self.left or path == os.devnull or self._is_own(path):

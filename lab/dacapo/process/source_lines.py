@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from traceback import walk_tb
 from types import CodeType, FrameType, ModuleType
@@ -87,16 +88,6 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def of_error(error: BaseException) -> Place | None:
-    """Return the innermost line of user code that an exception passed; None if there is none."""
-    place, trace = None, error.__traceback__
-    while trace is not None:
-        if is_user_code(trace.tb_frame.f_code):
-            place = Place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-        trace = trace.tb_next
-    return place
-
-
 def raised_at(error: BaseException) -> Place | None:
     """Return the innermost line of user code that an exception came through, if there is one."""
     places = [
@@ -122,13 +113,19 @@ def is_called_by(module: ModuleType) -> bool:
     return False
 
 
+@cache
+def tree_of(file: str) -> ast.Module:
+    """Return the syntax tree of a file; an empty one if the file is not in Python, or is gone."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
 def below_decorators(place: Place) -> Place:
     """Return the `def` of a decorated function, of which this is the first line."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(place.file)))
-    except SyntaxError:
-        return place
-    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    nodes = ast.walk(tree_of(place.file))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     first_lines = {n.decorator_list[0].lineno: n.lineno for n in functions if n.decorator_list}
     return Place(place.file, first_lines.get(place.line, place.line))
 

@@ -1,4 +1,4 @@
-"""The user's modules, and functions that are replaced in them while an experiment lasts."""
+"""The user's modules, what they define, and functions that an experiment replaces in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import builtins
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from dacapo.process import source_lines
@@ -16,12 +16,29 @@ _ABSENT = object()
 
 def user_modules() -> list[ModuleType]:
     """Return the modules with user code that are imported."""
-    return [
-        module
-        for module in list(sys.modules.values())
-        if isinstance(file := getattr(module, "__file__", None), str)
-        and source_lines.is_user_file(file)
-    ]
+    return [module for name, module in list(sys.modules.items()) if is_users(name)]
+
+
+def is_users(name: str) -> bool:
+    """Return whether a module is imported and has user code, by its name."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+    return isinstance(file, str) and source_lines.is_user_file(file)
+
+
+def is_defined_by_user(value: object) -> bool:
+    """Return whether a value is a function or a class of the user's, or one of its objects."""
+    # Not `getattr`, for which a module that is loaded lazily would be imported.
+    if isinstance(value, FunctionType):
+        return source_lines.is_user_code(value.__code__)
+    kind = value if isinstance(value, type) else type(value)
+    return is_users(kind.__module__)
+
+
+def is_users_object(value: object) -> bool:
+    """Return whether a value is an object of a class of the user's, with attributes of its own."""
+    is_object = not isinstance(value, type | FunctionType) and is_defined_by_user(value)
+    return is_object and hasattr(value, "__dict__")
 
 
 @contextmanager

@@ -121,9 +121,8 @@ class Scheduler:
         self.watchdog = Watchdog(clock)
         self.is_over = False
         self._seed = randomness
-        self._started: Counter[str] = Counter()
         self.counts: Counter[Hashable] = Counter()
-        """How often things have happened; see `count`."""
+        """How often things have happened, and how many tasks were started by key; see `count`."""
         self._blocked: dict[Waiter, None] = {}
         self._idle: list[Thread] = []
         self._threads: list[Thread] = []
@@ -131,8 +130,7 @@ class Scheduler:
         self._error: BaseException | None = None
         self._drawing: Task | None = None
         self._driving_thread = 0
-        self._own_threads: set[threading.Thread] = set()
-        self._other_threads: set[threading.Thread] = set()
+        self._known_threads: set[threading.Thread] = set()
         clock.on_fired = self.run_ready
 
     # -- what tasks call ------------------------------------------------------------------------
@@ -148,8 +146,7 @@ class Scheduler:
             run: what it does.
             sandbox: the invocation that it belongs to; None for an outside party.
         """
-        self._started[key] += 1
-        stream = Stream("task", self._seed, key, self._started[key])
+        stream = Stream("task", self._seed, key, self.count(key) + 1)
         task = Task(name, key, stream, sandbox, self.current.caller)
         task.run = run
         self.turns.begin(task)
@@ -159,10 +156,6 @@ class Scheduler:
         """Count something that happens in the run, and return how often it had happened before."""
         self.counts[key] += 1
         return self.counts[key] - 1
-
-    def number(self, key: str, started: int) -> None:
-        """Count tasks with this key that were started elsewhere, so that the next one follows."""
-        self._started[key] = started
 
     def waiter(self, turn: Turn = Turn.BY_SEED) -> Waiter:
         """Return a new waiter of the current task; see `Waiter`."""
@@ -223,7 +216,7 @@ class Scheduler:
 
     def is_foreign(self, thread: threading.Thread) -> bool:
         """Return True if a handler started this thread itself."""
-        return thread not in self._own_threads and thread not in self._other_threads
+        return thread not in self._known_threads
 
     def is_unwinding(self) -> bool:
         """Return True if the current task's invocation has ended, or this thread is abandoned."""
@@ -250,11 +243,11 @@ class Scheduler:
     def beside(self) -> Iterator[None]:
         """Context manager for a thread that serves a task, and runs nothing of the handler's."""
         thread = threading.current_thread()
-        self._own_threads.add(thread)
+        self._known_threads.add(thread)
         try:
             yield
         finally:
-            self._own_threads.discard(thread)
+            self._known_threads.discard(thread)
 
     # -- what the driver calls ------------------------------------------------------------------
 
@@ -371,7 +364,7 @@ class Scheduler:
 
     def _new_thread(self) -> Thread:
         if not self._threads:  # what runs by now (servers of the world) is not the handler's
-            self._other_threads.update(threading.enumerate())
+            self._known_threads.update(threading.enumerate())
         self._threads.append(thread := Thread(self.here))
         return thread
 
@@ -401,10 +394,7 @@ class Scheduler:
 
     def _abandon_latest(self) -> None:
         self.is_over = True
-        sandbox = self._latest.sandbox
-        if sandbox is not None:
-            sandbox.end()
-            for abort in sandbox.on_abort:
-                abort()
+        if self._latest.sandbox is not None:
+            self._latest.sandbox.abort()
         stop_thread(self.watchdog.holder, InvocationEnded)
         self._become(self.driver)

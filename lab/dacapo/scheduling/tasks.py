@@ -41,6 +41,12 @@ class Sandbox:
         for waiter in list(self.blocked):
             waiter.wake()
 
+    def abort(self) -> None:
+        """End the invocation, of which a task is stuck."""
+        self.end()
+        for release in self.on_abort:
+            release()
+
 
 class Turn(Enum):
     """Turn of a task that waited: when it goes on."""

@@ -83,5 +83,4 @@ class Watchdog:
     def _stuck(self, what: str) -> HandlerStuck:
         frame = source_lines.frame_of(self.holder)
         place = source_lines.current_line(frame) if frame else None
-        where = f", at {place}" if place else ""
-        return HandlerStuck(f"{self.name} {what}{where}: end the loop, or sleep in it")
+        return HandlerStuck(f"{self.name} {what}", place)

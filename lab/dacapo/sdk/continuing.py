@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -96,13 +95,9 @@ def _refused(what: str) -> ScenarioError:
 @cache
 def _operation_in_finally(file: str, line: int) -> int | None:
     """Return the line of an operation in a `finally` around a line, if there is one."""
-    try:
-        tree = ast.parse(Path(file).read_text())
-    except (OSError, SyntaxError):
-        return None
     around = (
         node
-        for node in ast.walk(tree)
+        for node in ast.walk(source_lines.tree_of(file))
         if isinstance(node, ast.Try)
         and node.finalbody
         and node.lineno <= line < node.finalbody[0].lineno

@@ -32,6 +32,18 @@ class Outcome:
     error: ErrorObject | None = None
 
 
+class InvocationFailed(Exception):  # noqa: N818 - what happened
+    """An invocation failed in a process of its own.
+
+    Parameters:
+        error: the error that Lambda reports.
+    """
+
+    def __init__(self, error: ErrorObject) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class Invoked:
     """One invocation, from its start until it returns, fails, times out or is ended.
 
@@ -81,6 +93,8 @@ class Invoked:
                 output = self.function.handler(received, self.context)
         except SystemExit as leaving:
             self.end(Outcome(error=self._exit_error(_status_of(leaving))))
+        except InvocationFailed as failed:
+            self.end(Outcome(error=failed.error))
         except HANDLER_FAILURES as failure:
             self.end(Outcome(error=error_of(failure)))
         else:
@@ -159,14 +173,9 @@ class Sandboxes:
 def error_of(failure: BaseException) -> ErrorObject:
     """Return the error that Lambda's runtime reports for an exception.
 
-    An exception from another process has it already, as `reported`.
-
     Its type is the short name of the class, and its stack trace shows the handler's code where
     Lambda has it (awslambdaric).
     """
-    reported: ErrorObject | None = getattr(failure, "reported", None)
-    if reported is not None:
-        return reported
     frames = [
         traceback.FrameSummary(
             f"/var/task/{Path(frame.filename).name}", frame.lineno, frame.name, line=frame.line

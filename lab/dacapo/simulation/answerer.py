@@ -10,7 +10,7 @@ from aws_durable_execution_sdk_python.lambda_service import ErrorObject, Operati
 
 from dacapo.errors import ScenarioError
 from dacapo.history.operations import answer_key, lineage
-from dacapo.scenario import Answers, Send, answer_for
+from dacapo.scenario.answers import Answers, Send, answer_for
 from dacapo.service.callbacks import DeliveryKind
 from dacapo.service.callers import Caller
 from dacapo.service.errors import ServiceError

@@ -126,7 +126,7 @@ def check_logs(
     works = [partial(_checked, handler, logs[name], points, name, configuration) for name in names]
     outcomes = run_each(works, on_progress=lambda number: progress(names[number]))
     return [
-        CheckResult(name, 0, triage([_stopped(outcome)]))
+        CheckResult(name, 0, triage([outcome.observation(NAME)]), not_run=outcome.message)
         if isinstance(outcome, Stopped)
         else outcome
         for name, outcome in zip(names, outcomes, strict=True)
@@ -202,10 +202,6 @@ def _named(history: Recording | Path | str) -> tuple[str, Log]:
     if isinstance(history, Recording):
         return history.arn, Log.of(history)
     return str(history), files.load(Path(history))
-
-
-def _stopped(message: Stopped) -> Observation:
-    return Observation(message.code, Evidence.DIFFERENCE, message.message, NAME, message.place)
 
 
 def _calls_outside(watch: Watch) -> Iterator[Observation]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from aws_durable_execution_sdk_python.lambda_service import OperationStatus, OperationType
 
+from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.scenario import Scenario
@@ -39,6 +40,11 @@ def ending_of(scenario: Scenario, recording: Recording) -> Ending:
         endings.is_expected(scenario.expects, recording.status, error_type),
         recording.cause,
     )
+
+
+def never_ended(message: str) -> Ending:
+    """Return the ending of a run in which the handler had to be stopped, for this reason."""
+    return Ending("RUNNING", HandlerStuck.__name__, message, is_expected=False)
 
 
 def invariant_observations(

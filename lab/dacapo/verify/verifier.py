@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dacapo.errors import ConfigurationError, HandlerStuck, ScenarioError
 from dacapo.history.points import DEFAULT_POINTS
+from dacapo.process import children
 from dacapo.scenario import Scenario
 from dacapo.simulation import boto
 from dacapo.simulation.runner import DEFAULT_SEED
@@ -32,8 +32,6 @@ from dacapo.verify.experiments.reference import (
     make_reference,
 )
 from dacapo.verify.findings import (
-    Code,
-    Evidence,
     ExperimentName,
     ExperimentResult,
     ExperimentState,
@@ -45,6 +43,8 @@ from dacapo.verify.verdict import report_of
 from dacapo.verify.workers.pool import PATIENCE_SECONDS, Beat, Stopped, Work, run_each
 
 ALL = tuple(ExperimentName)
+_Outcome = tuple[float, list[Any]] | Stopped
+"""Of the works that share a process: real seconds, and what each of them returned."""
 
 
 def verify(
@@ -130,7 +130,7 @@ class _Verification:
             # They shared what they wrote.
             outcomes = self.first_outcomes(works, names, at_once=1)
             (first, _), other = outcomes
-        _import_again([*first.loaded, *other.loaded])
+        children.import_all([*first.loaded, *other.loaded])
         boto.read_models([*first.services, *other.services])
         return make_reference(self.scenario, self.seed, self.options, target, outcomes)
 
@@ -140,16 +140,14 @@ class _Verification:
         names: Sequence[ExperimentName],
         at_once: int | None = None,
     ) -> list[Any]:
-        timed = list(self.run([partial(_timed, work) for work in works], names, at_once))
-        for outcome in timed:
+        contents = []
+        for outcome in self.run([[work] for work in works], names, at_once):
             if isinstance(outcome, Stopped):
-                where = f", at {outcome.place}" if outcome.place else ""
-                raise HandlerStuck(f"{outcome.message}{where}: end the loop, or sleep in it")
-        self.seconds += sum(seconds for seconds, _ in timed)
-        for _, content in timed:
-            if isinstance(content, HandlerStuck):
-                raise content
-        return [content for _, content in timed]
+                raise HandlerStuck(outcome.message, outcome.place)
+            seconds, results = outcome
+            self.seconds += seconds
+            contents += results
+        return contents
 
     def plans(
         self, reference: Reference, only: Collection[str]
@@ -167,46 +165,41 @@ class _Verification:
 
     def outcomes(
         self, plans: dict[Experiment, Plan], reference: Reference
-    ) -> Iterator[list[tuple[float, Any]]]:
-        """Yield the outcomes of each plan, all of them from one pool."""
-        works = [work for plan in plans.values() for work in plan.works]
-        names = [experiment.name for experiment, plan in plans.items() for _ in plan.works]
+    ) -> Iterator[list[_Outcome]]:
+        """Yield the outcomes of the processes of each plan, all of them from one pool."""
+        processes = [works for plan in plans.values() for works in plan.processes]
+        names = [experiment.name for experiment, plan in plans.items() for _ in plan.processes]
         # What is written outside the runs' own folders is shared: then one after the other.
-        results = self.run(
-            [partial(_timed, work) for work in works], names, 1 if reference.left else None
-        )
+        outcomes = self.run(processes, names, 1 if reference.left else None)
         for plan in plans.values():
-            yield [next(results) for _ in plan.works]
+            yield [next(outcomes) for _ in plan.processes]
 
     def run(
         self,
-        works: Sequence[Work[Any]],
+        processes: Sequence[Sequence[Work[Any]]],
         names: Sequence[ExperimentName],
         at_once: int | None = None,
-    ) -> Iterator[Any]:
+    ) -> Iterator[_Outcome]:
         yield from run_each(
-            works,
+            [partial(_one_by_one, works) for works in processes],
             at_once=at_once or self.processes,
             patience=self.patience,
             on_progress=lambda number: self.progress(names[number]),
         )
 
-    def judge(self, experiment: Experiment, plan: Plan, outcomes: Sequence[Any]) -> None:
+    def judge(self, experiment: Experiment, plan: Plan, outcomes: Sequence[_Outcome]) -> None:
         result = ExperimentResult(runs=plan.runs, sampled=plan.sampled)
         self.results[experiment.name] = result
-        contents = []
-        for outcome in outcomes:
+        contents: list[Any] = []
+        for works, outcome in zip(plan.processes, outcomes, strict=True):
             if isinstance(outcome, Stopped):
-                self.observations.append(_stopped(outcome, experiment.name))
+                self.observations.append(outcome.observation(experiment.name))
                 result.state, result.reason = ExperimentState.LEFT_OUT, outcome.message
-                contents.append(outcome)
+                contents += [outcome for _ in works]
             else:
-                seconds, content = outcome
+                seconds, results = outcome
                 result.seconds += seconds
-                if isinstance(content, HandlerStuck):
-                    result.state, result.reason = ExperimentState.LEFT_OUT, str(content)
-                    content = Stopped(Code.STUCK, str(content))
-                contents.append(content)
+                contents += results
         try:
             for seen in plan.judge(contents):
                 match seen:
@@ -223,25 +216,7 @@ def _not_run(why: NotRun) -> ExperimentResult:
     return ExperimentResult(state=state, reason=str(why))
 
 
-def _timed(work: Work[Any], beat: Beat) -> tuple[float, Any]:
+def _one_by_one(works: Sequence[Work[Any]], beat: Beat) -> tuple[float, list[Any]]:
     began = time.perf_counter()
-    try:
-        content = work(beat)
-    except HandlerStuck as stuck:
-        content = stuck
-    return time.perf_counter() - began, content
-
-
-def _import_again(names: Sequence[str]) -> None:
-    """Import what a run imported, for all others to find it there."""
-    for name in dict.fromkeys(names):
-        try:
-            import_module(name)
-        except Exception:  # noqa: BLE001, S112 - each run can import it itself
-            continue
-
-
-def _stopped(message: Stopped, experiment: ExperimentName) -> Observation:
-    # A process that is silent may only be slow.
-    evidence = Evidence.SIGHTING if message.code is Code.STUCK else Evidence.DIFFERENCE
-    return Observation(message.code, evidence, message.message, experiment, message.place)
+    results = [work(beat) for work in works]
+    return time.perf_counter() - began, results

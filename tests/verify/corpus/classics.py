@@ -26,7 +26,7 @@ from aws_durable_execution_sdk_python.serdes import SerDes, SerDesContext
 
 import dacapo
 from dacapo import Scenario, succeed
-from dacapo.scenario import never
+from dacapo.scenario.answers import never
 from tests.verify.corpus.case import DAY, DIFFERS, HOUR, MINUTE, ONCE, bad, correct
 
 logger = logging.getLogger(__name__)

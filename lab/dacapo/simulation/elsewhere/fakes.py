@@ -23,8 +23,9 @@ from typing import Any
 from unittest import mock
 from uuid import UUID
 
-from dacapo.process import memory, source_lines
-from dacapo.simulation.elsewhere import wire
+from dacapo.process import memory, messages
+from dacapo.process.messages import Unsendable
+from dacapo.process.user_modules import is_defined_by_user, is_users, is_users_object
 from dacapo.simulation.elsewhere.wire import Shared
 
 _DEEPEST = 4
@@ -78,14 +79,13 @@ class Exchange:
 
     def sendable(self, value: Any) -> Any:
         """Return a value if it can be sent, and otherwise where it is."""
-        if not isinstance(value, mock.NonCallableMock):
-            try:
-                wire.unpack(wire.pack(value))
-            except Exception:  # noqa: BLE001 - then it stays where it is
-                return self.reference(value)
-            else:
-                return value
-        return self.reference(value)
+        if isinstance(value, mock.NonCallableMock):
+            return self.reference(value)
+        try:
+            messages.check(value)
+        except Unsendable:
+            return self.reference(value)
+        return value
 
     def reference(self, value: object) -> Reference:
         """Return where an object is."""
@@ -128,7 +128,7 @@ def variables() -> Variables:
     for module in memory.modules():
         for name, value in list(vars(module).items()):
             known[module.__name__, name] = value
-            if _is_of_user(value) or isinstance(value, SimpleNamespace):
+            if is_defined_by_user(value) or isinstance(value, SimpleNamespace):
                 for attribute, inner in list(getattr(value, "__dict__", {}).items()):
                     known[module.__name__, f"{name}.{attribute}"] = inner
     return known
@@ -145,7 +145,7 @@ def shared(before: Variables, world: object, exchange: Exchange) -> list[Shared]
     return [
         exchange.shared(*key, value)
         for key, value in variables().items()
-        if _is_replaced(key, value, before) or (id(value) in parts and _is_users(key[0]))
+        if _is_replaced(key, value, before) or (id(value) in parts and is_users(key[0]))
     ]
 
 
@@ -207,8 +207,8 @@ def _held_by(part: object) -> list[object]:
         return list(part)
     if isinstance(part, Mapping):
         return list(part.values())
-    is_users = _is_of_user(part) or isinstance(part, SimpleNamespace)
-    return list(vars(part).values()) if is_users and hasattr(part, "__dict__") else []
+    has_parts = is_users_object(part) or isinstance(part, SimpleNamespace)
+    return list(vars(part).values()) if has_parts else []
 
 
 def _is_replaced(key: tuple[str, str], value: object, before: Variables) -> bool:
@@ -219,20 +219,8 @@ def _is_replaced(key: tuple[str, str], value: object, before: Variables) -> bool
     if memory.is_equal(before[key], value):
         return False  # reset, to what it is in a process that begins
     # Libraries keep caches in their variables. What a test puts there is of its own making.
-    return _is_users(key[0]) or isinstance(value, mock.NonCallableMock) or _is_of_user(value)
-
-
-def _is_of_user(value: object) -> bool:
-    # Not `getattr`, for which a module that is loaded lazily would be imported.
-    if isinstance(value, FunctionType):
-        return source_lines.is_user_code(value.__code__)
-    kind = value if isinstance(value, type) else type(value)
-    return not isinstance(value, _PLAIN) and _is_users(kind.__module__)
-
-
-def _is_users(module: str) -> bool:
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return bool(file) and source_lines.is_user_file(str(file))
+    is_of_test = isinstance(value, mock.NonCallableMock) or is_defined_by_user(value)
+    return is_of_test or is_users(key[0])
 
 
 def _is_constant(value: object) -> bool:

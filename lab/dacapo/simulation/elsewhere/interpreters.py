@@ -18,19 +18,17 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from importlib import import_module
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
-from dacapo.process import children, memory
+from dacapo.process import children, memory, messages, source_lines
 from dacapo.scenario import Scenario
 from dacapo.scheduling.baton import real_monotonic, real_sleep
 from dacapo.service.functions import Handler
 from dacapo.simulation import boto
-from dacapo.simulation.elsewhere import wire
 from dacapo.simulation.elsewhere.sandbox import Process
 from dacapo.simulation.elsewhere.wire import Location, Prepare
 
@@ -67,11 +65,8 @@ def hash_seeds_for(handler: Handler) -> Sequence[str]:
 
 @cache
 def _depends_on_hashes(file: str) -> bool:
-    try:
-        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return True
-    return any(
+    tree = source_lines.tree_of(file)
+    return not tree.body or any(
         isinstance(node, ast.Set | ast.SetComp)
         or (isinstance(node, ast.Name) and node.id in _HASHING)
         for node in ast.walk(tree)
@@ -88,7 +83,7 @@ def start(hash_seeds: Sequence[str]) -> None:
             environment = {
                 **os.environ,
                 "PYTHONHASHSEED": seed,
-                "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
+                "PYTHONPATH": os.pathsep.join(children.import_path()),
             }
             _started[seed] = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-c", _PROGRAM, _address(seed)],
@@ -107,7 +102,7 @@ def prepare(request: Prepare, hash_seeds: Sequence[str], beat: Callable[[], None
     """
     for seed in dict.fromkeys(hash_seeds):
         with _connected(_address(seed), beat) as connection:
-            wire.send(connection, request)
+            messages.send(connection, request)
 
 
 class Interpreters:
@@ -126,10 +121,10 @@ class Interpreters:
         """Return a connection to a process in which no handler has run."""
         if location is None:
             connection = _connected(self._own)
-            wire.send(connection, function)
+            messages.send(connection, function)
             return connection
         connection = _connected(_address(self._hash_seeds[number % len(self._hash_seeds)]))
-        wire.send(connection, None)
+        messages.send(connection, None)
         return connection
 
 
@@ -152,7 +147,7 @@ def forks_of_this(scenario: Scenario, folder: Path) -> Iterator[str]:
     if pid == 0:
         with suppress(BaseException):
             children.die_with_parent(parent)
-            _accept(listener, scenario)
+            _accept(listener, scenario.handlers)
         os._exit(0)
     try:
         yield address
@@ -168,17 +163,22 @@ def serve(address: str) -> None:
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     boto.share_models()
     with Listener(address) as listener:
-        _accept(listener, None)
+        _accept(listener, {})
 
 
-def _accept(listener: Listener, scenario: Scenario | None) -> None:
+def _accept(listener: Listener, handlers: Mapping[str, Handler]) -> None:
+    """Fork for each connection, whose first message says what for.
+
+    Parameters:
+        handlers: those that this process has, by the name of their function.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     while True:
         with listener.accept() as connection:
             try:
-                request = wire.receive(connection)
+                request = messages.receive(connection)
             except EOFError:
                 continue
             if isinstance(request, Prepare):
@@ -188,13 +188,7 @@ def _accept(listener: Listener, scenario: Scenario | None) -> None:
             server = os.getpid()
             if os.fork() == 0:
                 children.die_with_parent(server)
-                _run(connection, _handler_of(scenario, request))
-
-
-def _handler_of(scenario: Scenario | None, function: str | None) -> Handler | None:
-    if scenario is None or function is None:
-        return None
-    return scenario.handler if function == scenario.function else scenario.functions[function]
+                _run(connection, handlers.get(request))
 
 
 def _run(connection: Connection, handler: Handler | None) -> None:
@@ -211,9 +205,7 @@ def _run(connection: Connection, handler: Handler | None) -> None:
 def _prepare(request: Prepare) -> None:
     before = list(sys.path)
     sys.path[:] = request.path
-    for name in request.modules:
-        with suppress(Exception):
-            import_module(name)
+    children.import_all(request.modules)
     sys.path[:] = before
     boto.read_models(request.services)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dacapo.process import memory
+from dacapo.process import user_modules
 from dacapo.scenario import Scenario, target
 from dacapo.service.functions import Handler
 from dacapo.simulation.elsewhere.wire import Location
@@ -32,10 +32,10 @@ def find(handler: Handler, scenario: Scenario, function: str, named: str) -> Loc
         for name, value in list(vars(module).items()):
             if value is handler:
                 return Location(module.__name__, _file(module), name)
-            if isinstance(value, Scenario) and _handler_of(value, function) is handler:
+            if isinstance(value, Scenario) and value.handlers.get(function) is handler:
                 return Location(module.__name__, _file(module), name, function=function)
-    if named and _handler_of(scenario, function) is not None:
-        return Location(target=str(named), function=function)
+    if named and function in scenario.handlers:
+        return Location(target=named, function=function)
     return None
 
 
@@ -50,7 +50,7 @@ def load(location: Location) -> Handler:
     except Exception as error:
         raise NotFound(f"{type(error).__name__}: {error}") from error
     if isinstance(value, Scenario):
-        value = _handler_of(value, location.function)
+        value = value.handlers.get(location.function)
     if value is None:
         raise NotFound(f"there is no function {location.function!r}")
     handler: Handler = value
@@ -75,16 +75,10 @@ def _module(location: Location) -> ModuleType:
     return module
 
 
-def _handler_of(scenario: Scenario, function: str) -> Handler | None:
-    if function == scenario.function:
-        return scenario.handler
-    return scenario.functions.get(function)
-
-
 def _user_modules(handler: Handler) -> list[ModuleType]:
     own = sys.modules.get(getattr(handler, "__module__", None) or "")
-    others = memory.user_modules()
-    return [*([own] if own else []), *(module for module in others if module is not own)]
+    others = (module for module in user_modules.user_modules() if module is not own)
+    return [*([own] if own else []), *others]
 
 
 def _file(module: ModuleType) -> str:

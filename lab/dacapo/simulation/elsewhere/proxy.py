@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -22,32 +21,20 @@ from typing import Any, Protocol
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
-from dacapo.errors import HandlerStuck, NetworkRefused
-from dacapo.process import scratch
+from dacapo.process import children, messages, scratch
 from dacapo.process.active_run import ACTIVE
 from dacapo.scenario import Scenario
 from dacapo.scheduling.scheduler import Scheduler, here
 from dacapo.sdk.installed import is_durable
 from dacapo.service import invocation_input
 from dacapo.service.functions import Handler, LambdaContext
+from dacapo.service.sandboxes import EXITED, InvocationFailed
 from dacapo.simulation import boto
-from dacapo.simulation.elsewhere import fakes, locate, wire
+from dacapo.simulation.elsewhere import fakes, locate
+from dacapo.simulation.elsewhere.interpreters import Interpreters
 from dacapo.simulation.elsewhere.wire import Answer, Ask, Done, Job, Location, Shared
 
 _LOOK_SECONDS = 1.0
-
-
-class Sandboxes(Protocol):
-    """Processes in which invocations run."""
-
-    def connect(self, number: int, location: Location | None, function: str) -> Connection:
-        """Return a connection to a process in which no handler has run.
-
-        Parameters:
-            number: how many there were before.
-            location: where the handler is; None if only a fork of this process has it.
-            function: the function's name.
-        """
 
 
 class Seen(Protocol):
@@ -63,18 +50,6 @@ class CannotRunElsewhere(Exception):  # noqa: N818 - what happened
     """The invocations of this scenario cannot be run in other processes: says why."""
 
 
-class FailedElsewhere(Exception):  # noqa: N818 - what happened
-    """An invocation failed in its process.
-
-    Parameters:
-        reported: the error that Lambda reports.
-    """
-
-    def __init__(self, reported: ErrorObject) -> None:
-        super().__init__(reported.message)
-        self.reported = reported
-
-
 @dataclass
 class Elsewhere:
     """Runs the invocations of one run of a scenario in other processes.
@@ -82,9 +57,9 @@ class Elsewhere:
     Parameters:
         scenario: the scenario.
         target: names it on the command line; "" elsewhere.
-        sandboxes: the processes.
+        interpreters: make the processes.
         is_cold: whether each invocation has a process of its own; otherwise each function has one.
-        seed, branches: seeds of the run.
+        seed: seed of the run.
         observers: makes what observes an invocation in its process.
         seen: receives what was seen.
         folder: the temporary directory of the sandboxes.
@@ -94,7 +69,7 @@ class Elsewhere:
 
     scenario: Scenario
     target: str
-    sandboxes: Sandboxes
+    interpreters: Interpreters
     is_cold: bool
     seed: int
     observers: Callable[..., Any]
@@ -136,10 +111,9 @@ class Elsewhere:
         built: AbstractContextManager[Any] = self.scenario.build_world()
         with built as world:
             self._shared = fakes.shared(before, world, self._exchange)
-            handlers = {**self.scenario.functions, self.scenario.function: self.scenario.handler}
             self._closed_over = {
                 function: fakes.closed_over(handler, world, self._exchange)
-                for function, handler in handlers.items()
+                for function, handler in self.scenario.handlers.items()
             }
             yield world
 
@@ -162,7 +136,7 @@ class Elsewhere:
         connection = self._connection(location, function)
         job = self._job(scheduler, location, function, event, context, is_new=is_new)
         try:
-            wire.send(connection, job)
+            messages.send(connection, job)
             done = _Served(self, connection, scheduler, event).until_done()
         except BaseException:
             # The run ended the invocation, and on Lambda its sandbox with it.
@@ -175,14 +149,14 @@ class Elsewhere:
     def _connection(self, location: Location | None, function: str) -> Connection:
         if not self.is_cold and function in self._warm:
             return self._warm[function]
-        connection = self.sandboxes.connect(self._begun, location, function)
+        connection = self.interpreters.connect(self._begun, location, function)
         self._begun += 1
         shutil.rmtree(self.folder, ignore_errors=True)  # another sandbox has another disk
         self.folder.mkdir()
         return connection
 
     def _keep(self, function: str, connection: Connection, done: Done) -> None:
-        has_exited = done.error is not None and done.error.type == "Runtime.ExitError"
+        has_exited = done.error is not None and done.error.type == EXITED
         if self.is_cold or has_exited:
             scratch.remove(self._own(done.files))
             self._warm.pop(function, None)
@@ -226,13 +200,12 @@ class Elsewhere:
             members,
             region=self.scenario.region,
             seed=self.seed,
-            branches=self.seed,
             turn=self._turns[arn],
             now=now,
             deadline=now + timedelta(milliseconds=context.get_remaining_time_in_millis()),
             environment=environment if is_new else None,
             folder=str(Path.cwd()),
-            path=[entry or str(Path.cwd()) for entry in sys.path],
+            path=children.import_path(),
             shared=self._shared,
             closed_over=self._closed_over.get(function, {}),
             observers=self.observers,
@@ -242,16 +215,11 @@ class Elsewhere:
     def _outcome(self, done: Done) -> Any:
         if done.seen is not None:
             self.seen.add(done.seen)
-        if done.refused:
-            self.lacks = self.lacks or done.refused
-            raise NetworkRefused(done.refused)
-        if done.stuck:
-            raise HandlerStuck(done.stuck)
         if done.lacks:
             self.lacks = self.lacks or done.lacks
             raise CannotRunElsewhere(done.lacks)
         if done.error is not None:
-            raise FailedElsewhere(done.error)
+            raise InvocationFailed(done.error)
         return done.output
 
     def _fake(self, what: str, number: int, arguments: tuple[Any, ...], named: Any) -> Any:
@@ -294,10 +262,9 @@ class _Served:
         while not self.connection.poll(_LOOK_SECONDS):
             self.scheduler.watchdog.goes_on()
         try:
-            message: Ask | Done = wire.receive(self.connection)
+            message: Ask | Done = messages.receive(self.connection)
         except (EOFError, OSError):
-            error = ErrorObject("Error: Runtime exited", "Runtime.ExitError", None, None)
-            return Done(error=error)
+            return Done(error=ErrorObject("Error: Runtime exited", EXITED, None, None))
         return message
 
     def answer(self, ask: Ask) -> None:
@@ -314,8 +281,8 @@ class _Served:
         self.scheduler.check()  # a crash ends the invocation here
         now: datetime = self.scheduler.clock.now
         try:
-            wire.send(self.connection, Answer(content, is_error, now, self.effects))
-        except wire.Unsendable as error:
+            messages.send(self.connection, Answer(content, is_error, now, self.effects))
+        except messages.Unsendable as error:
             self.run.lacks = self.run.lacks or f"an answer of the world cannot be sent: {error}"
             raise CannotRunElsewhere(self.run.lacks) from error
 
@@ -323,13 +290,13 @@ class _Served:
         """Keep an effect that a fake reports: its step is known in the sandbox."""
         self.effects.append((service, operation, {"body": request.get("body")}))
 
-    def checkpoint(self, _key: object, arguments: Any, named: Any) -> Any:
+    def checkpoint(self, arguments: Any, named: Any) -> Any:
         """Store updates."""
         output = self.client.checkpoint(*arguments, **named)
         self.scheduler.switch()
         return output
 
-    def state(self, _key: object, arguments: Any, named: Any) -> Any:
+    def state(self, arguments: Any, named: Any) -> Any:
         """Read a page of the state."""
         return self.client.get_execution_state(*arguments, **named)
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import CheckpointOutput, StateOutput
 
-from dacapo.errors import DacapoError, HandlerStuck, NetworkRefused
-from dacapo.process import effect_listeners, randomness, scratch
+from dacapo.errors import DacapoError
+from dacapo.process import effect_listeners, messages, randomness, scratch
 from dacapo.scheduling.clock import Clock
 from dacapo.scheduling.scheduler import Scheduler
 from dacapo.sdk.deterministic import in_simulation
@@ -28,7 +28,7 @@ from dacapo.service.callers import Caller, Callers
 from dacapo.service.functions import Function, Handler, LambdaContext
 from dacapo.service.sandboxes import Outcome, Sandboxes
 from dacapo.simulation import boto, network_guard
-from dacapo.simulation.elsewhere import fakes, locate, wire
+from dacapo.simulation.elsewhere import fakes, locate
 from dacapo.simulation.elsewhere.wire import Answer, Ask, Done, Job
 
 
@@ -50,8 +50,8 @@ class Link:
         """Ask something, and return the answer, or raise it."""
         with self._lock:
             try:
-                wire.send(self._connection, Ask(kind, arguments, self.drain()))
-                answer: Answer = wire.receive(self._connection)
+                messages.send(self._connection, Ask(kind, arguments, self.drain()))
+                answer: Answer = messages.receive(self._connection)
             except (EOFError, OSError):
                 os._exit(0)  # nobody waits for this invocation any more
         if self.clock is not None:
@@ -91,9 +91,8 @@ class FollowingClock(Clock):
 class _Service:
     """The service, as the SDK has to see it."""
 
-    def __init__(self, link: Link, key: tuple[str, str], probe: Any) -> None:
+    def __init__(self, link: Link, probe: Any) -> None:
         self._link = link
-        self._key = key
         self.probe = probe
         self.flush: Callable[[], None] = lambda: None
 
@@ -104,12 +103,12 @@ class _Service:
 
     def checkpoint(self, *arguments: Any, **named: Any) -> CheckpointOutput:
         """Have updates stored."""
-        output: CheckpointOutput = self._link.ask("checkpoint", self._key, arguments, named)
+        output: CheckpointOutput = self._link.ask("checkpoint", arguments, named)
         return output
 
     def get_execution_state(self, *arguments: Any, **named: Any) -> StateOutput:
         """Read a page of the state."""
-        output: StateOutput = self._link.ask("state", self._key, arguments, named)
+        output: StateOutput = self._link.ask("state", arguments, named)
         return output
 
 
@@ -160,13 +159,13 @@ class Process:
         """Run every invocation that is asked for, until the connection is closed."""
         with suppress(EOFError, OSError):
             while True:
-                self._send(self._done(wire.receive(self._connection)))
+                self._send(self._done(messages.receive(self._connection)))
 
     def _send(self, done: Done) -> None:
         try:
-            wire.send(self._connection, done)
-        except wire.Unsendable as error:
-            wire.send(self._connection, Done(lacks=f"its output cannot be sent: {error}"))
+            messages.send(self._connection, done)
+        except messages.Unsendable as error:
+            messages.send(self._connection, Done(lacks=f"its output cannot be sent: {error}"))
 
     def _done(self, job: Job) -> Done:
         if job.environment is not None:
@@ -175,23 +174,17 @@ class Process:
         try:
             with scratch.watched(is_removing=False) as files:
                 done = self._run(job)
-        except locate.NotFound as error:
-            return Done(lacks=str(error))
-        except NetworkRefused as error:
-            return Done(refused=str(error))
-        except HandlerStuck as error:
-            return Done(stuck=str(error))
-        except DacapoError as error:
+        except (locate.NotFound, DacapoError) as error:
             return Done(lacks=str(error))
         return Done(done.output, done.error, done.seen, files=list(files.created))
 
     def _run(self, job: Job) -> Done:
         link = Link(self._connection)
         clock = link.clock = FollowingClock(self._start or job.now, job.now, link)
-        scheduler = Scheduler(clock, job.branches, job.seed)
+        scheduler = Scheduler(clock, job.seed, job.seed)
         arn = job.event["DurableExecutionArn"]
         observers = job.observers(lambda: None, job.first, job.bodies)
-        service = _Service(link, (arn, job.event["CheckpointToken"]), observers.probe)
+        service = _Service(link, observers.probe)
         callers = Callers(scheduler)
         outcomes: list[Outcome] = []
         with (
@@ -213,7 +206,7 @@ class Process:
                 handler, job.function, is_durable=True, timeout=job.deadline - job.now
             )
             context = LambdaContext(**job.context, remaining=lambda: job.deadline - clock.now)
-            scheduler.number(arn, job.turn - 1)
+            scheduler.counts[arn] = job.turn - 1  # invocations, each a task
             scheduler.counts.update({(arn, step): times for step, times in job.bodies.items()})
             invoked = Sandboxes(scheduler, callers).start(
                 function,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing.connection import Connection
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
@@ -59,7 +56,7 @@ class Job:
         event: what the handler receives.
         context: members of its Lambda context.
         region: the region of the run.
-        seed, branches: seeds of randomness, and of the order of branches.
+        seed: seed of the run.
         turn: the number of the invocation in the run, from 1.
         now: virtual time.
         deadline: virtual time at which the invocation times out.
@@ -78,7 +75,6 @@ class Job:
     context: dict[str, Any]
     region: str
     seed: int
-    branches: int
     turn: int
     now: datetime
     deadline: datetime
@@ -146,76 +142,12 @@ class Done:
         output: what the handler returned.
         error: what Lambda reports instead.
         seen: what was observed since the last message.
-        refused: why the network guard ended it; "" if it did not.
-        stuck: why the watchdog ended it; "" if it did not.
-        lacks: why it could not be run at all; "" if it was.
+        lacks: why it could not be run, or what of the lab's ended it; "" if it ended by itself.
         files: what it created in folders that all processes share.
     """
 
     output: Any = None
     error: ErrorObject | None = None
     seen: Any = None
-    refused: str = ""
-    stuck: str = ""
     lacks: str = ""
     files: list[str] = field(default_factory=list)
-
-
-class Unsendable(Exception):  # noqa: N818 - what it is
-    """Something cannot be sent to another process."""
-
-
-class _Pickler(pickle.Pickler):
-    """Sends errors without calling their constructors, which may take other parameters."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, BaseException):
-            state = {**value.__dict__, "__cause__": None}
-            return _error, (type(value), value.args, state)
-        return NotImplemented
-
-
-def _error(kind: type[BaseException], arguments: tuple[Any, ...], state: dict[str, Any]) -> Any:
-    error = kind.__new__(kind)
-    error.args = arguments
-    state.pop("__cause__")
-    error.__dict__.update(state)
-    return error
-
-
-def pack(message: object) -> bytes:
-    """Return a message as it is sent.
-
-    Raises:
-        Unsendable: it holds what cannot be sent.
-    """
-    buffer = io.BytesIO()
-    try:
-        _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
-    except Exception as error:
-        raise Unsendable(f"{type(error).__name__}: {error}") from error
-    return buffer.getvalue()
-
-
-def unpack(message: bytes) -> Any:
-    """Return what `pack` packed."""
-    return pickle.loads(message)  # noqa: S301 - from ourselves
-
-
-def send(connection: Connection, message: object) -> None:
-    """Send a message.
-
-    Raises:
-        Unsendable: it holds what cannot be sent.
-        OSError: the other process has ended.
-    """
-    connection.send_bytes(pack(message))
-
-
-def receive(connection: Connection) -> Any:
-    """Return the next message.
-
-    Raises:
-        EOFError: the other process has ended.
-    """
-    return unpack(connection.recv_bytes())

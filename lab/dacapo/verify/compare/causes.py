@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-from dacapo.process.source_lines import Place
+from dacapo.process.source_lines import Place, tree_of
 from dacapo.sdk.operation_hooks import Divergence
 from dacapo.verify.observe.inputs import Inputs
 from dacapo.verify.observe.run import Observed
@@ -106,13 +104,7 @@ def of_end(run: Observed) -> Place | None:
     started = next((place for place in run.places.values() if place), None)
     if started is None:
         return None
-    around = [
-        node
-        for node in ast.walk(_tree(started.file))
-        if isinstance(node, ast.FunctionDef)
-        and node.lineno <= started.line <= (node.end_lineno or 0)
-    ]
-    handler = max(around, key=lambda node: node.lineno, default=None)
+    handler = max(_functions_around(started), key=lambda node: node.lineno, default=None)
     return _return_of(handler, started.file) if handler else None
 
 
@@ -124,10 +116,8 @@ def _only_return(defined: Place | None) -> Place | None:
     """
     if defined is None:
         return None
-    functions = (
-        node for node in ast.walk(_tree(defined.file)) if isinstance(node, ast.FunctionDef)
-    )
-    function = next((f for f in functions if _begins(f) <= defined.line <= f.lineno), None)
+    around = _functions_around(defined)
+    function = next((f for f in around if _begins(f) <= defined.line <= f.lineno), None)
     return _return_of(function, defined.file) if function else None
 
 
@@ -156,7 +146,7 @@ def _shared_with_earlier(run: Observed, key: str) -> Place | None:
 
 def _conditions(place: Place) -> Iterator[int]:
     """Yield the lines of the conditions that a line is under, the outermost first."""
-    for node in ast.walk(_tree(place.file)):
+    for node in ast.walk(tree_of(place.file)):
         if isinstance(node, ast.If | ast.While | ast.IfExp):
             bodies = node.body, node.orelse
             for body in bodies:
@@ -175,16 +165,14 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
             waiting.extend(ast.iter_child_nodes(node))
 
 
+def _functions_around(place: Place) -> list[ast.FunctionDef]:
+    """Return the functions that have a line, in their decorators or in their bodies."""
+    functions = (n for n in ast.walk(tree_of(place.file)) if isinstance(n, ast.FunctionDef))
+    return [one for one in functions if _begins(one) <= place.line <= (one.end_lineno or 0)]
+
+
 def _begins(node: ast.FunctionDef) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-@cache
-def _tree(file: str) -> ast.Module:
-    try:
-        return ast.parse(Path(file).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return ast.Module([], [])
 
 
 def flows(source: Place, sink: Place) -> bool:
@@ -204,14 +192,9 @@ def flows(source: Place, sink: Place) -> bool:
 
 def _statements(place: Place) -> list[ast.stmt]:
     """Return the simple statements of the function around a line, in their order."""
-    around = [
-        node
-        for node in ast.walk(_tree(place.file))
-        if isinstance(node, ast.FunctionDef) and node.lineno <= place.line <= (node.end_lineno or 0)
-    ]
-    if not around:
+    outermost = min(_functions_around(place), key=lambda node: node.lineno, default=None)
+    if outermost is None:
         return []
-    outermost = min(around, key=lambda node: node.lineno)
     nodes = (node for node in ast.walk(outermost) if isinstance(node, ast.stmt))
     simple = (node for node in nodes if not hasattr(node, "body"))
     return sorted(simple, key=lambda node: node.lineno)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,7 +29,8 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 
 from dacapo.errors import NetworkRefused, ScenarioError
-from dacapo.process import memory, scratch
+from dacapo.process import children, memory, scratch
+from dacapo.process.user_modules import is_users_object
 from dacapo.scenario import Scenario
 from dacapo.sdk.installed import is_durable
 from dacapo.service.client import Crash, Interference
@@ -46,17 +46,15 @@ from dacapo.verify.compare.runs import compare, divergences
 from dacapo.verify.endings import invariant_observations
 from dacapo.verify.experiments.crashes import repeated
 from dacapo.verify.experiments.interruptions import SuspendEverywhere, suspending
-from dacapo.verify.experiments.reference import Experiment, NotRun, Plan, Reference
+from dacapo.verify.experiments.reference import Budget, Experiment, NotRun, Plan, Reference
 from dacapo.verify.findings import Code, ExperimentName, Observation, Skipped
 from dacapo.verify.observe.run import AT_ONCE, Observed, Observers, Seen
-from dacapo.verify.workers.pool import Beat, Stopped, Work
+from dacapo.verify.workers.pool import Beat, Stopped
 
 NAME = ExperimentName.COLD
-INVOCATIONS = 40
-"""How often a short execution is suspended: each time is a process of its own."""
-CRASHES = 12
-_READS = 10_000
-"""Operations that a run reads back at most: each time, they travel to another process."""
+SUSPENSIONS = Budget(40, least=2, reads=10_000)
+CRASHES = Budget(12, least=2, reads=10_000)
+"""Each time is a process of its own, to which all operations travel."""
 _How = tuple[Callable[[], Interference], Sequence[str], bool]
 """What interferes, in which hash seeds, and whether each invocation has its own process."""
 _LEAKING = Skipped("two runs in one process differ already, which is not blamed on the handler")
@@ -104,9 +102,9 @@ def _plan(reference: Reference) -> Plan:
         raise NotRun("processes cannot be forked on this system", applies=True)
     if reference.run.cut_off:
         raise NotRun("the reference run has invocations that timed out or exited")
-    interference, sampled = suspending(reference, INVOCATIONS, _READS)
+    interference, sampled = suspending(reference, SUSPENSIONS)
     suspend = partial(SuspendEverywhere, interference.every)
-    crashes, steps = reference.affordable(CRASHES, _READS), len(reference.run.steps)
+    crashes, steps = reference.affordable(CRASHES), len(reference.run.steps)
     if crashes < steps:
         sampled = "; ".join([*filter(None, [sampled]), f"{crashes} of {steps:,} steps crashed"])
     crash = partial(CrashSteps, crashes)
@@ -122,17 +120,10 @@ def _plan(reference: Reference) -> Plan:
     crashed: list[_How] = [(crash, seeds, True), (crash, seeds[:1], False)]
     plain: _How = (Interference, seeds[:1], False)
     ways = (*warm, plain, *cold, *crashed)
-    runs = [partial(_run, reference, preparation, how) for how in ways]
+    works = [partial(_run, reference, preparation, how) for how in ways]
     # No handler runs in the process of the world, unless that process has forks for it.
-    size = len(warm) if seeds[0] else 1
-    works: list[Work[Any]] = [
-        partial(_one_by_one, runs[n : n + size]) for n in range(0, len(runs), size)
-    ]
-    return Plan(works, partial(_judge, reference, len(warm)), len(runs), sampled)
-
-
-def _one_by_one(works: Sequence[Work[Any]], beat: Beat) -> list[Any]:
-    return [work(beat) for work in works]
+    sharing = len(warm) if seeds[0] else 1
+    return Plan(works, partial(_judge, reference, len(warm)), sampled=sampled, sharing=sharing)
 
 
 def _rotated(seeds: Sequence[str], by: int) -> Sequence[str]:
@@ -141,18 +132,15 @@ def _rotated(seeds: Sequence[str], by: int) -> Sequence[str]:
 
 
 def _is_found(reference: Reference) -> bool:
-    scenario = reference.scenario
-    handlers = {scenario.function: scenario.handler, **scenario.functions}
     return all(
-        locate.find(handler, scenario, name, reference.target)
-        for name, handler in handlers.items()
+        locate.find(handler, reference.scenario, name, reference.target)
+        for name, handler in reference.scenario.handlers.items()
         if is_durable(handler)
     )
 
 
 def _preparation(reference: Reference) -> Prepare:
-    path = [entry or str(Path.cwd()) for entry in sys.path]
-    return Prepare(memory.libraries(), reference.services, path)
+    return Prepare(memory.libraries(), reference.services, children.import_path())
 
 
 def _run(
@@ -201,11 +189,10 @@ def _observing(beat: Beat) -> Iterator[Observers]:
 
 
 def _judge(
-    reference: Reference, warm: int, chunks: Sequence[Any]
+    reference: Reference, warm: int, outcomes: Sequence[Any]
 ) -> Iterator[Observation | Skipped]:
-    if any(isinstance(chunk, Stopped) for chunk in chunks):
+    if any(isinstance(outcome, Stopped) for outcome in outcomes):
         raise NotRun("a process had to be stopped", applies=True)
-    outcomes = [outcome for chunk in chunks for outcome in chunk]
     reason = next((outcome for outcome in outcomes if isinstance(outcome, str)), None)
     if reason is not None:
         raise NotRun(reason, applies=True)
@@ -267,7 +254,7 @@ def _check_fakes(reference: Reference) -> None:
         changed = next((one for one in reference.changed if one.startswith(f"{name} (")), None)
         value = variables.get(name)
         is_own = any(value is one for one in own)
-        if changed and memory.is_users_object(value) and not is_own:
+        if changed and is_users_object(value) and not is_own:
             message = f"the world changes {changed} in place: let it yield what it fakes"
             raise NotRun(message, applies=True)
 

@@ -31,14 +31,21 @@ from dacapo.verify.experiments.crashes import (
     crash_points,
     reruns_a_body,
 )
-from dacapo.verify.experiments.reference import READS, Experiment, NotRun, Plan, Reference, tried
+from dacapo.verify.experiments.reference import (
+    Budget,
+    Experiment,
+    NotRun,
+    Plan,
+    Reference,
+    tried,
+)
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
 from dacapo.verify.observe.run import Observed
 from dacapo.verify.workers.pool import Beat, Stopped, Work
 
 Compare = Callable[[Baseline, Observed], Comparison]
-SUSPENSIONS = 200
-"""How often a short execution is suspended at most: after each of its checkpoints."""
+SUSPENSIONS = Budget(200)
+"""How often an execution is suspended: a short one, after each of its checkpoints."""
 SHARING = 6
 """How many runs share a process, if none leaves anything there."""
 
@@ -66,17 +73,10 @@ class SuspendEverywhere(Interference):
         return self._count % self.every == 0
 
 
-def suspending(
-    reference: Reference, most: int, reads: int = READS
-) -> tuple[SuspendEverywhere, str]:
-    """Return what suspends an execution, and what it leaves out because there is too much of it.
-
-    Parameters:
-        most: how often it suspends at most.
-        reads: how many operations may be read back.
-    """
+def suspending(reference: Reference, budget: Budget) -> tuple[SuspendEverywhere, str]:
+    """Return what suspends an execution, and what it leaves out because there is too much of it."""
     count = len(reference.checkpoints)
-    every = -(-count // reference.affordable(most, reads))
+    every = -(-count // reference.affordable(budget))
     sampled = f"suspended after {count // every:,} of {count:,} checkpoints" if every > 1 else ""
     return SuspendEverywhere(max(1, every)), sampled
 
@@ -99,7 +99,7 @@ def _crashed(reference: Reference) -> Plan:
     comparisons: list[Compare] = []
     has_effects = any(not done.effect.is_conditional for done in reference.run.seen.effects)
     most = reference.options.crashes
-    most = most and max(2, reference.affordable(most))
+    most = most and reference.affordable(Budget(most))
     points = crash_points(reference.checkpoints, most)
     for point in points:
         # At once, so that nothing differs but the crash; and some time later, as on Lambda.
@@ -132,32 +132,18 @@ def _plan(
     comparisons: Sequence[Compare] = (),
     sampled: str = "",
 ) -> Plan:
-    """Return a plan that compares each run with the baseline.
-
-    The first uses of libraries take longer than a run. So several runs share a process, if a run
-    leaves nothing there that another one could find.
-    """
-    by_default: Compare = partial(compare, experiment=name)
-    size = 1 if reference.changed or reference.leaks else SHARING
-    starts = range(0, len(works), size)
+    """Return a plan that compares each run with the baseline."""
+    comparisons = comparisons or [partial(compare, experiment=name)] * len(works)
 
     def judge(outcomes: Sequence[Any]) -> Iterator[Observation | Skipped]:
-        for start, results in zip(starts, outcomes, strict=True):
-            if isinstance(results, Stopped):
-                continue
-            for number, outcome in enumerate(results, start):
-                if isinstance(outcome, Observed):
-                    compare_with = comparisons[number] if comparisons else by_default
-                    yield from compare_with(reference.baseline, outcome)
-                else:
-                    yield Observation(Code.STUCK, Evidence.DIFFERENCE, f"{name}: {outcome}", name)
+        for outcome, compare_with in zip(outcomes, comparisons, strict=True):
+            if isinstance(outcome, Observed):
+                yield from compare_with(reference.baseline, outcome)
+            elif not isinstance(outcome, Stopped):
+                yield Observation(Code.STUCK, Evidence.DIFFERENCE, f"{name}: {outcome}", name)
 
-    chunks: list[Work[Any]] = [partial(_one_by_one, works[n : n + size]) for n in starts]
-    return Plan(chunks, judge, len(works), sampled)
-
-
-def _one_by_one(works: Sequence[Work[Any]], beat: Beat) -> list[Any]:
-    return [work(beat) for work in works]
+    sharing = 1 if reference.changed or reference.leaks else SHARING
+    return Plan(works, judge, sampled=sampled, sharing=sharing)
 
 
 def _run(reference: Reference, beat: Beat, **how: Any) -> Observed | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -33,10 +33,8 @@ from dacapo.verify.workers.pool import Beat, Stopped, Work
 DEFAULT_INTERLEAVINGS = 3
 DEFAULT_CRASHES = 12
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
-READS = 60_000
-"""Operations that an experiment reads back at most: reading n of them at n points costs n²."""
-_FEW, _FEWEST = 6, 2
-"""How often at least, however long an execution is; the latter where each time costs more."""
+_LEAST, _READS = 6, 60_000
+"""Bounds of a `Budget`, where a time costs no more than reading back the operations so far."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,23 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """The times that an experiment suspends, crashes or replays an execution.
+
+    Each time, its operations are read back: n of them at n points cost n².
+
+    Parameters:
+        most: times, for a short execution.
+        least: times, for a long one.
+        reads: operations that may be read back in between.
+    """
+
+    most: int
+    least: int = _LEAST
+    reads: int = _READS
+
+
+@dataclass(frozen=True)
 class Trial:
     """Everything that a run left behind, besides what it did.
 
@@ -67,10 +82,10 @@ class Trial:
     """
 
     observed: Observed
-    changed: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    loaded: list[str] = field(default_factory=list)
-    services: list[str] = field(default_factory=list)
+    changed: list[str]
+    left: list[str]
+    loaded: list[str]
+    services: list[str]
 
 
 @dataclass(frozen=True)
@@ -126,17 +141,12 @@ class Reference:
     def points(self) -> list[int]:
         """The points to replay from, each as the number of states that make it."""
         most = self.options.points
-        return choose_points(self.log.states, most and self.affordable(most))
+        return choose_points(self.log.states, most and self.affordable(Budget(most)))
 
-    def affordable(self, most: int, reads: int = READS) -> int:
-        """Return how often an execution of this length may be replayed in one experiment.
-
-        Parameters:
-            most: how often a short one is.
-            reads: how many operations may be read back.
-        """
-        least = _FEW if reads == READS else _FEWEST
-        return min(most, max(least, reads // max(1, len(self.log.states))))
+    def affordable(self, budget: Budget) -> int:
+        """Return how often the budget allows for an execution of this length."""
+        allowed = budget.reads // max(1, len(self.log.states))
+        return min(budget.most, max(budget.least, allowed))
 
     @cached_property
     def control(self) -> list[str]:
@@ -185,21 +195,30 @@ class Plan:
     """The runs of one experiment, and its conclusion from them.
 
     Parameters:
-        works: the runs and replays, each in a process of its own.
+        works: the runs and replays.
         judge: yields what their outcomes show; it receives one for each work.
         counts: how many runs or replays each work makes; None for one each.
         sampled: what was left out because there is too much of it; "" for nothing.
+        sharing: how many works share a process, one after the other. The first uses of libraries
+            take longer than a run; but what a work leaves in its process, the next one finds.
     """
 
     works: Sequence[Work[Any]]
     judge: Callable[[Sequence[Any]], Iterator[Observation | Skipped]]
     counts: int | None = None
     sampled: str = ""
+    sharing: int = 1
 
     @property
     def runs(self) -> int:
         """The number of runs or replays that it makes."""
         return len(self.works) if self.counts is None else self.counts
+
+    @property
+    def processes(self) -> list[Sequence[Work[Any]]]:
+        """The works that share a process, for each process."""
+        starts = range(0, len(self.works), self.sharing)
+        return [self.works[start : start + self.sharing] for start in starts]
 
 
 @dataclass(frozen=True)
@@ -240,7 +259,7 @@ def tried(scenario: Scenario, seed: int, beat: Beat = lambda: None, **how: Any) 
 
 def first_works(scenario: Scenario, seed: int) -> list[Work[Any]]:
     """Return the works that make the reference run, and its control."""
-    return [partial(_twice, scenario, seed), partial(_once, scenario, seed)]
+    return [partial(_twice, scenario, seed), partial(tried, scenario, seed)]
 
 
 def make_reference(
@@ -248,11 +267,17 @@ def make_reference(
 ) -> Reference:
     """Return the reference that the outcomes of `first_works` make."""
     (first, again), other = outcomes
-    runs = Baseline((first.observed, other.observed))
-    changed = sorted({*first.changed})
-    left = sorted({*first.left, *other.left})
-    services = sorted({*first.services, *other.services})
-    return Reference(scenario, seed, options, target, runs, again.observed, changed, left, services)
+    return Reference(
+        scenario,
+        seed,
+        options,
+        target,
+        Baseline((first.observed, other.observed)),
+        again.observed,
+        first.changed,
+        sorted({*first.left, *other.left}),
+        sorted({*first.services, *other.services}),
+    )
 
 
 def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
@@ -260,10 +285,6 @@ def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
     first = tried(scenario, seed, beat, interference=checkpoints, needs_answers=True)
     first = replace(first, observed=replace(first.observed, checkpoints=checkpoints.keys))
     return first, tried(scenario, seed, beat)
-
-
-def _once(scenario: Scenario, seed: int, beat: Beat) -> Trial:
-    return tried(scenario, seed, beat)
 
 
 def _plan(reference: Reference) -> Plan:

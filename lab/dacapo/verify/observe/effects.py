@@ -19,7 +19,7 @@ from botocore.client import BaseClient
 from dacapo.process import own_threads, requests, source_lines
 from dacapo.process.active_run import ACTIVE
 from dacapo.process.effect_listeners import listening
-from dacapo.process.own_files import CHANGES, DISK, OwnFiles
+from dacapo.process.own_files import DISK, OwnFiles, changed_by
 from dacapo.process.own_threads import Origin
 from dacapo.process.source_lines import Place
 from dacapo.sdk.installed import may_run_handlers, runs_user_code
@@ -142,14 +142,13 @@ class Effects(Probe):
         self._files.audit(event, arguments)
         if event == "http.client.send":
             self._sent(*arguments)
-        if event not in CHANGES or self.position.step() is None:
+        changed = changed_by(event, arguments)
+        if not changed or self.position.step() is None:
             return
-        what = self._files.changed(event, arguments)
-        if what is None or not does_itself(sys._getframe(1)):  # noqa: SLF001
-            return
-        name, _, content = what.partition(" ")
-        # The disk itself makes sure of it: a file is overwritten, a folder is made once.
-        self._record(name, content, is_conditional=name in DISK)
+        if does_itself(sys._getframe(1)):  # noqa: SLF001
+            # The disk itself makes sure of it: a file is overwritten, a folder is made once.
+            content = self._files.common(repr(changed))
+            self._record(event, content, is_conditional=event in DISK)
 
     def _sent(self, connection: Any, data: Any) -> None:
         """Record a request of an HTTP client, in a step, and what follows its headers."""
@@ -184,8 +183,7 @@ class Effects(Probe):
         frame = sys._getframe(1)  # noqa: SLF001
         if not is_of_handler(frame) or is_of_world(frame):
             return None
-        started = own_threads.origin()
-        place = started.place if started else source_lines.calling_line(frame)
+        place = own_threads.asking_line(frame)
         step = self.position.step()
         body = self._body(self._key(step.operation_id)) if step else 0
         return Origin(place, tuple(self.position.stack), boto.active().execution(), body)
@@ -213,7 +211,7 @@ class Effects(Probe):
         acts_on: str = "",
         **kinds: bool,
     ) -> Occurrence:
-        step, started = self.position.step(), own_threads.origin()
+        step = self.position.step()
         key = self._key(step.operation_id) if step else ""
         digest = _digest(text)
         effect = Effect(
@@ -225,7 +223,7 @@ class Effects(Probe):
             key=_digest(acts_on) if acts_on else digest,
             **kinds,
         )
-        place = started.place if started else source_lines.calling_line()
+        place = own_threads.asking_line()
         occurrence = Occurrence(effect, self._body(key), place, source_lines.current_line())
         self.done.append(occurrence)
         return occurrence

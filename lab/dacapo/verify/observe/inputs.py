@@ -18,13 +18,14 @@ from typing import Any
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import OperationType
 
-from dacapo.process import source_lines
+from dacapo.process import memory, source_lines
 from dacapo.process.source_lines import Place
 from dacapo.service.client import Probe
-from dacapo.verify.observe.values import as_text
 
 _DEEPEST = 4
 """How many functions deep: a step that calls a helper, which calls another."""
+_KEPT_CHARACTERS = 2_000
+"""Of a value: enough to compare and to show it."""
 _LOADS = {"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF"}
 _NO_DATA = (ModuleType, type, FunctionType, BuiltinFunctionType, MethodType, property)
 _OWN_VARIABLES = {"TMPDIR", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"}
@@ -81,7 +82,7 @@ class Values(Probe):
             try:
                 return function(*arguments)
             except Exception as error:
-                place = source_lines.of_error(error)
+                place = source_lines.raised_at(error)
                 if place is not None:
                     self.raised[operation.operation_id] = place
                 raise
@@ -90,7 +91,7 @@ class Values(Probe):
 
     def on_result(self, operation: OperationIdentifier, value: object) -> None:
         """Keep a result as text that is equal for equal values."""
-        self.results[operation.operation_id] = as_text(value)
+        self.results[operation.operation_id] = _text_of(value)
 
 
 def inputs_of(function: Callable[..., Any]) -> Inputs:
@@ -107,7 +108,7 @@ def _collect(function: object, inputs: Inputs, seen: set[int], depth: int) -> No
     match function:
         case functools.partial():
             for number, value in enumerate((*function.args, *function.keywords.values()), 1):
-                inputs.setdefault(f"parameter {number}", Input(as_text(_inner(value)), None))
+                inputs.setdefault(f"parameter {number}", Input(_text_of(value), None))
             _collect(function.func, inputs, seen, depth)
         case MethodType():
             _collect_own(function, inputs)
@@ -131,7 +132,7 @@ def _collect_around(
         elif isinstance(value, (*_NO_DATA, functools.partial)):
             _collect(value, inputs, seen, depth + 1)
         else:
-            inputs.setdefault(name, Input(as_text(_inner(value)), place))
+            inputs.setdefault(name, Input(_text_of(value), place))
 
 
 def _collect_own(method: MethodType, inputs: Inputs) -> None:
@@ -141,8 +142,8 @@ def _collect_own(method: MethodType, inputs: Inputs) -> None:
     for name, value in getattr(method.__self__, "__dict__", {}).items():
         line = _first_use(code, name)
         if line and not isinstance(value, _NO_DATA):
-            text = as_text(_inner(value))
-            inputs.setdefault(f"self.{name}", Input(text, Place(code.co_filename, line)))
+            place = Place(code.co_filename, line)
+            inputs.setdefault(f"self.{name}", Input(_text_of(value), place))
 
 
 def _variables(function: FunctionType) -> Iterator[tuple[str, Any, Place]]:
@@ -190,11 +191,9 @@ def _content(cell: Any) -> object:
         return None
 
 
-def _inner(value: object) -> object:
-    """Return what an object of the user's holds, as its `repr` may not show it."""
-    is_users = type(value).__module__ != "builtins" and hasattr(value, "__dict__")
-    return {type(value).__name__: vars(value)} if is_users else value
+def _text_of(value: object) -> str:
+    return memory.as_text(value)[:_KEPT_CHARACTERS]
 
 
 def _environment() -> str:
-    return as_text({k: v for k, v in os.environ.items() if k not in _OWN_VARIABLES})
+    return _text_of({k: v for k, v in os.environ.items() if k not in _OWN_VARIABLES})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import linecache
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import cache
@@ -17,7 +16,7 @@ from aws_durable_execution_sdk_python.identifier import OperationIdentifier
 from aws_durable_execution_sdk_python.lambda_service import OperationSubType
 
 from dacapo.process import source_lines
-from dacapo.process.source_lines import Place
+from dacapo.process.source_lines import Place, tree_of
 from dacapo.sdk.serializers import freeze
 from dacapo.service.client import Probe
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, contrast
@@ -175,11 +174,7 @@ def _clauses(frame: FrameType) -> Iterator[tuple[int, _Classes]]:
 
 @cache
 def _tries(file: str) -> list[ast.Try]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return []
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+    return [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Try)]
 
 
 def _classes(clause: ast.expr | None, frame: FrameType) -> _Classes:

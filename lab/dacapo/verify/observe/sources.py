@@ -11,7 +11,6 @@ import ast
 import asyncio.tasks
 import datetime
 import glob
-import linecache
 import multiprocessing.pool
 import os
 import pathlib
@@ -23,7 +22,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from functools import cache
 from types import BuiltinFunctionType, CodeType, FrameType
@@ -32,8 +31,9 @@ from typing import Any, Literal, NamedTuple
 import time_machine
 
 from dacapo.process import randomness
-from dacapo.process.own_files import writes
+from dacapo.process.own_files import changed_by
 from dacapo.process.requests import TELEMETRY, http_request
+from dacapo.process.source_lines import tree_of
 from dacapo.scheduling import waits
 from dacapo.service import functions
 from dacapo.service.functions import LambdaContext
@@ -90,6 +90,7 @@ _SANDBOX = {
 _LISTINGS = ("listdir", "scandir")
 _VARIABLES = ("AWS_LAMBDA_LOG_STREAM_NAME", "_X_AMZN_TRACE_ID", "_HANDLER_REQUEST_ID", "HOSTNAME")
 """Environment variables that differ between sandboxes or invocations."""
+_PACKETS = {"socket.connect": "a connection to", "socket.sendto": "a datagram to"}
 _EXTENSION = 2773
 """Port of the extension that serves parameters and secrets; it has no writes."""
 
@@ -99,18 +100,6 @@ _WITHOUT_ORDER = frozenset(
 """Functions whose result is the same in any order of what they receive."""
 
 _Span = tuple[int | None, int | None, int | None, int | None]
-
-_AUDITED: dict[str, Callable[[tuple[Any, ...]], str | None]] = {
-    "open": lambda a: f"open({a[0]!r})" if writes(a[1], a[2]) else None,
-    "os.remove": lambda a: f"os.remove({a[0]!r})",
-    "os.rename": lambda a: f"os.rename({a[0]!r})",
-    "os.mkdir": lambda a: f"os.mkdir({a[0]!r})",
-    "socket.connect": lambda a: f"a connection to {a[1]!r}" if _is_noticed(a[1]) else None,
-    "socket.sendto": lambda a: f"a datagram to {a[1]!r}" if _is_noticed(a[1]) else None,
-    "subprocess.Popen": lambda a: f"the process {a[0]!r}",
-    "os.system": lambda a: f"the command {a[0]!r}",
-    "os.posix_spawn": lambda a: f"the process {a[0]!r}",
-}
 
 
 def _codes(owner: object, module: str, *names: str) -> dict[CodeType, str]:
@@ -231,12 +220,12 @@ def audited(event: str, arguments: tuple[Any, ...]) -> Read | None:
     """Return what an audit event does to the world, if it is watched."""
     if event == "http.client.send":
         return _sent(*arguments)
-    describe = _AUDITED.get(event)
-    what = describe and describe(arguments)
-    if not what:
-        return None
-    is_query = event == "socket.connect" and _port(arguments[1]) == _EXTENSION
-    return Read("query" if is_query else "effect", what)
+    if event in _PACKETS:
+        port = _port(arguments[1])
+        kind: Kind = "query" if port == _EXTENSION else "effect"
+        return None if port in TELEMETRY else Read(kind, f"{_PACKETS[event]} {arguments[1]!r}")
+    changed = ", ".join(map(repr, changed_by(event, arguments)))
+    return Read("effect", f"{event}({changed})") if changed else None
 
 
 def _sent(connection: Any, data: Any) -> Read | None:
@@ -245,10 +234,6 @@ def _sent(connection: Any, data: Any) -> Read | None:
         return None
     kind: Kind = "query" if request.is_query else "effect"
     return Read(kind, f"{request.method} http://{request.target}")
-
-
-def _is_noticed(address: object) -> bool:
-    return _port(address) not in TELEMETRY
 
 
 def _port(address: object) -> object:
@@ -269,11 +254,7 @@ def _calls(file: str) -> tuple[_Span, ...]:
 
 
 def _calls_without_order(file: str) -> Iterator[_Span]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return
-    for node in ast.walk(tree):
+    for node in ast.walk(tree_of(file)):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name in _WITHOUT_ORDER:
                 yield node.lineno, node.col_offset, node.end_lineno, node.end_col_offset

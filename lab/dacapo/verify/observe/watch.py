@@ -74,13 +74,10 @@ class Watch:
         is_unordered: bool = False,
     ) -> None:
         """Record something that a line of the user's does; ignore what libraries do."""
-        started = own_threads.origin()
         frame = source_lines.user_frame(frame or sys._getframe(1))  # noqa: SLF001
-        find = source_lines.calling_line if kind == "effect" else source_lines.current_line
-        here = find(frame) if frame else None
-        if kind == "effect" and started:
-            here = None
-        place = here or (started.place if started else None)
+        # A thread of the handler's own may have no frame of the user's.
+        is_asked = kind == "effect" or frame is None
+        place = own_threads.asking_line(frame) if is_asked else source_lines.current_line(frame)
         if place is not None and self.is_on:
             if kind in ("listing", "completion") and frame is not None:
                 is_unordered = is_unordered or ignores_order(frame)
@@ -149,8 +146,7 @@ class Watch:
             return None
         # What order threads have is of interest only if something depends on it.
         self.record("completion", "the order of threads", frame, is_unordered=True)
-        started = own_threads.origin()
-        return Origin(started.place if started else source_lines.calling_line(frame))
+        return Origin(own_threads.asking_line(frame))
 
     @contextmanager
     def identities(self) -> Iterator[None]:

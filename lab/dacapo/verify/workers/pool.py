@@ -20,15 +20,17 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dacapo.process import children, source_lines
+from dacapo.errors import HandlerStuck
+from dacapo.process import children, messages, source_lines
 from dacapo.process.source_lines import Place
 from dacapo.scheduling.baton import real_monotonic
-from dacapo.verify.findings import Code
+from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 
 PATIENCE_SECONDS = 180.0
 """How long a work may make no progress: any work says more often that it makes some. A handler that
@@ -51,7 +53,7 @@ class Stopped:
     """The outcome of a work whose process ended, or had to be stopped.
 
     Parameters:
-        code: `died` or `stuck`.
+        code: `died` if the process ended, `stuck` if it was silent or the run said so.
         message: how it ended.
         place: the line of the user's code that it was at, if that is known.
     """
@@ -59,6 +61,11 @@ class Stopped:
     code: Code
     message: str
     place: Place | None = None
+
+    def observation(self, experiment: ExperimentName) -> Observation:
+        """Return what this shows: a process that is silent may only be slow."""
+        evidence = Evidence.SIGHTING if self.code is Code.STUCK else Evidence.DIFFERENCE
+        return Observation(self.code, evidence, self.message, experiment, self.place)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ class _Raised:
     """On the wire: the work raised an error."""
 
     error: BaseException
+
+
+_Ended = _Returned | _Raised | Stopped
 
 
 @dataclass
@@ -114,7 +124,7 @@ def run_each(
     if not hasattr(os, "fork"):
         for number, work in enumerate(works):
             on_progress(number)
-            yield work(lambda number=number: on_progress(number))  # type: ignore[misc]
+            yield _value_of(_done(work, partial(on_progress, number)))
         return
     with tempfile.TemporaryDirectory(prefix="dacapo-", ignore_cleanup_errors=True) as folder:
         pool = _Pool(works, at_once, patience, on_progress, Path(folder))
@@ -139,7 +149,7 @@ class _Pool:
         self.on_progress = on_progress
         self.folder = folder
         self.running: dict[int, _Worker] = {}
-        self.done: dict[int, _Returned | _Raised | Stopped] = {}
+        self.done: dict[int, _Ended] = {}
         self.next = 0
 
     def outcomes(self) -> Iterator[Any]:
@@ -147,13 +157,7 @@ class _Pool:
             while number not in self.done:
                 self.fill()
                 self.listen()
-            match self.done.pop(number):
-                case _Returned(value=value):
-                    yield value
-                case _Raised(error=error):
-                    raise error
-                case Stopped() as stopped:
-                    yield stopped
+            yield _value_of(self.done.pop(number))
 
     def fill(self) -> None:
         while len(self.running) < self.at_once and self.next < len(self.works):
@@ -174,7 +178,7 @@ class _Pool:
 
     def receive(self, worker: _Worker) -> None:
         try:
-            message = worker.connection.recv()
+            message = messages.receive(worker.connection)
         except EOFError:
             worker.process.join()
             status = worker.process.exitcode
@@ -186,7 +190,7 @@ class _Pool:
         else:
             self.finish(worker, message)
 
-    def finish(self, worker: _Worker, outcome: _Returned | _Raised | Stopped) -> None:
+    def finish(self, worker: _Worker, outcome: _Ended) -> None:
         del self.running[worker.number]
         self.done[worker.number] = outcome
         _end(worker)
@@ -238,23 +242,37 @@ def _be_worker(work: Work[Any], theirs: Connection, trace: Path, folder: Path, p
     def beat() -> None:
         if real_monotonic() - last[0] > BEAT_SECONDS:
             last[0] = real_monotonic()
-            theirs.send(_Beat())
+            messages.send(theirs, _Beat())
 
     with trace.open("w") as file:
         faulthandler.register(signal.SIGUSR1, file=file, all_threads=True)
+        ended = _done(work, beat)
         try:
-            theirs.send(_Returned(work(beat)))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
-            error.add_note("".join(traceback.format_exception(error)))  # which does not travel
-            _send_error(theirs, error)
+            messages.send(theirs, ended)
+        except messages.Unsendable as unsendable:
+            error = ended.error if isinstance(ended, _Raised) else unsendable
+            messages.send(theirs, _Raised(RuntimeError(f"{type(error).__name__}: {error}")))
         os._exit(0)  # what the parent registered to be done at its exit is not ours to do
 
 
-def _send_error(theirs: Connection, error: BaseException) -> None:
+def _done(work: Work[Any], beat: Beat) -> _Ended:
     try:
-        theirs.send(_Raised(error))
-    except Exception:  # noqa: BLE001 - an error that cannot be pickled
-        theirs.send(_Raised(RuntimeError(f"{type(error).__name__}: {error}")))
+        return _Returned(work(beat))
+    except HandlerStuck as stuck:
+        return Stopped(Code.STUCK, stuck.what, stuck.place)
+    except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+        error.add_note("".join(traceback.format_exception(error)))  # which does not travel
+        return _Raised(error)
+
+
+def _value_of(ended: _Ended) -> Any:
+    match ended:
+        case _Returned(value=value):
+            return value
+        case _Raised(error=error):
+            raise error
+        case Stopped():
+            return ended
 
 
 def _stop(worker: _Worker, patience: float) -> Stopped:

@@ -22,11 +22,6 @@ _COMPARED_CHARACTERS = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def imported() -> set[str]:
-    """Return the names of the modules that are no user's, and are imported."""
-    return {name for name in list(sys.modules) if not is_users(name)}
-
-
 def libraries() -> list[str]:
     """Return the names of the libraries' modules that the user's modules use."""
     used = {_module_of(value) for module in user_modules() for value in list(vars(module).values())}

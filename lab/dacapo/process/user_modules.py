@@ -16,13 +16,16 @@ _ABSENT = object()
 
 def user_modules() -> list[ModuleType]:
     """Return the modules with user code that are imported."""
-    return [module for name, module in list(sys.modules.items()) if is_users(name)]
+    return [module for module in list(sys.modules.values()) if _has_user_code(module)]
 
 
 def is_users(name: str) -> bool:
     """Return whether a module is imported and has user code, by its name."""
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+    return _has_user_code(sys.modules.get(name))
+
+
+def _has_user_code(module: object) -> bool:
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     return isinstance(file, str) and source_lines.is_user_file(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -11,6 +12,7 @@ from dacapo.history.points import DEFAULT_POINTS, choose_points
 from dacapo.history.replay_log import Log
 from dacapo.process import memory, scratch
 from dacapo.process.effect_listeners import listening
+from dacapo.process.user_modules import is_users
 from dacapo.scenario import Scenario
 from dacapo.service.execution import InvocationStatus
 from dacapo.verify import limits
@@ -75,17 +77,17 @@ class Trial:
 
     Parameters:
         observed: the run.
-        changed: the variables of the user's modules that it changed.
         left: what it wrote outside its own temporary directory.
-        loaded: the modules that it imported.
+        loaded: the modules of libraries that it imported.
         services: the AWS services that it called.
+        changed: the variables of the user's modules that it changed, if that was watched.
     """
 
     observed: Observed
-    changed: list[str]
     left: list[str]
     loaded: list[str]
     services: list[str]
+    changed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,7 @@ class Experiment:
 
 def tried(scenario: Scenario, seed: int, beat: Beat = lambda: None, **how: Any) -> Trial:
     """Run a scenario in this process, which is the run's own; see `observe`."""
-    loaded, before = memory.imported(), memory.variables()
+    before = set(sys.modules)
     services: dict[str, None] = {}
 
     def called(service: str, *_: Any) -> None:
@@ -248,13 +250,8 @@ def tried(scenario: Scenario, seed: int, beat: Beat = lambda: None, **how: Any) 
 
     with scratch.watched() as files, listening(called):
         observed = observe(scenario, seed, beat=beat, **how)
-    return Trial(
-        replace(observed, folder=files.own),
-        memory.changed_since(before),
-        files.left,
-        sorted(memory.imported() - loaded),
-        list(services),
-    )
+    loaded = sorted(name for name in set(sys.modules) - before if not is_users(name))
+    return Trial(replace(observed, folder=files.own), files.left, loaded, list(services))
 
 
 def first_works(scenario: Scenario, seed: int) -> list[Work[Any]]:
@@ -274,16 +271,22 @@ def make_reference(
         target,
         Baseline((first.observed, other.observed)),
         again.observed,
-        first.changed,
+        list(first.changed),
         sorted({*first.left, *other.left}),
         sorted({*first.services, *other.services}),
     )
 
 
 def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
+    # Once only: all the modules of a large project take longer to read than a run.
+    before = memory.variables()
     checkpoints = CheckpointLog()
     first = tried(scenario, seed, beat, interference=checkpoints, needs_answers=True)
-    first = replace(first, observed=replace(first.observed, checkpoints=checkpoints.keys))
+    first = replace(
+        first,
+        observed=replace(first.observed, checkpoints=checkpoints.keys),
+        changed=memory.changed_since(before),
+    )
     return first, tried(scenario, seed, beat)
 
 

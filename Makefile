@@ -21,7 +21,8 @@ export SAM_CLI_TELEMETRY := 0
 help:
 	@echo "make demo     wait for a six-hour migration, by polling and by event"
 	@echo "make test     run the tests behind everything that this repository claims"
-	@echo "make prove    the tests that take longer: full depth, the wheel, AWS's runner"
+	@echo "make prove    the tests that take longer: more depth, the wheel, AWS's runner;"
+	@echo "              with ALL=yes everything, for an hour: before a release"
 	@echo "make check    run lint, format, type and template checks; print the rooms of the lab"
 	@echo "make docs     regenerate every generated page"
 	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (a minute)"
@@ -46,8 +47,8 @@ prove: $(VENV)/dev.done
 	@mkdir -p build
 	@$(BIN)/pytest --numprocesses 4 --quiet --dacapo-engine sdk tests/scenarios > build/sdk.txt 2>&1 & \
 	other=$$!; \
-	echo "$(BIN)/pytest --thorough"; \
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet --thorough; here=$$?; \
+	echo "$(BIN)/pytest --thorough $(if $(ALL),--exhaustive)"; \
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet --thorough $(if $(ALL),--exhaustive); here=$$?; \
 	wait $$other; there=$$?; \
 	echo; echo "the same scenarios on AWS's local runner: pytest --dacapo-engine sdk tests/scenarios"; \
 	cat build/sdk.txt; \

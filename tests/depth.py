@@ -1,4 +1,4 @@
-"""How deep `make test` goes: a stated share of long tests; `make prove` runs the rest."""
+"""How deep the tests go: `make test` and `make prove` run a share each; ALL=yes adds the rest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+PROVED = 4
+"""Of the parameters that `make test` leaves out, `make prove` runs every fourth."""
+
 
 def every(nth: int, values: Iterable[Any]) -> list[Any]:
-    """Return parameters of which `make test` runs every `nth`, and `make prove` the others."""
-    return [
-        pytest.param(value, marks=pytest.mark.prove if number % nth else ())
-        for number, value in enumerate(values)
-    ]
+    """Return parameters: `make test` runs every `nth`, `make prove` a share of the others."""
+    return [pytest.param(value, marks=_marks(number, nth)) for number, value in enumerate(values)]
+
+
+def _marks(number: int, nth: int) -> tuple[pytest.MarkDecorator, ...]:
+    if number % nth == 0:
+        return ()
+    left_out = number - number // nth - 1
+    return (pytest.mark.prove,) if left_out % PROVED == 0 else (pytest.mark.exhaustive,)

@@ -56,7 +56,6 @@ class CheckResult:
     Parameters:
         name: the history's file, or the ARN of its execution.
         points: from how many points it was replayed.
-        not_run: why it was not replayed from the other points; "" if it was from all.
         failure: how a replay failed for want of something on this machine, so that nothing is known
             of the code; None if none did.
         suppressed: findings that the user accepts, which do not count.

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dacapo import ExternalEvent, Handler, Scenario
-from patterns.fan_out import add_posting, mail
+from patterns.fan_out import mail, start
 from patterns.fan_out.handler import handler
 from patterns.fan_out.mailing import MAX_SUBSCRIBERS
 from patterns.starting import execution_name
@@ -44,7 +44,7 @@ def _scenario(
         world=partial(marketplace_world, **world),
         external_events=external_events,
         expects=expects,
-        functions={API: add_posting.handler, MAIL: mail_function},
+        functions={API: start.handler, MAIL: mail_function},
         # The name that add_posting gives it, so that a client's retry finds this execution.
         execution_name=execution_name(f"posting {POSTING_ID}"),
     )

@@ -17,9 +17,9 @@ import boto3
 from moto import mock_aws
 from moto.sesv2.models import sesv2_backends
 
-from patterns import callback_rows
 from patterns.approval import handler, logic, orders, outbox
-from patterns.reference import Purpose, row_name
+from patterns.callbacks import table
+from patterns.callbacks.reference import Purpose, row_name
 from scenarios.worlds import beyond_moto, loopback
 from scenarios.worlds.loopback import Reply
 from scenarios.worlds.registry import create_table, dynamodb, reference_key, registry
@@ -57,7 +57,7 @@ class ApprovalWorld:
     status: str | None = None
     events: list[str] = field(default_factory=list)
     emails: list[tuple[str, str]] = field(default_factory=list)
-    row: callback_rows.Row | None = None
+    row: table.Row | None = None
 
     @property
     def link(self) -> str:
@@ -150,4 +150,4 @@ def _record_state(world: ApprovalWorld, queue: str) -> None:
     world.emails = [(to, subject) for to, subject, _ in _sent()]
     if any(_LINK.search(body) for _, _, body in _sent()):
         reference = world.link.rpartition("/")[2]
-        world.row = callback_rows.read(row_name(Purpose.APPROVAL, reference))
+        world.row = table.read(row_name(Purpose.APPROVAL, reference))

@@ -16,7 +16,8 @@ from unittest.mock import patch
 import boto3
 from moto import mock_aws
 
-from patterns.batch_import import baseline, blocks, cache, start, totals
+from baselines import batch_import as baseline
+from patterns.batch_import import blocks, cache, start, totals
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.registry import create_table, dynamodb
 

@@ -16,8 +16,9 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
+from baselines import fan_out as baseline
 from patterns import mails
-from patterns.fan_out import add_posting, baseline, handler, logic, postings, subscribers
+from patterns.fan_out import handler, logic, postings, start, subscribers
 from scenarios.worlds import loopback
 from scenarios.worlds.post_office import PostOffice, post_office
 from scenarios.worlds.registry import create_table, dynamodb
@@ -132,7 +133,7 @@ def _variables() -> Mapping[str, str]:
         subscribers.TABLE_VARIABLE: SUBSCRIBERS,
         mails.SENDER_VARIABLE: SENDER,
         handler.MAIL_FUNCTION_VARIABLE: f"{MAIL}:live",
-        add_posting.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
+        start.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
         baseline.CONTROLLER_VARIABLE: CONTROLLER,
     }
 

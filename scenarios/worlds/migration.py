@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import boto3
 from moto import mock_aws
 
-from patterns import callback_rows, callbacks
+from patterns import callbacks
+from patterns.callbacks import table
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.registry import registry
 
@@ -37,7 +38,7 @@ class MigrationWorld:
     """
 
     task: beyond_moto.ScriptedTask
-    row: callback_rows.Row | None = field(default=None)
+    row: table.Row | None = field(default=None)
 
     def complete_earlier_run(self) -> None:
         """Give the task an earlier run, whose end it still reports."""
@@ -163,7 +164,7 @@ def migration_world(*, has_earlier_run: bool = False) -> Iterator[MigrationWorld
         try:
             yield world
         finally:
-            world.row = callback_rows.read(TASK_ARN)
+            world.row = table.read(TASK_ARN)
 
 
 def _create_task() -> beyond_moto.ScriptedTask:

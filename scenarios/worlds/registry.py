@@ -12,7 +12,7 @@ import boto3
 from moto.kms import models, utils
 from moto.moto_api._internal import mock_random
 
-from patterns import callback_rows, reference
+from patterns.callbacks import reference, table
 
 TABLE = "callbacks"
 
@@ -25,8 +25,8 @@ _one_key = cache(utils.generate_private_key)
 def registry() -> Iterator[None]:
     """Context manager that sets up an empty registry. Requires moto."""
     mock_random.seed(0)
-    create_table(TABLE, callback_rows.KEY)
-    with patch.dict(os.environ, {callback_rows.TABLE_VARIABLE: TABLE}):
+    create_table(TABLE, table.KEY)
+    with patch.dict(os.environ, {table.TABLE_VARIABLE: TABLE}):
         yield
 
 

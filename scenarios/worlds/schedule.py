@@ -12,7 +12,8 @@ from unittest.mock import patch
 import boto3
 from moto import mock_aws
 
-from patterns.schedule import baseline, start, work
+from baselines import schedule as baseline
+from patterns.schedule import start, work
 
 # The world's own, so that tests can count the handlers'.
 dynamodb, events, sqs = boto3.client("dynamodb"), boto3.client("events"), boto3.client("sqs")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import boto3
 from moto import mock_aws
 
-from patterns import callback_rows, reference
+from patterns.callbacks import reference, table
 from patterns.webhook_callback import handler, keys, partner, signature
 from scenarios.worlds import loopback
 from scenarios.worlds.loopback import Reply, Request
@@ -47,7 +47,7 @@ class Vendor:
     replies: list[int] = field(default_factory=list)
     rejections: list[int] = field(default_factory=list)
     immediate_answer: Mapping[str, Any] | None = None
-    row: callback_rows.Row | None = None
+    row: table.Row | None = None
 
     def key(self) -> str:
         """Return the key to sign with now."""
@@ -164,8 +164,8 @@ def transcription_world(vendor: Vendor | None = None) -> Iterator[Vendor]:
             vendor.row = _row(vendor)
 
 
-def _row(vendor: Vendor) -> callback_rows.Row | None:
+def _row(vendor: Vendor) -> table.Row | None:
     if not vendor.jobs:
         return None
     job_reference = vendor.url.rpartition("/")[2]
-    return callback_rows.read(reference.row_name(reference.Purpose.WEBHOOK, job_reference))
+    return table.read(reference.row_name(reference.Purpose.WEBHOOK, job_reference))

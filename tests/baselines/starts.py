@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from baselines import start_migration as start_baseline
+from baselines.start_migration import ENVELOPE
 from dacapo import Handler
-from patterns import start_baseline, start_migration, starting
+from patterns import start_migration, starting
 from patterns.polling import handler as polling
-from patterns.start_baseline import ENVELOPE
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 from scenarios.worlds.stage import Stage, on_stage
 

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dacapo import START, Simulation, fail_next_calls
-from patterns import callback_rows, callbacks, reference
+from patterns import callbacks
 from patterns.approval import logic, orders, outbox, page
 from patterns.approval.logic import Decision, FinalStatus, InvalidOrder
 from patterns.approval.orders import OrderExists
-from patterns.callback_rows import State
-from patterns.reference import Purpose, row_name
+from patterns.callbacks import reference, registry, table
+from patterns.callbacks.reference import Purpose, row_name
+from patterns.callbacks.table import State
 from patterns.transient import TransientError, is_transient
 from scenarios.worlds import loopback
 from scenarios.worlds.approval import FORM, ORDER, ORDERS, approval_world
@@ -28,7 +29,7 @@ from tests.logs import Log, listening
 from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "r" * 43
-CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client, reference.kms]
+CLIENTS = [table.dynamodb, registry.lambda_client, reference.kms]
 YES, NO = b"decision=accepted", b"decision=rejected"
 FEW = settings(
     max_examples=100,
@@ -264,8 +265,8 @@ def test_a_throttled_callback_api_returns_503_and_a_retry_succeeds(wait: Wait) -
 
 
 def test_a_throttled_table_returns_503_and_a_retry_succeeds(wait: Wait) -> None:
-    with Stubber(callback_rows.dynamodb) as table:
-        table.add_client_error("update_item", "ProvisionedThroughputExceededException")
+    with Stubber(table.dynamodb) as stub:
+        stub.add_client_error("update_item", "ProvisionedThroughputExceededException")
         assert press() == 503
     assert wait.row().state is State.OPEN
     assert press() == 200

@@ -11,17 +11,17 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from dacapo import START, Simulation, fail_next_calls
-from patterns import callback_answers, callback_rows, callbacks
-from patterns.callback_answers import Answer
-from patterns.callback_rows import State
-from patterns.callbacks import NotSentYet, Outcome, ReferenceInUse
+from patterns import callbacks
+from patterns.callbacks import NotSentYet, Outcome, ReferenceInUse, answers, registry, table
+from patterns.callbacks.answers import Answer
+from patterns.callbacks.table import State
 from scenarios.worlds.migration import migration_world
 from tests.interference import Interleaving, crash_at, interleavings, moments, watching
 from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "the reference"
-CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
-YES, NO = callback_answers.success("yes"), callback_answers.failure("no", "Rejected")
+CLIENTS = [table.dynamodb, registry.lambda_client]
+YES, NO = answers.success("yes"), answers.failure("no", "Rejected")
 CALLS_TO_ANSWER = ["UpdateItem", "SendDurableExecutionCallbackSuccess", "UpdateItem"]
 
 
@@ -83,7 +83,7 @@ def test_an_expired_row_is_rejected_even_before_ttl_deletes_it(wait: Wait) -> No
 
 
 def test_a_row_is_kept_for_a_week_after_its_deadline(wait: Wait) -> None:
-    item = callback_rows.dynamodb.get_item(
+    item = table.dynamodb.get_item(
         TableName="callbacks", Key={"callback_reference": {"S": REFERENCE}}
     )["Item"]
     assert int(item["expires_at"]["N"]) == START.timestamp() + 8 * DAY_SECONDS
@@ -156,7 +156,7 @@ def test_a_submitter_that_crashes_during_put_can_be_retried(wait: Wait, when: st
     with crash_at(CLIENTS, (0, when)), pytest.raises(SystemExit):
         callbacks.put("other", "id", owner="me", deadline=9e9, not_before=0)
     callbacks.put("other", "id", owner="me", deadline=9e9, not_before=0)
-    row = callback_rows.read("other")
+    row = table.read("other")
     assert row is not None
     assert (row.state, row.callback_id) == (State.OPEN, "id")
 
@@ -335,15 +335,15 @@ def test_concurrent_deliveries_of_one_answer_send_it_once_in_any_order_of_their_
 def test_of_two_concurrent_answers_one_is_sent_and_one_conflicts_in_any_order_of_their_calls(
     wait: Wait, order: str
 ) -> None:
-    answers: dict[str, Answer] = {"A": YES, "B": callback_answers.success("something else")}
+    sent: dict[str, Answer] = {"A": YES, "B": answers.success("something else")}
     results = Interleaving(order).run(
         CLIENTS,
-        A=lambda: callbacks.answer(REFERENCE, answers["A"]),
-        B=lambda: callbacks.answer(REFERENCE, answers["B"]),
+        A=lambda: callbacks.answer(REFERENCE, sent["A"]),
+        B=lambda: callbacks.answer(REFERENCE, sent["B"]),
     )
     assert sorted(results.values()) == sorted([Outcome.SENT, Outcome.CONFLICT])
     winner = next(name for name, result in results.items() if result is Outcome.SENT)
-    assert wait.result == answers[winner].body
+    assert wait.result == sent[winner].body
     assert wait.accepted() == ["success"]
 
 
@@ -386,7 +386,7 @@ def test_only_its_owner_can_close_a_row(wait: Wait) -> None:
     callbacks.close(REFERENCE, owner="somebody else", received=None)
     callbacks.close("no such reference", owner=wait.execution.arn, received=None)
     assert wait.row().state is State.OPEN
-    assert callback_rows.read("no such reference") is None
+    assert table.read("no such reference") is None
 
 
 def test_no_error_contains_a_reference_or_a_callback_id(wait: Wait) -> None:

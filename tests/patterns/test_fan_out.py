@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dacapo import fail_next_calls
 from patterns import mails, starting
-from patterns.fan_out import add_posting, logic, patience, postings, subscribers
+from patterns.fan_out import logic, patience, postings, start, subscribers
 from patterns.fan_out.logic import Announcement, InvalidPosting, PostingRequest
 from patterns.fan_out.subscribers import TooManySubscribers
 from patterns.mails import MailRefused
@@ -217,7 +217,7 @@ def test_a_slot_that_another_seller_holds_is_a_conflict_and_starts_nothing(marke
 
 def handle(event: dict[str, Any]) -> dict[str, Any]:
     context: Any = None
-    return add_posting.handler(json.loads(json.dumps(event)), context)
+    return start.handler(json.loads(json.dumps(event)), context)
 
 
 @pytest.mark.parametrize(

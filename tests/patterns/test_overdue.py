@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from patterns import callback_answers, callback_rows, callbacks, overdue
+from patterns import callbacks
+from patterns.callbacks import answers, overdue, registry, table
 from tests.interference import crash_at
 from tests.patterns.waiting import Wait, waiting
 
-CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
-YES = callback_answers.success("yes")
+CLIENTS = [table.dynamodb, registry.lambda_client]
+YES = answers.success("yes")
 
 
 @pytest.fixture

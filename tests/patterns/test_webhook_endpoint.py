@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dacapo import fail_next_calls
-from patterns import callback_rows, callbacks
-from patterns.callback_rows import State
-from patterns.reference import Purpose, row_name
+from patterns import callbacks
+from patterns.callbacks import registry, table
+from patterns.callbacks.reference import Purpose, row_name
+from patterns.callbacks.table import State
 from patterns.webhook_callback import endpoint, keys, signature
 from scenarios.worlds import loopback
 from scenarios.worlds.transcription import FIRST_KEY, SECRET, TRANSCRIPT
@@ -32,7 +33,7 @@ SUCCESS: dict[str, Any] = {"kind": "success", "result": TRANSCRIPT}
 FAILURE = {"kind": "failure", "message": "the recording is silent"}
 HEARTBEAT = {"kind": "heartbeat"}
 OTHER_KEY = "another key, which is as long as a key must be"
-CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client]
+CLIENTS = [table.dynamodb, registry.lambda_client]
 
 
 @pytest.fixture
@@ -134,8 +135,8 @@ def test_the_sender_is_asked_to_retry_if_the_callback_api_throttles(
 
 
 def test_the_sender_is_asked_to_retry_if_the_table_throttles(wait: Wait) -> None:
-    with Stubber(callback_rows.dynamodb) as table:
-        table.add_client_error("update_item", "ProvisionedThroughputExceededException")
+    with Stubber(table.dynamodb) as stub:
+        stub.add_client_error("update_item", "ProvisionedThroughputExceededException")
         assert status() == 503
     assert wait.row().state is State.OPEN
     assert status() == 200

@@ -10,7 +10,8 @@ from aws_durable_execution_sdk_python.lambda_service import Operation
 
 from dacapo import START, Simulation
 from dacapo.service.execution import Execution
-from patterns import callback_answers, callback_rows, callbacks
+from patterns import callbacks
+from patterns.callbacks import answers, table
 from scenarios.worlds.transcription import Vendor, transcription_world
 from tests.lab import handlers
 
@@ -59,15 +60,13 @@ class Wait:
         """Close the row as the handler does when it resumes, with the answer that it received."""
         details = self.callback.callback_details
         assert details is not None
-        received = callback_answers.received(details.result)
+        received = answers.received(details.result)
         if details.error is not None:
-            received = callback_answers.failure(
-                details.error.message or "", details.error.type or ""
-            )
+            received = answers.failure(details.error.message or "", details.error.type or "")
         callbacks.close(self.reference, owner=self.execution.arn, received=received)
 
-    def row(self) -> callback_rows.Row:
-        row = callback_rows.read(self.reference)
+    def row(self) -> table.Row:
+        row = table.read(self.reference)
         assert row is not None
         return row
 

@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from patterns import callback_rows
+from patterns.callbacks import table
 from patterns.event_callback import handler as event_callback
 from tests.plain.test_polling import FAILED, FINISHED, RUNNING, TASK_ARN, script
 
@@ -63,7 +63,7 @@ def test_an_answer_triggers_a_check_of_the_task(run: Run, dms: Stubber) -> None:
     script(dms, FINISHED)
     run.start()
     callback_id = run.callback_id()
-    row = callback_rows.read(TASK_ARN)
+    row = table.read(TASK_ARN)
     assert row is not None
     assert row.callback_id == callback_id, "the stored ID is not the one that is open"
     run.runner.send_callback_success(callback_id, b'"check"')
@@ -84,7 +84,7 @@ def test_a_failed_callback_fails_the_execution(run: Run, dms: Stubber) -> None:
     run.start()
     run.runner.send_callback_failure(run.callback_id(), ErrorObject("enough", None, None, None))
     assert run.result().error.message == "enough"
-    row = callback_rows.read(TASK_ARN)
+    row = table.read(TASK_ARN)
     assert row is not None
     assert row.state == "CLOSED"
 

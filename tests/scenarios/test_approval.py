@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 
 from dacapo import Durable, ExternalEvent, Recording, Scenario
-from patterns import callback_rows, callbacks, mails, reference
+from patterns import mails
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
-from patterns.callback_rows import State
+from patterns.callbacks import reference, registry, table
+from patterns.callbacks.table import State
 from scenarios import approval as scenarios
 from scenarios.worlds.approval import CUSTOMER, REVIEWER, ApprovalWorld
 from tests.interference import Moment, at_every_call, crash_at, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 CLIENTS = [
-    *(orders.dynamodb, callback_rows.dynamodb, outbox.events, mails.client),
-    *(callbacks.lambda_client, reference.kms),
+    *(orders.dynamodb, table.dynamodb, outbox.events, mails.client),
+    *(registry.lambda_client, reference.kms),
 ]
 ASKED = (REVIEWER, "Order A-17 needs your decision")
 GOOD_NEWS, BAD_NEWS, NO_NEWS = (

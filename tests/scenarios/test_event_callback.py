@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from dacapo import Durable, Recording, Scenario
-from patterns import callback_rows, callbacks
-from patterns.callback_rows import State
+from patterns.callbacks import registry, table
+from patterns.callbacks.table import State
 from patterns.event_callback import handler as event_callback
 from patterns.migration import task
 from scenarios import event_callback as scenarios
@@ -16,7 +16,7 @@ from tests.interference import crash_at, moments, watching
 from tests.scenarios.engines import only_in_virtual_time
 
 FINISHED = {"tables_loaded": 12, "reason": "FULL_LOAD_ONLY_FINISHED"}
-CLIENTS = [task.dms, callback_rows.dynamodb, callbacks.lambda_client]
+CLIENTS = [task.dms, table.dynamodb, registry.lambda_client]
 
 
 def assert_finished(recording: Recording, waits: int = 1) -> None:

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 
 from dacapo import Durable, Recording, Scenario
-from patterns import callback_rows, callbacks, reference
-from patterns.callback_rows import State
+from patterns.callbacks import reference, registry, table
+from patterns.callbacks.table import State
 from patterns.webhook_callback import handler as webhook
 from scenarios import webhook_callback as scenarios
 from scenarios.worlds.transcription import TRANSCRIPT
 from tests.interference import crash_at, moments, watching
 from tests.scenarios.engines import only_in_virtual_time
 
-CLIENTS = [callback_rows.dynamodb, callbacks.lambda_client, reference.kms]
+CLIENTS = [table.dynamodb, registry.lambda_client, reference.kms]
 
 
 def assert_transcribed(recording: Recording) -> None:

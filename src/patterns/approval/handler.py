@@ -20,10 +20,11 @@ from aws_durable_execution_sdk_python import CallbackError, DurableContext, dura
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
-from patterns import callback_answers, callbacks
+from patterns import callbacks
 from patterns.approval import logic, orders, outbox
 from patterns.approval.logic import FinalStatus, Order
-from patterns.reference import Purpose, derive, row_name
+from patterns.callbacks import answers
+from patterns.callbacks.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 
 URL_VARIABLE = "APPROVAL_URL"
@@ -93,7 +94,7 @@ def _ask(context: DurableContext, order: Order, execution: str) -> FinalStatus:
             break
         decision = logic.parse_decision(answer)
         if decision is not None:
-            status, received = FinalStatus(decision), callback_answers.received(answer)
+            status, received = FinalStatus(decision), answers.received(answer)
             break
         context.logger.warning("invalid answer rejected")
     context.step(

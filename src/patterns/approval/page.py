@@ -19,10 +19,10 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callback_answers, callbacks
+from patterns import callbacks
 from patterns.approval.logic import DECISION, Decision
-from patterns.callbacks import NotSentYet, Outcome
-from patterns.reference import Purpose, is_well_formed, row_name
+from patterns.callbacks import NotSentYet, Outcome, answers
+from patterns.callbacks.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 
 MAX_BODY_LENGTH = 1_000
@@ -93,7 +93,7 @@ def decide(reference: str) -> Response[str]:
         outcome = Outcome.UNKNOWN
     else:
         try:
-            answer = callback_answers.success({DECISION: decision})
+            answer = answers.success({DECISION: decision})
             outcome = callbacks.answer(row_name(Purpose.APPROVAL, reference), answer)
         except (NotSentYet, ClientError, BotoCoreError) as error:
             logger.warning("decision not sent yet", reason=name_of(error))

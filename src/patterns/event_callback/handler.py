@@ -32,7 +32,8 @@ from aws_durable_execution_sdk_python import (
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
-from patterns import callback_answers, callbacks
+from patterns import callbacks
+from patterns.callbacks import answers
 from patterns.event_callback.hint import CHECK
 from patterns.migration import logic, task
 from patterns.migration.logic import (
@@ -110,7 +111,7 @@ def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) 
         context.logger.warning("no event arrived in time, checking without one")
     except CallbackError as error:
         failure = error
-    answer = callback_answers.received(hint, failure)
+    answer = answers.received(hint, failure)
     context.step(
         lambda _: callbacks.close(run["task_arn"], owner=owner, received=answer),
         name=f"close event {number}",

@@ -40,9 +40,9 @@ from aws_lambda_powertools.event_handler.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callback_answers, callbacks
-from patterns.callbacks import NotSentYet, Outcome
-from patterns.reference import Purpose, is_well_formed, row_name
+from patterns import callbacks
+from patterns.callbacks import NotSentYet, Outcome, answers
+from patterns.callbacks.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 from patterns.webhook_callback import keys, messages, signature
 
@@ -136,11 +136,9 @@ def _deliver(
             case messages.Heartbeat():
                 return callbacks.heartbeat(name)
             case messages.Failure():
-                return callbacks.answer(
-                    name, callback_answers.failure(message.message, messages.FAILED)
-                )
+                return callbacks.answer(name, answers.failure(message.message, messages.FAILED))
             case messages.Success():
-                return callbacks.answer(name, callback_answers.success(message.result.model_dump()))
+                return callbacks.answer(name, answers.success(message.result.model_dump()))
     except (NotSentYet, ClientError, BotoCoreError) as error:
         logger.warning("not delivered yet, the sender will retry", reason=name_of(error))
         raise ServiceUnavailableError("try again") from None

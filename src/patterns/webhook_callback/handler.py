@@ -32,9 +32,10 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitFo
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 from pydantic import ValidationError
 
-from patterns import callback_answers, callbacks
-from patterns.callback_answers import Answer
-from patterns.reference import Purpose, derive, row_name
+from patterns import callbacks
+from patterns.callbacks import answers
+from patterns.callbacks.answers import Answer
+from patterns.callbacks.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 from patterns.webhook_callback import partner
 from patterns.webhook_callback.messages import Transcript
@@ -124,7 +125,7 @@ def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
         result = context.wait_for_callback(submit, name=WAIT, config=_WAIT)
     except CallbackError as error:
         failure = error
-    answer = callback_answers.received(result, failure)
+    answer = answers.received(result, failure)
     context.step(lambda _: _close(owner, answer), name="close the callback", config=_STEP)
     if failure is not None:
         raise NoTranscript(_reason(failure)) from failure

@@ -35,8 +35,9 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from patterns.workflow import baseline_state, logic, shop
-from patterns.workflow.baseline_state import KEY, Phase, State, VersionConflict
+from baselines import workflow_state
+from baselines.workflow_state import KEY, Phase, State, VersionConflict
+from patterns.workflow import logic, shop
 from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import Ending, Order
 
@@ -75,12 +76,12 @@ class Workflow:
             OrderIdInUse: the ID belongs to another order.
             VersionConflict: another invocation ran this step at the same time.
         """
-        state = baseline_state.load(self.workflow_id)
+        state = workflow_state.load(self.workflow_id)
         if state and order and order != state.order:
             raise OrderIdInUse(f"{self.workflow_id} was already started with another order")
         after = _STEPS[state.phase](state) if state else State(logic.parse_order(order))
         if after != state:
-            baseline_state.save(after)
+            workflow_state.save(after)
         return after
 
 
@@ -109,7 +110,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def sweep(_: dict[str, Any], __: LambdaContext) -> None:
     """Resume every workflow that hasn't finished."""
-    for workflow_id in baseline_state.unfinished():
+    for workflow_id in workflow_state.unfinished():
         _invoke_next(os.environ[FUNCTION_VARIABLE], workflow_id)
 
 

@@ -2,7 +2,7 @@
 
 The durable service accepts one answer per callback, so it decides which one wins. It can't remember
 an answer for a sender that crashes after receiving it and before sending it on. The registry can.
-It keeps one row per callback (`callback_rows`, `callback_writes`) and follows five steps:
+It keeps one row per callback (in `table`) and follows five steps:
 
 1. *put*: before the job starts, the submitter writes the row. Its state is OPEN.
 2. *intend*: the sender records the answer's digest. The state is INTENT.
@@ -33,9 +33,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callback_rows, callback_writes
-from patterns.callback_answers import Answer
-from patterns.callback_rows import Row, State
+from patterns.callbacks import table
+from patterns.callbacks.answers import Answer
+from patterns.callbacks.table import Row, State
 from patterns.transient import TransientError, name_of
 
 SEND_TIMEOUT_SECONDS = 5
@@ -90,7 +90,7 @@ def put(
         ReferenceInUse: another execution is waiting under this reference.
     """
     row = Row(State.OPEN, callback_id, owner, deadline, not_before)
-    existing = callback_writes.open_row(reference, row, time.time())
+    existing = table.open_row(reference, row, time.time())
     if existing is not None and existing.callback_id != callback_id:
         raise ReferenceInUse("another execution is already waiting for this answer")
 
@@ -106,7 +106,7 @@ def answer(reference: str, answer: Answer, *, about: float | None = None) -> Out
     """
     now = time.time()
     about = now if about is None else about
-    may_send, row = callback_writes.record_intent(reference, answer.digest, now=now, about=about)
+    may_send, row = table.record_intent(reference, answer.digest, now=now, about=about)
     if row is None:
         return Outcome.UNKNOWN
     if not may_send:
@@ -115,9 +115,9 @@ def answer(reference: str, answer: Answer, *, about: float | None = None) -> Out
     if outcome is Outcome.CLOSED:
         outcome = _closed_outcome(reference, answer, row)
     if outcome is Outcome.SENT:
-        callback_writes.mark(reference, row.callback_id, State.DONE)
+        table.mark(reference, row.callback_id, State.DONE)
     elif outcome is Outcome.CLOSED:
-        callback_writes.mark(reference, row.callback_id, State.CLOSED)
+        table.mark(reference, row.callback_id, State.CLOSED)
         logger.error("an answer arrived for a closed callback")
     return outcome
 
@@ -128,7 +128,7 @@ def heartbeat(reference: str) -> Outcome:
     Raises:
         NotSentYet: the service can't accept the heartbeat now; send it again.
     """
-    row = callback_rows.read(reference)
+    row = table.read(reference)
     if row is None:
         return Outcome.UNKNOWN
     if row.state in (State.DONE, State.CLOSED):
@@ -148,7 +148,7 @@ def close(reference: str, *, owner: str, received: Answer | None) -> None:
         owner: ARN of the execution that waited.
         received: the answer that ended the wait; None if none arrived.
     """
-    callback_writes.close_row(reference, owner, received.digest if received else "")
+    table.close_row(reference, owner, received.digest if received else "")
 
 
 def _rejection(row: Row, answer: Answer, about: float) -> Outcome:
@@ -168,7 +168,7 @@ def _ended_outcome(row: Row, answer: Answer) -> Outcome:
 
 
 def _closed_outcome(reference: str, answer: Answer, row: Row) -> Outcome:
-    latest = callback_rows.read(reference)
+    latest = table.read(reference)
     if latest is None or latest.callback_id != row.callback_id:
         return Outcome.CLOSED
     if latest.state is State.DONE:

@@ -15,7 +15,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from patterns import callback_rows
+from patterns.callbacks import table
 
 MAX_INTENT_SECONDS = 15 * 60
 """How long an answer may be in transit before it counts as overdue."""
@@ -31,6 +31,6 @@ def handler(_: dict[str, Any], __: LambdaContext) -> dict[str, int]:
     Returns:
         `{"overdue": …}`.
     """
-    overdue = callback_rows.count_intents(before=time.time() - MAX_INTENT_SECONDS)
+    overdue = table.count_intents(before=time.time() - MAX_INTENT_SECONDS)
     metrics.add_metric(METRIC, MetricUnit.Count, overdue)
     return {"overdue": overdue}

@@ -5,7 +5,7 @@ Run one with `dacapo run scenarios/webhook_callback.py:answered`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -31,6 +31,7 @@ def _scenario(
     *external_events: ExternalEvent,
     vendor: Callable[[], Vendor] = Vendor,
     expects: str | None = None,
+    outage_endings: Sequence[str] = (),
 ) -> Scenario:
     return Scenario(
         handler=handler,
@@ -38,6 +39,7 @@ def _scenario(
         world=lambda: transcription_world(vendor()),
         external_events=external_events,
         expects=expects,
+        outage_endings=outage_endings,
         functions={ENDPOINT: endpoint.handler, OVERDUE: overdue.handler},
         invariant=_invariant,
     )
@@ -152,5 +154,8 @@ job_accepted_on_third_attempt = _scenario(
 in_production = _scenario(
     FINISH,
     *(ExternalEvent(timedelta(hours=n), "the sweep", Vendor.sweep) for n in (12, 24, 48)),
+    # After an hour in which neither an answer nor a heartbeat gets through, the vendor counts as
+    # silent.
+    outage_endings=["NoTranscript"],
 )
 """With the function that delivers what senders have given up: what has to outlast an outage."""

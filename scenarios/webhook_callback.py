@@ -151,6 +151,10 @@ job_accepted_on_third_attempt = _scenario(
     ExternalEvent(timedelta(minutes=50), "the vendor finishes", Vendor.finish),
     vendor=lambda: Vendor(rejections=[503, 429]),
 )
+job_accepted_after_an_hour = _scenario(
+    FINISH,
+    vendor=lambda: Vendor(rejections=[503] * 12),
+)
 in_production = _scenario(
     FINISH,
     *(ExternalEvent(timedelta(hours=n), "the sweep", Vendor.sweep) for n in (12, 24, 48)),

@@ -20,12 +20,13 @@ import boto3
 from moto import mock_aws
 
 import dacapo
+from baselines import batch_import as baseline
 from bench import sides
 from bench.measuring import own_peak_memory_mb, seconds_of
 from dacapo import Scenario
 from dacapo.scenario import START
 from dacapo.simulation.simulation import Simulation
-from patterns.batch_import import baseline, totals
+from patterns.batch_import import totals
 from patterns.batch_import.handler import handler
 from scenarios.worlds.beyond_moto import slow
 from scenarios.worlds.ledger import TOTALS, private_tmp

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from baselines import polling as baseline
 from compare import calls, costs
 from compare.outcome import Counts, Outcome, Polls, delay_of, polls_until
-from patterns.polling import baseline
 from scenarios.worlds.migration import TASK_ARN
 from scenarios.worlds.migration_baseline import BEGIN, CHECK, schedule_world, state_in_table
 from scenarios.worlds.stage import on_stage

@@ -16,8 +16,9 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
+from baselines import fan_out as baseline
 from patterns import mails
-from patterns.fan_out import add_posting, baseline, handler, logic, postings, subscribers
+from patterns.fan_out import handler, logic, postings, start, subscribers
 from scenarios.worlds import loopback
 from scenarios.worlds.post_office import PostOffice, post_office
 from scenarios.worlds.registry import create_table, dynamodb
@@ -59,8 +60,8 @@ class Marketplace:
     Parameters:
         office: the simulated SES.
         replies: the status codes of the API's responses.
-        postings: the number of postings at the end of the run.
-        counted: the trade's count of postings at the end of the run.
+        postings: the number of postings when they were last counted: at the end of the run.
+        counted: the trade's count of postings then.
     """
 
     office: PostOffice
@@ -85,6 +86,13 @@ class Marketplace:
             reply = loopback.send("POST", f"{url}/postings", body, JSON)
         self.replies.append(reply.status)
         return reply
+
+    def refresh(self) -> None:
+        """Count the postings, and read the trade's count of them."""
+        self.postings = dynamodb.scan(TableName=POSTINGS, Select="COUNT")["Count"]
+        key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
+        trade = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
+        self.counted = int(trade["postings"]["N"]) if trade else 0
 
     def unsubscribe(self, number: int) -> None:
         """Unsubscribe a subscriber."""
@@ -122,7 +130,7 @@ def marketplace_world(
         try:
             yield world
         finally:
-            _read_tables(world)
+            world.refresh()
 
 
 def _variables() -> Mapping[str, str]:
@@ -132,7 +140,7 @@ def _variables() -> Mapping[str, str]:
         subscribers.TABLE_VARIABLE: SUBSCRIBERS,
         mails.SENDER_VARIABLE: SENDER,
         handler.MAIL_FUNCTION_VARIABLE: f"{MAIL}:live",
-        add_posting.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
+        start.BOOKKEEPING_VARIABLE: f"{BOOKKEEPING}:live",
         baseline.CONTROLLER_VARIABLE: CONTROLLER,
     }
 
@@ -159,10 +167,3 @@ def _store() -> None:
         "location": {"S": POSTING["location"]},
     }
     dynamodb.put_item(TableName=POSTINGS, Item=item)
-
-
-def _read_tables(world: Marketplace) -> None:
-    world.postings = dynamodb.scan(TableName=POSTINGS, Select="COUNT")["Count"]
-    key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
-    trade = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
-    world.counted = int(trade["postings"]["N"]) if trade else 0

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
-from patterns import event_callback, polling
-from patterns.event_callback import baseline as token_baseline
-from patterns.polling import baseline as polling_baseline
+from baselines import event_callback as token_baseline
+from baselines import polling as polling_baseline
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 from scenarios.worlds.registry import create_table, dynamodb
@@ -26,7 +26,7 @@ TOKENS, MIGRATIONS = "task-tokens", "migrations"
 def polling_machine() -> Iterator[tuple[StateMachine, MigrationWorld]]:
     """Context manager that builds the state machine that polls, and its migration."""
     with step_functions_world({}), migration_world() as world:
-        yield state_machine(_definition(polling)), world
+        yield state_machine(_definition(polling_baseline)), world
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def token_machine(
         patch.dict(os.environ, {token_baseline.TABLE_VARIABLE: TOKENS}),
     ):
         create_table(TOKENS, token_baseline.KEY)
-        yield state_machine(_definition(event_callback), StartFunction=START), world
+        yield state_machine(_definition(token_baseline), StartFunction=START), world
 
 
 def deliver_event(kind: str = "REPLICATION_TASK_STOPPED", at: datetime | None = None) -> None:
@@ -75,5 +75,5 @@ def state_in_table() -> str | None:
     return response["Item"]["state"]["S"] if "Item" in response else None
 
 
-def _definition(package: object) -> Path:
-    return Path(str(getattr(package, "__file__", ""))).with_name("baseline.asl.json")
+def _definition(module: ModuleType) -> Path:
+    return Path(str(module.__file__)).with_suffix(".asl.json")

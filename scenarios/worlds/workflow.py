@@ -17,7 +17,9 @@ import boto3
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from patterns.workflow import baseline, baseline_state, ledger_writes, start
+from baselines import workflow as baseline
+from baselines import workflow_state
+from patterns.workflow import ledger_writes, start
 from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import Order
 from scenarios.worlds import faulty_dynamodb
@@ -158,7 +160,7 @@ def shop_world(
     variables = {
         ledger_writes.TABLE_VARIABLE: TABLE,
         start.FUNCTION_VARIABLE: f"{FUNCTION}:live",
-        baseline_state.TABLE_VARIABLE: WORKFLOWS,
+        workflow_state.TABLE_VARIABLE: WORKFLOWS,
         baseline.FUNCTION_VARIABLE: BASELINE,
     }
     with ExitStack() as stack:
@@ -166,7 +168,7 @@ def shop_world(
         stack.enter_context(faulty_dynamodb.dynamodb_behind(world.read, world.transact))
         stack.enter_context(patch.dict(os.environ, variables))
         create_table(TABLE, ledger_writes.KEY)
-        create_table(WORKFLOWS, baseline_state.KEY)
+        create_table(WORKFLOWS, workflow_state.KEY)
         named = {STOCK: "stock", MONEY: "money", PLACES: "places"}
         world.initial_supplies = {s: supplies.get(named[s], usual) for s, usual in SUPPLIES.items()}
         rows: list[Any] = [

@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 import dacapo
+from baselines import batch_import as baseline
 from dacapo import ExternalEvent, Scenario
-from patterns.batch_import import baseline, blocks, start, totals
+from patterns.batch_import import blocks, start, totals
 from patterns.batch_import.handler import handler
 from scenarios import batch_import as scenarios
 from scenarios.worlds.beyond_moto import slow

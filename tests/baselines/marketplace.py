@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from patterns.fan_out import add_posting, baseline, handler, mail
+from baselines import fan_out as baseline
+from patterns.fan_out import handler, mail, start
 from scenarios.worlds import loopback
 from scenarios.worlds.marketplace import (
     API,
@@ -26,7 +27,7 @@ from scenarios.worlds.marketplace import (
 from scenarios.worlds.stage import Stage, on_stage
 
 BASELINE = {API: baseline.add_posting, CONTROLLER: baseline.controller}
-DURABLE = {API: add_posting.handler, BOOKKEEPING: handler.handler, MAIL: mail.handler}
+DURABLE = {API: start.handler, BOOKKEEPING: handler.handler, MAIL: mail.handler}
 TEN = 10
 
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dacapo
+from baselines import event_callback as token
+from baselines import polling as polling_baseline
 from dacapo import Recording, Scenario, spell
-from patterns.event_callback import baseline as token
 from patterns.migration import task
-from patterns.polling import baseline as polling_baseline
 from scenarios import event_callback as events
 from scenarios import polling
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld

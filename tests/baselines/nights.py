@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from baselines import schedule as baseline
 from dacapo import Handler
-from patterns.schedule import baseline, logic, start
+from patterns.schedule import logic, start
 from patterns.schedule.calendars import CALENDARS
 from patterns.schedule.handler import handler
 from scenarios.schedule import BERLIN

@@ -10,8 +10,9 @@ from typing import Any
 
 import boto3
 
+from baselines import schedule as baseline
 from patterns import starting
-from patterns.schedule import baseline, work
+from patterns.schedule import work
 from scenarios.worlds.schedule import RULE, SCHEDULE, Readings, put_rule
 from scenarios.worlds.stage import Stage
 from tests.baselines.fault import Fault

@@ -7,9 +7,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from patterns import start_baseline, starting
+from baselines import start_migration as start_baseline
+from baselines.start_migration import ENVELOPE
+from patterns import starting
 from patterns.migration import task
-from patterns.start_baseline import ENVELOPE
 from tests.baselines.fault import Fault
 from tests.baselines.starts import REQUEST, Make, System, baseline_system, durable, summary
 from tests.interference import Interleaving, crash_at, interleavings

@@ -9,9 +9,11 @@ from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
 
+from baselines import workflow as baseline
+from baselines import workflow_state
+from baselines.workflow_state import Phase, State
 from dacapo import LambdaContext
-from patterns.workflow import baseline, baseline_state, ledger_writes, shop
-from patterns.workflow.baseline_state import Phase, State
+from patterns.workflow import ledger_writes, shop
 from patterns.workflow.logic import Ending
 from scenarios import workflow as scenarios
 from scenarios.worlds import faulty_dynamodb
@@ -29,13 +31,13 @@ from tests.baselines.workflow_counts import (
 from tests.interference import Interleaving, Moment, crash_at, interleavings, moments, watching
 
 SWEEP = "workflow-sweep"
-CLIENTS = [ledger_writes.dynamodb, baseline_state.dynamodb, baseline.lambda_client]
+CLIENTS = [ledger_writes.dynamodb, workflow_state.dynamodb, baseline.lambda_client]
 HOUR = 3600
 REJECTED = {"places": 0}
 """A world in which the parcel is rejected, so that goods and payment must be compensated."""
 CALLS = 3
 """In a step, without the call that triggers the next one: GetItem, TransactWriteItems, PutItem."""
-GO_ON = {baseline_state.KEY: ORDER["order_id"]}
+GO_ON = {workflow_state.KEY: ORDER["order_id"]}
 
 
 @contextmanager
@@ -68,8 +70,8 @@ def _nothing() -> None:
 def _rejected_parcel() -> None:
     """Reserve the goods, charge the payment, and save that the parcel was rejected."""
     shop.reserve(ORDER)
-    shop.pay(ORDER)
-    baseline_state.save(State(ORDER, done=2, phase=Phase.COMPENSATING, ending=Ending.NOT_SHIPPABLE))
+    shop.charge(ORDER)
+    workflow_state.save(State(ORDER, done=2, phase=Phase.COMPENSATING, ending=Ending.NOT_SHIPPABLE))
 
 
 def _worlds_after_crashes(prepare: Callable[[], None]) -> list[Shop]:
@@ -113,7 +115,7 @@ def raced(steps_before: int, count: Callable[[Shop], int]) -> str:
     with without_keys():
         for order in interleavings(CALLS, CALLS):
             with _stage() as (stage, world):
-                baseline_state.save(State(ORDER, done=steps_before))
+                workflow_state.save(State(ORDER, done=steps_before))
                 Interleaving(order).run(CLIENTS[:2], A=both, B=both)
                 stage.play()
             assert world.statuses["parcel"] == "held"

@@ -118,11 +118,11 @@ class Stack:
         """Derive the reference that an execution sends instead of a callback ID.
 
         Parameters:
-            purpose: the reference's purpose, as in `patterns.reference.Purpose`.
+            purpose: the reference's purpose, as in `patterns.callbacks.reference.Purpose`.
             execution: ARN of the execution.
             operation: name of its wait.
         """
-        from patterns import reference  # noqa: PLC0415 - its client needs a region
+        from patterns.callbacks import reference  # noqa: PLC0415 - its client needs a region
 
         with patch.dict(os.environ, {reference.KEY_VARIABLE: self.output("ReferenceKey")}):
             derived = reference.derive(reference.Purpose(purpose), execution, operation)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from patterns.batch_import import baseline, blocks, totals
+from baselines import batch_import as baseline
+from patterns.batch_import import blocks, totals
 from scenarios.worlds.ledger import RECORDS, WANTED, Ledgers, cents_of, created, ledger
 from scenarios.worlds.stage import Stage
 from tests.baselines.batch_import import (

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from baselines import fan_out as baseline
 from patterns import mails
-from patterns.fan_out import baseline, postings
+from patterns.fan_out import postings
 from scenarios.worlds.marketplace import CONTROLLER, POSTING, RIVAL, SELLER, address
 from tests.baselines.marketplace import BASELINE, System, system
 from tests.interference import Moment, crash_at, moments

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from baselines import polling as baseline
 from patterns.migration import task
-from patterns.polling import baseline
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld
 from scenarios.worlds.migration_baseline import BEGIN, CHECK, schedule_world, state_in_table
 from scenarios.worlds.stage import Stage, on_stage

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from moto import mock_aws
 
-from patterns.reference import Purpose, derive, is_well_formed, row_name
+from patterns.callbacks.reference import Purpose, derive, is_well_formed, row_name
 from scenarios.worlds.registry import reference_key
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"

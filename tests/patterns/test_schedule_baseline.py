@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from patterns.schedule import baseline, work
-from patterns.schedule.baseline import DAY_OFF_PACE, WORKING_DAY_PACE
+from baselines import schedule as baseline
+from baselines.schedule import DAY_OFF_PACE, WORKING_DAY_PACE
+from patterns.schedule import work
 from scenarios.schedule import BERLIN
 from scenarios.worlds.rules import RuleClock, once
 from scenarios.worlds.schedule import RULE, Readings, put_rule, rule_world

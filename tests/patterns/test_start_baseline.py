@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from patterns import start_baseline
+from baselines import start_migration as start_baseline
+from baselines.start_migration import ENVELOPE
 from patterns.migration import task
-from patterns.start_baseline import ENVELOPE
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 from scenarios.worlds.stage import Stage, on_stage
 from tests.interference import crash_at, watching

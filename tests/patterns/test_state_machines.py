@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from patterns.event_callback import baseline
+from baselines import event_callback as baseline
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld
 from scenarios.worlds.migration_baseline import deliver_event, polling_machine, token_machine
 from scenarios.worlds.state_machines import Run, StateMachine

@@ -12,9 +12,10 @@ from unittest.mock import patch
 import pytest
 
 import dacapo
+from baselines import workflow as baseline
+from baselines import workflow_state
+from baselines.workflow_state import Phase, State, VersionConflict
 from dacapo import LambdaContext
-from patterns.workflow import baseline, baseline_state
-from patterns.workflow.baseline_state import Phase, State, VersionConflict
 from patterns.workflow.logic import Ending, InvalidOrder
 from scenarios import workflow as scenarios
 from scenarios.worlds.stage import Stage, on_stage
@@ -35,7 +36,7 @@ def staged(**world: Any) -> Iterator[tuple[Stage, Shop]]:
 
 
 def state() -> State:
-    loaded = baseline_state.load(ORDER["order_id"])
+    loaded = workflow_state.load(ORDER["order_id"])
     assert loaded is not None
     return loaded
 
@@ -69,7 +70,7 @@ def test_an_order_is_shipped_when_its_parcel_is_picked_up() -> None:
         shop.carrier_picks_up()
         let_sweep(stage, 1)
         assert (state().phase, state().ending) == (Phase.FINISHED, Ending.SHIPPED)
-        assert list(baseline_state.unfinished()) == []
+        assert list(workflow_state.unfinished()) == []
 
 
 def test_canceling_the_parcel_compensates_the_other_steps() -> None:
@@ -80,7 +81,7 @@ def test_canceling_the_parcel_compensates_the_other_steps() -> None:
     assert shop.supplies == shop.initial_supplies
 
 
-def test_a_parcel_without_a_pickup_is_withdrawn_after_two_days() -> None:
+def test_a_parcel_without_a_pickup_is_canceled_after_two_days() -> None:
     with staged() as (stage, shop):
         stage.pass_time(baseline.CARRIER_SECONDS)
         let_sweep(stage, 1)
@@ -113,15 +114,15 @@ def test_an_invalid_order_starts_nothing(event: dict[str, Any]) -> None:
 def test_only_one_of_two_readers_of_the_same_version_can_save() -> None:
     with staged():
         read = state()
-        baseline_state.save(replace(read, done=2))
+        workflow_state.save(replace(read, done=2))
         with pytest.raises(VersionConflict):
-            baseline_state.save(replace(read, done=1))
+            workflow_state.save(replace(read, done=1))
         assert (state().version, state().done) == (read.version + 1, 2)
 
 
 def test_only_one_of_two_concurrent_starts_can_save() -> None:
     with staged(), pytest.raises(VersionConflict):
-        baseline_state.save(State(ORDER))
+        workflow_state.save(State(ORDER))
 
 
 # -- weaknesses -----------------------------------------------------------------------------------

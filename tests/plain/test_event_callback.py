@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from patterns import callback_rows
+from patterns.callbacks import table
 from patterns.event_callback import handler as event_callback
 from tests.plain.test_polling import FAILED, FINISHED, RUNNING, TASK_ARN, script
 
@@ -33,8 +33,7 @@ class Run:
         self.arn = self.runner.run_async(json.dumps({"task_arn": TASK_ARN}), 24 * 3600)
 
     def callback_id(self) -> str:
-        # wait_for_callback(name="event 1") gives its callback this name, not the plain one.
-        return self.runner.wait_for_callback(self.arn, name="event 1 create callback id")
+        return self.runner.wait_for_callback(self.arn, name="event 1")
 
     def result(self) -> Any:
         return self.runner.wait_for_result(self.arn)
@@ -63,7 +62,7 @@ def test_an_answer_triggers_a_check_of_the_task(run: Run, dms: Stubber) -> None:
     script(dms, FINISHED)
     run.start()
     callback_id = run.callback_id()
-    row = callback_rows.read(TASK_ARN)
+    row = table.read(TASK_ARN)
     assert row is not None
     assert row.callback_id == callback_id, "the stored ID is not the one that is open"
     run.runner.send_callback_success(callback_id, b'"check"')
@@ -84,7 +83,7 @@ def test_a_failed_callback_fails_the_execution(run: Run, dms: Stubber) -> None:
     run.start()
     run.runner.send_callback_failure(run.callback_id(), ErrorObject("enough", None, None, None))
     assert run.result().error.message == "enough"
-    row = callback_rows.read(TASK_ARN)
+    row = table.read(TASK_ARN)
     assert row is not None
     assert row.state == "CLOSED"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from patterns import overdue
+from patterns.callbacks import overdue
 from tests.project.template import (
     ALIAS,
     DURABLE,

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from patterns.approval import handler as approval
 from patterns.approval import page
-from patterns.fan_out import add_posting
+from patterns.fan_out import start
 from patterns.webhook_callback import endpoint
 from patterns.webhook_callback import handler as webhook_callback
 from tests.project.template import ALIAS, functions, of_type
@@ -65,7 +65,7 @@ def test_the_api_has_exactly_the_routes_in_the_code() -> None:
     apps = {
         "WebhookEndpointFunction": endpoint.app,
         "ApprovalPageFunction": page.app,
-        "AddPostingFunction": add_posting.app,
+        "AddPostingFunction": start.app,
     }
     for name, app in apps.items():
         assert routes_in(app) == {route for route, target in routes().items() if target == name}

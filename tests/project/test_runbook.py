@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from dacapo import run
-from patterns import callback_answers
 from patterns.approval import logic, outbox
+from patterns.callbacks import answers
 from patterns.event_callback.hint import CHECK
 from patterns.webhook_callback import handler as webhook
 from patterns.webhook_callback.messages import Transcript
@@ -181,7 +181,7 @@ def test_manual_answers_match_what_the_handlers_accept_and_the_endpoints_send() 
     assert hint == CHECK.body
     assert Transcript.model_validate_json(transcript).words == 812
     assert {logic.parse_decision(decision) for decision in decisions} == set(logic.Decision)
-    assert [callback_answers.success(json.loads(text)).body for text in results] == results
+    assert [answers.success(json.loads(text)).body for text in results] == results
 
 
 def test_keys_computed_manually_match_the_code() -> None:

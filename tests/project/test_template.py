@@ -11,31 +11,33 @@ from typing import Any
 
 import pytest
 
+from baselines import event_callback as event_callback_baseline
+from baselines import fan_out as fan_out_baseline
+from baselines import polling as polling_baseline
+from baselines import schedule as schedule_baseline
+from baselines import workflow as workflow_baseline
+from baselines import workflow_state
 from dacapo.sdk.installed import is_durable
-from patterns import callback_rows, mails, overdue, reference, start_migration
+from patterns import mails
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
 from patterns.batch_import import handler as batch_import
 from patterns.batch_import import logic, totals
 from patterns.batch_import import start as import_start
-from patterns.event_callback import baseline as event_callback_baseline
+from patterns.callbacks import overdue, reference, table
 from patterns.event_callback import handler as event_callback
 from patterns.event_callback import resolver
-from patterns.fan_out import add_posting, postings, subscribers
-from patterns.fan_out import baseline as fan_out_baseline
+from patterns.event_callback import start as start_migration
 from patterns.fan_out import handler as fan_out
-from patterns.fan_out.patience import CONFIRMATION_PAUSES
-from patterns.polling import baseline as polling_baseline
+from patterns.fan_out import postings, start, subscribers
 from patterns.polling import handler as polling
-from patterns.schedule import baseline as schedule_baseline
 from patterns.schedule import start as schedule_start
 from patterns.schedule import work
 from patterns.schedule.plan import MAX_ROUNDS
 from patterns.webhook_callback import handler as webhook_callback
 from patterns.webhook_callback import keys, partner
-from patterns.workflow import baseline as workflow_baseline
-from patterns.workflow import baseline_state, ledger_writes
 from patterns.workflow import handler as workflow
+from patterns.workflow import ledger_writes
 from patterns.workflow import start as workflow_start
 from scenarios.worlds.beyond_moto import EVENT_IDS
 from tests.project.template import (
@@ -125,7 +127,9 @@ def test_every_execution_timeout_exceeds_the_total_wait() -> None:
         "WebhookCallbackFunction": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
         "ApprovalFunction": approval.ANSWER_TIMEOUT.to_seconds(),
         "BatchImportFunction": logic.MAX_BATCHES * batch_import.PAUSE.to_seconds(),
-        "PostingBookkeepingFunction": sum(pause.to_seconds() for pause in CONFIRMATION_PAUSES),
+        "PostingBookkeepingFunction": sum(
+            pause.to_seconds() for pause in fan_out.CONFIRMATION_PAUSES
+        ),
         # Rounds are at most 90 minutes apart.
         "ScheduleFunction": MAX_ROUNDS * 90 * 60,
         "WorkflowFunction": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),
@@ -188,18 +192,20 @@ def test_every_function_runs_on_arm64_with_tracing_and_json_logs_that_expire() -
 
 
 def test_the_registry_expires_rows_and_is_recoverable_and_encrypted() -> None:
-    table = of_type("AWS::DynamoDB::Table")["CallbacksTable"]
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-    assert table["SSESpecification"]["SSEEnabled"] is True
-    assert table["KeySchema"] == [{"AttributeName": "callback_reference", "KeyType": "HASH"}]
-    assert table["KeySchema"][0]["AttributeName"] == callback_rows.KEY
+    properties = of_type("AWS::DynamoDB::Table")["CallbacksTable"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert properties["SSESpecification"]["SSEEnabled"] is True
+    assert properties["KeySchema"] == [{"AttributeName": "callback_reference", "KeyType": "HASH"}]
+    assert properties["KeySchema"][0]["AttributeName"] == table.KEY
 
 
 def test_baselines_are_deployed_only_on_request() -> None:
     assert sam.read()["Parameters"]["Baselines"]["Default"] == "no"
     assert baselines() == {
-        name for name, function in functions().items() if "baseline." in function["Handler"]
+        name
+        for name, function in functions().items()
+        if function["Handler"].startswith("baselines.")
     }
     assert {r["Condition"] for n, r in resources().items() if "Baseline" in n} == {"HasBaselines"}
 
@@ -218,8 +224,8 @@ def test_every_state_machine_is_deployed_from_the_file_that_the_tests_run() -> N
         if resource["Type"] == "AWS::Serverless::StateMachine"
     }
     assert machines == {
-        "PollingBaselineStateMachine": "src/patterns/polling/baseline.asl.json",
-        "EventCallbackBaselineStateMachine": "src/patterns/event_callback/baseline.asl.json",
+        "PollingBaselineStateMachine": "src/baselines/polling.asl.json",
+        "EventCallbackBaselineStateMachine": "src/baselines/event_callback.asl.json",
     }
     name = "EventCallbackBaselineStateMachine"
     deployed = of_type("AWS::StepFunctions::StateMachine")[name]
@@ -253,7 +259,7 @@ def test_the_table_keys_match_the_code() -> None:
         for name, table in of_type("AWS::DynamoDB::Table").items()
     }
     assert keys_of == {
-        "CallbacksTable": [callback_rows.KEY],
+        "CallbacksTable": [table.KEY],
         "OrdersTable": [orders.KEY],
         "TotalsTable": [totals.KEY],
         "ReadingsTable": [work.KEY, work.SORT_KEY],
@@ -263,7 +269,7 @@ def test_the_table_keys_match_the_code() -> None:
         "ShopTable": [ledger_writes.KEY],
         "MigrationsTable": [polling_baseline.KEY],
         "TaskTokensTable": [event_callback_baseline.KEY],
-        "WorkflowsTable": [baseline_state.KEY],
+        "WorkflowsTable": [workflow_state.KEY],
     }
 
 
@@ -290,7 +296,7 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
         name: set(function.get("Environment", {}).get("Variables", {}))
         for name, function in functions().items()
     }
-    registry, key = callback_rows.TABLE_VARIABLE, reference.KEY_VARIABLE
+    registry, key = table.TABLE_VARIABLE, reference.KEY_VARIABLE
     controller = {
         subscribers.TABLE_VARIABLE,
         postings.TABLE_VARIABLE,
@@ -318,7 +324,7 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
         "StartMigrationFunction": {start_migration.FUNCTION_VARIABLE},
         "BatchImportFunction": {totals.TABLE_VARIABLE},
         "BatchImportStartFunction": {import_start.FUNCTION_VARIABLE},
-        "AddPostingFunction": {postings.TABLE_VARIABLE, add_posting.BOOKKEEPING_VARIABLE},
+        "AddPostingFunction": {postings.TABLE_VARIABLE, start.BOOKKEEPING_VARIABLE},
         "PostingBookkeepingFunction": {
             *controller,
             fan_out.MAIL_FUNCTION_VARIABLE,
@@ -343,9 +349,9 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
             schedule_baseline.CALENDAR_VARIABLE,
         },
         "StartBaselineFunction": set(),
-        "WorkflowBaselineFunction": {ledger_writes.TABLE_VARIABLE, baseline_state.TABLE_VARIABLE},
+        "WorkflowBaselineFunction": {ledger_writes.TABLE_VARIABLE, workflow_state.TABLE_VARIABLE},
         "WorkflowBaselineSweepFunction": {
-            baseline_state.TABLE_VARIABLE,
+            workflow_state.TABLE_VARIABLE,
             workflow_baseline.FUNCTION_VARIABLE,
         },
     }

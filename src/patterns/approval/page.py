@@ -3,6 +3,9 @@
 A GET never decides, because email scanners and link previews fetch every link. Nor does it look
 anything up, so it doesn't reveal whether a link is valid. The link is the credential: it is valid
 for one question and five minutes, and the response headers keep the browser from leaking it.
+
+A decision that can't be delivered now gets a 503 that asks for another try: no browser retries by
+itself. Every AWS call times out within 4 s (`HTTP_CLIENT`), and a request makes at most five.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns import callback_answers, callbacks
+from patterns import callbacks
 from patterns.approval.logic import DECISION, Decision
-from patterns.callbacks import NotSentYet, Outcome
-from patterns.reference import Purpose, is_well_formed, row_name
+from patterns.callbacks import NotSentYet, Outcome, answers
+from patterns.callbacks.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 
 MAX_BODY_LENGTH = 1_000
@@ -93,7 +96,7 @@ def decide(reference: str) -> Response[str]:
         outcome = Outcome.UNKNOWN
     else:
         try:
-            answer = callback_answers.success({DECISION: decision})
+            answer = answers.success({DECISION: decision})
             outcome = callbacks.answer(row_name(Purpose.APPROVAL, reference), answer)
         except (NotSentYet, ClientError, BotoCoreError) as error:
             logger.warning("decision not sent yet", reason=name_of(error))

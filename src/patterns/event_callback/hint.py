@@ -3,6 +3,6 @@
 Every event sends the same answer, so duplicate events, or two different ones, never conflict.
 """
 
-from patterns import callback_answers
+from patterns.callbacks import answers
 
-CHECK = callback_answers.success("check")
+CHECK = answers.success("check")

@@ -1,9 +1,9 @@
 """Baseline: a state machine that waits for a task token.
 
-How it works: the state machine (`baseline.asl.json`) calls `start` with a token. `start` starts the
-migration and stores the migration's ARN, the token, and the date. When DMS reports that the task
-stopped or failed, EventBridge calls `resolve`, which finds the token by the ARN and signals success
-or failure.
+How it works: the state machine (`event_callback.asl.json`) calls `start` with a token. `start`
+starts the migration and stores the migration's ARN, the token, and the date. When DMS reports that
+the task stopped or failed, EventBridge calls `resolve`, which finds the token by the ARN and
+signals success or failure.
 
 Its weak spots:
 

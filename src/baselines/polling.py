@@ -9,7 +9,7 @@ Its weak spots:
 - Work *after* the migration has to be started by somebody who reads the table.
 - If `begin` crashes before the start, its row stays under way forever.
 
-The other baseline is a state machine: `baseline.asl.json`.
+The other baseline is a state machine: `polling.asl.json`.
 """
 
 from __future__ import annotations

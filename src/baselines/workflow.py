@@ -35,8 +35,9 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from patterns.workflow import baseline_state, logic, shop
-from patterns.workflow.baseline_state import KEY, Phase, State, VersionConflict
+from baselines import workflow_state
+from baselines.workflow_state import KEY, Phase, State, VersionConflict
+from patterns.workflow import logic, shop
 from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import Ending, Order
 
@@ -75,12 +76,12 @@ class Workflow:
             OrderIdInUse: the ID belongs to another order.
             VersionConflict: another invocation ran this step at the same time.
         """
-        state = baseline_state.load(self.workflow_id)
+        state = workflow_state.load(self.workflow_id)
         if state and order and order != state.order:
             raise OrderIdInUse(f"{self.workflow_id} was already started with another order")
         after = _STEPS[state.phase](state) if state else State(logic.parse_order(order))
         if after != state:
-            baseline_state.save(after)
+            workflow_state.save(after)
         return after
 
 
@@ -109,7 +110,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def sweep(_: dict[str, Any], __: LambdaContext) -> None:
     """Resume every workflow that hasn't finished."""
-    for workflow_id in baseline_state.unfinished():
+    for workflow_id in workflow_state.unfinished():
         _invoke_next(os.environ[FUNCTION_VARIABLE], workflow_id)
 
 
@@ -129,20 +130,21 @@ def _run(state: State) -> State:
 
 
 def _wait(state: State) -> State:
-    status, ending = shop.parcel_status(state.order), Ending.CANCELED
-    if status is ReservationStatus.HELD:
-        if time.time() < state.deadline:
+    match shop.parcel_status(state.order):
+        case ReservationStatus.PICKED_UP:
+            return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
+        case ReservationStatus.RELEASED:
+            return replace(state, phase=Phase.COMPENSATING, ending=Ending.CANCELED)
+        case ReservationStatus.HELD if time.time() < state.deadline:
             return state
-        status, ending = shop.withdraw_parcel(state.order), Ending.NOT_PICKED_UP
-    if status is ReservationStatus.PICKED_UP:
-        return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
-    return replace(state, phase=Phase.COMPENSATING, done=state.done - 1, ending=ending)
+    return replace(state, phase=Phase.COMPENSATING, ending=Ending.NOT_PICKED_UP)
 
 
 def _compensate(state: State) -> State:
     if not state.done:
         return replace(state, phase=Phase.FINISHED)
-    shop.STEPS[state.done - 1].compensation(state.order)
+    if not shop.STEPS[state.done - 1].compensation(state.order):
+        return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
     return replace(state, done=state.done - 1)
 
 

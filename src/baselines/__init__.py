@@ -1,0 +1,1 @@
+"""The ways in which these jobs were done before durable functions, to compare with."""

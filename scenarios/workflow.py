@@ -84,7 +84,7 @@ parcel_unreadable = _scenario(PICK_UP, world=_shop(is_unreadable=True))
 
 table_throttles = _scenario(THROTTLE, RECOVER, PICK_UP)
 table_throttles_for_long = _scenario(
-    THROTTLE, replace(RECOVER, after=timedelta(minutes=5)), expects="OrderFailed"
+    THROTTLE, replace(RECOVER, after=timedelta(hours=13)), expects="OrderFailed"
 )
 reply_to_payment_lost = _scenario(
     RECOVER, PICK_UP, world=_shop(unanswered=frozenset({"payment held"}))

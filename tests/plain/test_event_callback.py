@@ -33,8 +33,7 @@ class Run:
         self.arn = self.runner.run_async(json.dumps({"task_arn": TASK_ARN}), 24 * 3600)
 
     def callback_id(self) -> str:
-        # wait_for_callback(name="event 1") gives its callback this name, not the plain one.
-        return self.runner.wait_for_callback(self.arn, name="event 1 create callback id")
+        return self.runner.wait_for_callback(self.arn, name="event 1")
 
     def result(self) -> Any:
         return self.runner.wait_for_result(self.arn)

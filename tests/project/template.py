@@ -71,7 +71,7 @@ def baselines() -> set[str]:
 
 def near(name: str, logical_id: str) -> str:
     """Return the name of a resource in the same template as another one."""
-    return f"{name.split('/')[0]}/{logical_id}"
+    return f"{name.split('/', maxsplit=1)[0]}/{logical_id}"
 
 
 def function_of(name: str, target: Mapping[str, str]) -> str:

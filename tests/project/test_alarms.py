@@ -205,7 +205,7 @@ def test_an_alarm_goes_off_at_the_first_occurrence_unless_it_watches_a_level() -
 
 
 def test_an_overload_of_an_api_raises_its_alarm_within_seconds() -> None:
-    """What is above the throttle is rejected: twice its rate exceeds the threshold soon."""
+    """Requests above the throttle are rejected: at twice the rate, they soon are many."""
     rates = {
         near(name, "HttpApi"): stage["DefaultRouteSettings"]["ThrottlingRateLimit"]
         for name, stage in of_type("AWS::ApiGatewayV2::Stage").items()

@@ -164,7 +164,9 @@ def test_an_unknown_pattern_is_refused_with_the_names_of_all() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_one_pattern_is_deployed_from_its_own_template_as_a_stack_of_its_own(pattern: str) -> None:
-    printed = make("--dry-run", "deploy", f"PATTERN={pattern}", "PARTNER_URL=https://v.example").stdout
+    printed = make(
+        "--dry-run", "deploy", f"PATTERN={pattern}", "PARTNER_URL=https://v.example"
+    ).stdout
     stack = f"dacapo-{pattern.replace('_', '-')}"
     assert f"--template-file src/patterns/{pattern}/template.yaml" in printed
     assert f"--stack-name '{stack}' --resolve-s3 --tags 'stack={stack}'" in printed
@@ -181,7 +183,9 @@ def test_all_patterns_are_deployed_from_the_template_at_the_top() -> None:
 def test_make_destroy_says_what_it_leaves_and_how_to_remove_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "tools.deploying kept 'dacapo-approval'" in make("-n", "destroy", "PATTERN=approval").stdout
+    assert (
+        "tools.deploying kept 'dacapo-approval'" in make("-n", "destroy", "PATTERN=approval").stdout
+    )
     assert deploying.main("kept", "dacapo-approval") == 0
     printed = capsys.readouterr().out
     assert f"Key={deploying.STACK_TAG},Values=dacapo-approval" in printed

@@ -179,9 +179,7 @@ def test_each_role_allows_exactly_what_its_code_calls() -> None:
         "BatchImportFunctionRole": objects | {"dynamodb:UpdateItem"} | dead_letters,
         "BatchImportSelfInvokePolicy": invokes,
         "PostingFunctionRole": reads | {"dynamodb:PutItem"} | invokes | dead_letters,
-        "PostingControllerFunctionRole": rows
-        | {"dynamodb:Query", "ses:SendEmail"}
-        | dead_letters,
+        "PostingControllerFunctionRole": rows | {"dynamodb:Query", "ses:SendEmail"} | dead_letters,
         "ScheduleFunctionRole": readings | rule | dead_letters,
         "StartFunctionRole": dms | dead_letters,
         "StartSelfInvokePolicy": invokes,

@@ -132,9 +132,9 @@ def test_only_patterns_that_wait_for_a_callback_nest_a_template() -> None:
 @pytest.mark.parametrize("folder", [TOP, *WAITING])
 def test_a_nested_template_gets_every_parameter_that_it_takes(folder: str) -> None:
     for name, application in applications(folder).items():
-        given = application["Properties"]["Parameters"]
-        assert given.keys() == written(name)["Parameters"].keys(), name
-        for parameter, value in given.items():
+        arguments = application["Properties"]["Parameters"]
+        assert arguments.keys() == written(name)["Parameters"].keys(), name
+        for parameter, value in arguments.items():
             if parameter in written(folder)["Parameters"] or parameter == "AlarmTopic":
                 assert value == {"Ref": parameter}
 
@@ -213,7 +213,7 @@ STEPS = {
 
 @pytest.mark.parametrize("name", sorted(DURABLE))
 def test_every_execution_timeout_exceeds_the_total_wait_and_the_retries(name: str) -> None:
-    pattern = name.split("/")[0]
+    pattern = name.split("/", maxsplit=1)[0]
     assert RETRIES_SECONDS > 12 * 3600
     assert execution_timeout(name) > WAITS[pattern] + STEPS[pattern] * RETRIES_SECONDS
 
@@ -265,7 +265,9 @@ def test_every_function_runs_on_arm64_with_tracing_and_json_logs_that_expire() -
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "Logs"}}
-        assert groups[f"{name.split('/')[0]}/Logs"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert groups[f"{name.split('/')[0]}/Logs"]["RetentionInDays"] == {
+            "Ref": "LogRetentionDays"
+        }
 
 
 def test_only_the_schedule_function_may_invoke_itself_recursively() -> None:
@@ -336,7 +338,8 @@ def test_the_outputs_at_the_top_exist_in_the_nested_templates() -> None:
         if resource["Type"] == "AWS::Serverless::Application"
     }
     passed_on = [
-        output["Value"]["Fn::GetAtt"] for name, output in written(TOP)["Outputs"].items()
+        output["Value"]["Fn::GetAtt"]
+        for name, output in written(TOP)["Outputs"].items()
         if name != "AlarmTopic"
     ]
     for value in passed_on:

@@ -68,8 +68,8 @@ def with_data(folder: str) -> dict[str, Any]:
 def test_the_data_of_a_pattern_outlives_its_stack_unless_asked_otherwise(folder: str) -> None:
     assert bool(with_data(folder)) == (folder != "polling")
     for name, resource in with_data(folder).items():
-        kept = {"Fn::If": ["KeepsData", "RetainExceptOnCreate", "Delete"]}
-        assert resource["DeletionPolicy"] == kept, name
+        policy = {"Fn::If": ["KeepsData", "RetainExceptOnCreate", "Delete"]}
+        assert resource["DeletionPolicy"] == policy, name
         assert resource["UpdateReplacePolicy"] == {"Fn::If": ["KeepsData", "Retain", "Delete"]}
         assert expanded(folder)["Conditions"]["KeepsData"] == {
             "Fn::Equals": [{"Ref": "KeepData"}, "yes"]
@@ -223,7 +223,9 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
 @pytest.mark.parametrize("name", sorted(DURABLE))
 def test_whatever_starts_a_durable_function_receives_it_with_its_alias(name: str) -> None:
     folder, durable = name.split("/")
-    starters = {n: f for n, f in functions().items() if f["Handler"] == f"patterns.{folder}.start.handler"}
+    starters = {
+        n: f for n, f in functions().items() if f["Handler"] == f"patterns.{folder}.start.handler"
+    }
     (starter,) = starters.values()
     assert {"Ref": f"{durable}{ALIAS}"} in starter["Environment"]["Variables"].values()
 
@@ -235,13 +237,16 @@ def test_overdue_answers_are_sent_from_the_patterns_own_table_to_its_own_functio
     nested = written(folder)["Resources"]["Overdue"]["Properties"]["Parameters"]
     (durable,) = (n.split("/")[1] for n in DURABLE if n.startswith(f"{folder}/"))
     assert nested["CallbacksTable"] == {"Ref": "CallbacksTable"}
-    assert nested["FunctionArn"] in ({"Fn::GetAtt": [durable, "Arn"]}, {"Fn::GetAtt": f"{durable}.Arn"})
+    assert nested["FunctionArn"] in (
+        {"Fn::GetAtt": [durable, "Arn"]},
+        {"Fn::GetAtt": f"{durable}.Arn"},
+    )
 
 
 def test_overdue_answers_are_counted_more_often_than_they_become_overdue() -> None:
     schedule = of_type("AWS::Scheduler::Schedule")["callbacks/OverdueFunctionEvery5Minutes"]
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
-    assert 5 * 60 < overdue.MAX_INTENT_SECONDS
+    assert overdue.MAX_INTENT_SECONDS > 5 * 60
     assert schedule["Target"]["Arn"] == {"Ref": f"OverdueFunction{ALIAS}"}
     timeout = functions()["callbacks/OverdueFunction"]["Timeout"]
     assert overdue.MAX_SETTLING_SECONDS < timeout < 5 * 60
@@ -267,9 +272,9 @@ def test_the_rotation_uses_the_functions_alias_and_waits_until_the_vendor_has_th
 
 
 def test_the_reference_keys_generate_the_macs_that_the_code_requests() -> None:
-    found = of_type("AWS::KMS::Key")
-    assert found.keys() == {"approval/ReferenceKey", "webhook_callback/ReferenceKey"}
-    for key in found.values():
+    mac_keys = of_type("AWS::KMS::Key")
+    assert mac_keys.keys() == {"approval/ReferenceKey", "webhook_callback/ReferenceKey"}
+    for key in mac_keys.values():
         assert (key["KeySpec"], key["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
 
 

@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check docs compare bench build deploy logs destroy clean interpreter sam-cli
+.PHONY: help demo test prove check docs compare bench copy build deploy logs destroy clean interpreter sam-cli
 
 help:
 	@echo "make demo     wait for a six-hour migration, by polling and by event"
@@ -26,6 +26,7 @@ help:
 	@echo "make docs     regenerate every generated page"
 	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (a minute)"
 	@echo "make bench    measure speed against the official runner (several minutes)"
+	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
 	@echo "make build    build the deployment package, with the tested versions"
 	@echo "make deploy   deploy the patterns to an AWS account:"
 	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [ALARM_MAIL=…]"
@@ -74,6 +75,9 @@ compare: $(VENV)/compare.done
 
 bench: $(VENV)/bench.done
 	$(BIN)/python -m bench
+
+copy:
+	@$(PYTHON) -m tools.copying '$(PATTERN)' '$(TO)'
 
 # The constraints reach pip inside sam build, so that only tested versions are deployed.
 build: interpreter sam-cli $(filter managed.yaml,$(TEMPLATE))

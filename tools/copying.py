@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 OLDEST_PYTHON = (3, 11)
 PACKAGE = "patterns"
 TESTS = Path("tests/plain")
-DESCRIPTIONS = frozenset({"README.md", "event.json", "template.yaml"})
+DESCRIPTIONS = frozenset({"README.md", "event.json", "start.json", "template.yaml"})
 """Files about one pattern; a pattern that imports another one's modules doesn't need them."""
 DISTRIBUTIONS = {
     "aws_durable_execution_sdk_python": "aws-durable-execution-sdk-python",
@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
 TEST_REQUIREMENTS = ("aws-durable-execution-sdk-python-testing", "moto[dynamodb,s3]", "pytest")
 
 _HANDLER = re.compile(r"^\s*Handler: (\S+)\.\w+$", re.MULTILINE)
+_LOCATION = re.compile(r"^\s*Location: (\S+\.yaml)$", re.MULTILINE)
 _PYTEST_INI = """\
 [pytest]
 pythonpath = src
@@ -78,15 +79,13 @@ def check(pattern: str, to: str, root: Path = ROOT) -> None:
 def modules_of(pattern: str, root: Path = ROOT) -> set[Path]:
     """Return the Python files that a pattern needs: its own, and what they import, transitively.
 
-    The handlers that its template names count as its own, wherever they are.
+    The handlers that its templates name count as its own, wherever they are.
     """
     source = root / "src"
-    folder = source / PACKAGE / pattern
-    template = folder / "template.yaml"
-    names = [f"{PACKAGE}.{pattern}"]
-    if template.exists():
-        names += _HANDLER.findall(template.read_text())
-    pending = set(folder.rglob("*.py")).union(*(_files(name, source) for name in names))
+    names = {f"{PACKAGE}.{pattern}"}
+    names.update(*(_HANDLER.findall(path.read_text()) for path in templates_of(pattern, root)))
+    own = set((source / PACKAGE / pattern).rglob("*.py"))
+    pending = own.union(*(_files(name, source) for name in names))
     modules: set[Path] = set()
     while pending:
         path = pending.pop()
@@ -94,6 +93,19 @@ def modules_of(pattern: str, root: Path = ROOT) -> set[Path]:
         for name in imports(path, source):
             pending |= _files(name, source) - modules
     return modules
+
+
+def templates_of(pattern: str, root: Path = ROOT) -> set[Path]:
+    """Return a pattern's template, if it has one, and the local templates nested in it."""
+    pending = {root / "src" / PACKAGE / pattern / "template.yaml"}
+    templates: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path.exists() and path not in templates:
+            templates.add(path)
+            nested = _LOCATION.findall(path.read_text())
+            pending |= {(path.parent / location).resolve() for location in nested}
+    return templates
 
 
 def imports(path: Path, source: Path) -> Iterator[str]:
@@ -121,7 +133,8 @@ def files_of(pattern: str, root: Path = ROOT) -> list[Path]:
     data = {path for folder in shared for path in folder.iterdir() if _is_data(path)}
     tests = {root / TESTS / "conftest.py", root / TESTS / f"test_{pattern}.py"}
     folder = {path for path in own.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    return sorted(path.relative_to(root) for path in modules | folder | data | tests)
+    files = modules | folder | data | tests | templates_of(pattern, root)
+    return sorted(path.relative_to(root) for path in files)
 
 
 def requirements_of(pattern: str, root: Path = ROOT) -> str:
@@ -214,7 +227,8 @@ def _next_steps(pattern: str, to: str) -> str:
         f"Next, in {to}:\n"
         f"  read    {folder}/README.md: what to change first\n"
         "  test    .venv/bin/pytest\n"
-        f"  deploy  sam build -t {folder}/template.yaml && sam deploy --guided"
+        f"  deploy  sam build -t {folder}/template.yaml\n"
+        "          sam deploy --guided --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
     )
 
 

@@ -16,19 +16,27 @@ from dacapo import ExternalEvent, Recording, Scenario
 from patterns.starting import execution_name
 from patterns.workflow import start
 from patterns.workflow.handler import handler
+from patterns.workflow.ledger_writes import ReservationStatus
 from patterns.workflow.logic import CompensationFailed, Ending
-from scenarios.worlds.workflow import BEGIN, FUNCTION, ORDER, Shop, shop_world
+from scenarios.worlds.workflow import BEGIN, FUNCTION, MONEY, ORDER, STOCK, Shop, shop_world
 
 AT_START = timedelta(0)
-THREE_SECONDS = timedelta(seconds=3)
+FORTY_FIVE_SECONDS = timedelta(seconds=45)
 FIVE_HOURS = timedelta(hours=5)
 TEN_HOURS = timedelta(hours=10)
 ONE_DAY = timedelta(days=1)
+TWO_DAYS = timedelta(days=2)
+ONE_HOUR = timedelta(hours=1)
 REFUND, RELEASE, CANCEL = "payment released", "goods released", "parcel released"
 
 
-def _balances(recording: Recording, shop: Shop) -> None:
-    """Everything that is missing is reserved, and an order that isn't shipped reserves nothing."""
+def _adds_up(recording: Recording, shop: Shop) -> None:
+    """Whatever happens, goods that left stay paid, and nothing else is charged or kept.
+
+    - What is missing from the supplies is reserved, to the cent.
+    - If the parcel was picked up, goods and payment are reserved, and the order ends as shipped.
+    - If not, everything is released, except what a `CompensationFailed` asks people to release.
+    """
     shop.count()
     missing = {
         supply: amount - shop.supplies[supply]
@@ -36,10 +44,15 @@ def _balances(recording: Recording, shop: Shop) -> None:
         if amount != shop.supplies[supply]
     }
     assert missing == shop.reserved, f"{missing} is missing, and {shop.reserved} is reserved"
-    is_shipped = recording.status == "SUCCEEDED" and recording.result["ending"] == Ending.SHIPPED
     error = (recording.error and recording.error.type) or ""
-    is_left = error.endswith(CompensationFailed.__name__)
-    assert is_shipped or is_left or not shop.reserved, "the order keeps what it reserved"
+    is_left_to_people = error.endswith(CompensationFailed.__name__)
+    is_shipped = recording.status == "SUCCEEDED" and recording.result["ending"] == Ending.SHIPPED
+    has_left = shop.statuses.get("parcel") == ReservationStatus.PICKED_UP
+    if has_left:
+        assert {STOCK, MONEY} < shop.reserved.keys(), "goods that left were refunded or released"
+    if not is_left_to_people:
+        assert is_shipped == has_left, "the ending isn't what happened to the parcel"
+        assert is_shipped or not shop.reserved, "the order keeps what it reserved"
 
 
 def _scenario(
@@ -53,7 +66,7 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
-        invariant=_balances,
+        invariant=_adds_up,
         functions={BEGIN: start.handler},
         function_name=FUNCTION,
         execution_name=execution_name(ORDER["order_id"]),
@@ -71,7 +84,7 @@ def _submit_another_order(shop: Shop) -> None:
 PICK_UP = ExternalEvent(TEN_HOURS, "the carrier picks up the parcel", Shop.carrier_picks_up)
 CANCELED = ExternalEvent(FIVE_HOURS, "the customer cancels the parcel", Shop.customer_cancels)
 THROTTLE = ExternalEvent(AT_START, "the table throttles", Shop.throttle)
-RECOVER = ExternalEvent(THREE_SECONDS, "the table recovers", Shop.recover)
+RECOVER = ExternalEvent(FORTY_FIVE_SECONDS, "the table recovers", Shop.recover)
 RESUBMIT = ExternalEvent(FIVE_HOURS, "the order is submitted again", Shop.submit)
 
 shipped = _scenario(PICK_UP)
@@ -83,8 +96,21 @@ never_picked_up = _scenario()
 parcel_unreadable = _scenario(PICK_UP, world=_shop(is_unreadable=True))
 
 table_throttles = _scenario(THROTTLE, RECOVER, PICK_UP)
-table_throttles_for_long = _scenario(
-    THROTTLE, replace(RECOVER, after=timedelta(minutes=5)), expects="OrderFailed"
+table_throttles_for_hours = _scenario(THROTTLE, replace(RECOVER, after=FIVE_HOURS), PICK_UP)
+table_throttles_for_days = _scenario(
+    THROTTLE, replace(RECOVER, after=TWO_DAYS), expects="CompensationFailed"
+)
+# The last check fails, and the parcel is canceled in vain: the carrier has come in the meantime.
+picked_up_while_table_throttles = _scenario(
+    replace(THROTTLE, after=TWO_DAYS - ONE_HOUR),
+    replace(PICK_UP, after=TWO_DAYS + ONE_HOUR),
+    replace(RECOVER, after=TWO_DAYS + FIVE_HOURS),
+)
+not_picked_up_while_table_throttles = _scenario(
+    replace(THROTTLE, after=TWO_DAYS - ONE_HOUR), replace(RECOVER, after=TWO_DAYS + FIVE_HOURS)
+)
+picked_up_before_the_booking_is_confirmed = _scenario(
+    replace(PICK_UP, after=ONE_HOUR), world=_shop(unanswered=frozenset({"parcel held"}))
 )
 reply_to_payment_lost = _scenario(
     RECOVER, PICK_UP, world=_shop(unanswered=frozenset({"payment held"}))
@@ -98,7 +124,7 @@ refund_forbidden = _scenario(
 compensations_forbidden = _scenario(
     CANCELED, world=_shop(REFUND, RELEASE), expects="CompensationFailed"
 )
-withdrawal_forbidden = _scenario(world=_shop(CANCEL), expects="CompensationFailed")
+cancellation_forbidden = _scenario(world=_shop(CANCEL), expects="CompensationFailed")
 
 submitted_again = _scenario(
     RESUBMIT, PICK_UP, replace(RESUBMIT, name="and again once it has ended", after=ONE_DAY)

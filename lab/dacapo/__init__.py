@@ -32,8 +32,9 @@ from dacapo.history.recording import Recording
 from dacapo.process.effect_listeners import effect
 from dacapo.report.durations import spell
 from dacapo.report.terminal import show
-from dacapo.scenario import START, ExternalEvent, Scenario, pause, resume
+from dacapo.scenario import START, Scenario
 from dacapo.scenario.answers import Answer, Answers, fail, heartbeats, never, succeed
+from dacapo.scenario.external_events import ExternalEvent, OutageKind, outage, pause, resume
 from dacapo.service import quotas
 from dacapo.service.functions import Handler, LambdaContext
 from dacapo.simulation.runner import run
@@ -59,6 +60,7 @@ __all__ = [
     "LambdaContext",
     "NetworkRefused",
     "OperationNotFound",
+    "OutageKind",
     "RecordedOperation",
     "Recording",
     "Report",
@@ -75,6 +77,7 @@ __all__ = [
     "fail_next_calls",
     "heartbeats",
     "never",
+    "outage",
     "pause",
     "quotas",
     "resume",

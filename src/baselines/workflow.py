@@ -130,20 +130,21 @@ def _run(state: State) -> State:
 
 
 def _wait(state: State) -> State:
-    status, ending = shop.parcel_status(state.order), Ending.CANCELED
-    if status is ReservationStatus.HELD:
-        if time.time() < state.deadline:
+    match shop.parcel_status(state.order):
+        case ReservationStatus.PICKED_UP:
+            return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
+        case ReservationStatus.RELEASED:
+            return replace(state, phase=Phase.COMPENSATING, ending=Ending.CANCELED)
+        case ReservationStatus.HELD if time.time() < state.deadline:
             return state
-        status, ending = shop.withdraw_parcel(state.order), Ending.NOT_PICKED_UP
-    if status is ReservationStatus.PICKED_UP:
-        return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
-    return replace(state, phase=Phase.COMPENSATING, done=state.done - 1, ending=ending)
+    return replace(state, phase=Phase.COMPENSATING, ending=Ending.NOT_PICKED_UP)
 
 
 def _compensate(state: State) -> State:
     if not state.done:
         return replace(state, phase=Phase.FINISHED)
-    shop.STEPS[state.done - 1].compensation(state.order)
+    if not shop.STEPS[state.done - 1].compensation(state.order):
+        return replace(state, phase=Phase.FINISHED, ending=Ending.SHIPPED)
     return replace(state, done=state.done - 1)
 
 

@@ -70,7 +70,7 @@ def _nothing() -> None:
 def _rejected_parcel() -> None:
     """Reserve the goods, charge the payment, and save that the parcel was rejected."""
     shop.reserve(ORDER)
-    shop.pay(ORDER)
+    shop.charge(ORDER)
     workflow_state.save(State(ORDER, done=2, phase=Phase.COMPENSATING, ending=Ending.NOT_SHIPPABLE))
 
 

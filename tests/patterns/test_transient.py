@@ -1,19 +1,33 @@
-"""The retry strategy retries transient errors and no others."""
+"""The retry strategy outlasts hours of transient errors, retries no others, and no call hangs."""
 
 from __future__ import annotations
 
+import itertools
+import random
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
 import pytest
+from aws_durable_execution_sdk_python.config import Duration
+from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    IncompleteReadError,
     ParamValidationError,
     ReadTimeoutError,
 )
 
 from patterns import transient
 from patterns.callbacks import NotSentYet
-from patterns.transient import is_transient, retry_transient
+from patterns.transient import TransientError, is_transient, retries_in, retry_for, retry_transient
+from tests.depth import every
+
+FIVE_HOURS = 5 * 3600
+THROTTLED = TransientError("throttled")
 
 
 def client_error(code: str, status: int) -> ClientError:
@@ -29,9 +43,12 @@ def client_error(code: str, status: int) -> ClientError:
         client_error("TooManyRequestsException", 429),
         client_error("RequestLimitExceeded", 503),
         client_error("InternalFailure", 500),
+        client_error("SlowDown", 429),
+        client_error("RequestTimeout", 400),
         EndpointConnectionError(endpoint_url="x"),
         ConnectTimeoutError(endpoint_url="x"),
         ReadTimeoutError(endpoint_url="x"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
         NotSentYet("later"),
     ],
 )
@@ -53,3 +70,88 @@ def test_a_transient_error_is_retried(error: Exception) -> None:
 def test_a_permanent_error_is_not_retried(error: Exception) -> None:
     assert not is_transient(error)
     assert not retry_transient(error, 1).should_retry
+
+
+# -- how long -------------------------------------------------------------------------------------
+
+
+def delays(strategy: transient.RetryStrategy = retry_transient) -> list[int]:
+    """Return the delays before all retries of an error that stays, in seconds."""
+    decisions = (strategy(THROTTLED, attempt) for attempt in itertools.count(1))
+    retries = itertools.takewhile(lambda decision: decision.should_retry, decisions)
+    return [decision.delay_seconds for decision in retries]
+
+
+@pytest.mark.parametrize("seed", every(5, range(10)))
+def test_retries_outlast_five_hours_at_any_jitter(seed: int) -> None:
+    random.seed(seed)
+    assert sum(delays()) > FIVE_HOURS
+
+
+def test_the_shortest_retries_outlast_six_hours_and_the_longest_end_the_same_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    totals = []
+    for drawn in (0, 1):
+        monkeypatch.setattr(random, "random", lambda drawn=drawn: drawn)
+        totals.append(sum(delays()) / 3600)
+    assert Duration.from_hours(6) == transient.OUTLASTS
+    assert 6 <= totals[0] < totals[1] <= 12 + 1 / 3
+
+
+def test_a_step_continues_soon_after_a_short_outage_and_a_quarter_hour_after_a_long_one() -> None:
+    waited = delays()
+    assert waited[0] <= 2
+    assert sum(waited[:3]) < 60
+    assert max(waited) <= 15 * 60
+
+
+def test_the_numbers_that_quotas_are_computed_from_are_those_of_the_strategy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: 1)
+    waited = delays()
+    assert len(waited) == transient.RETRIES == 53
+    assert transient.MAX_ATTEMPTS == 54
+    assert waited[: transient.QUICK_RETRIES] == [2, 8, 32, 128, 512]
+    assert set(waited[transient.QUICK_RETRIES :]) == {15 * 60}
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24])
+def test_a_pattern_sets_a_deadline_of_its_own(hours: int) -> None:
+    waited = delays(retry_for(Duration.from_hours(hours)))
+    assert len(waited) == retries_in(Duration.from_hours(hours))
+    assert sum(waited) >= hours * 3600
+
+
+def test_a_pattern_may_retry_every_error() -> None:
+    strategy = retry_for(Duration.from_hours(6), errors=lambda _: True)
+    assert strategy(ValueError("x"), 1).should_retry
+    assert not strategy(ValueError("x"), transient.MAX_ATTEMPTS).should_retry
+
+
+# -- calls that hang ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """URL of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"), [(transient.STEP_CLIENT, 21), (transient.HTTP_CLIENT, 4)]
+)
+def test_a_call_that_hangs_ends_with_a_transient_error(
+    silent_url: str, config: Any, seconds: int
+) -> None:
+    """The numbers are those of the configuration; one attempt of 50 ms shows the error."""
+    attempts = config.retries["total_max_attempts"]
+    pauses = attempts - 1  # in standard mode, botocore waits at most a second before the first
+    assert attempts * (config.connect_timeout + config.read_timeout) + pauses == seconds
+    short = config.merge(Config(read_timeout=0.05, retries={"total_max_attempts": 1}))
+    client = boto3.client("dynamodb", endpoint_url=silent_url, config=short)
+    with pytest.raises(ReadTimeoutError) as raised:
+        client.list_tables()
+    assert is_transient(raised.value)

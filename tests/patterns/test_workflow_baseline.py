@@ -81,7 +81,7 @@ def test_canceling_the_parcel_compensates_the_other_steps() -> None:
     assert shop.supplies == shop.initial_supplies
 
 
-def test_a_parcel_without_a_pickup_is_withdrawn_after_two_days() -> None:
+def test_a_parcel_without_a_pickup_is_canceled_after_two_days() -> None:
     with staged() as (stage, shop):
         stage.pass_time(baseline.CARRIER_SECONDS)
         let_sweep(stage, 1)

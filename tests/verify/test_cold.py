@@ -107,6 +107,28 @@ def test_a_file_in_a_plain_folder_finds_its_neighbors_in_other_processes(
     assert 'quoted["tea"]' in lines[first["line"] - 1] or "quoted.get" in lines[first["line"] - 1]
 
 
+lambda_client = boto3.client("lambda")
+
+
+@durable_execution
+def asks_another_function(_: Any, context: DurableContext) -> int:
+    def ask(_: Any) -> int:
+        return int(lambda_client.invoke(FunctionName="other")["StatusCode"])
+
+    return context.step(ask, name="ask")
+
+
+def test_a_call_of_lambda_is_made_once_from_another_process() -> None:
+    def once_each(recording: Recording, _: Any) -> None:
+        assert 1 <= len(recording.calls) <= len(recording.invocations)
+
+    functions = {"other": lambda _event, _context: 1}
+    report = in_cold(
+        Scenario(handler=asks_another_function, functions=functions, invariant=once_each)
+    )
+    assert report.proved == []
+
+
 # -- fakes, and what the world does ----------------------------------------------------------------
 
 

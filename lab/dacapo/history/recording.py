@@ -57,6 +57,22 @@ class BrokenInvariant:
         return f"{self.message} ({self.place})" if self.place else self.message
 
 
+@dataclass(frozen=True)
+class FailedCall:
+    """One attempt of a call of AWS that an outage failed.
+
+    Parameters:
+        at: virtual time.
+        service, operation: as botocore has them: `dynamodb` and `PutItem`, for example.
+        kind: how it failed; see `OutageKind`.
+    """
+
+    at: datetime
+    service: str
+    operation: str
+    kind: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """One execution, from its start to its end.
@@ -78,6 +94,8 @@ class Recording:
         charged_operations, bytes_written, updates: the service's counters.
         world: the value that the scenario's world yielded; neither saved nor compared, as what
             follows.
+        failed_calls: the attempts that outages failed in the whole run, in order, with those that
+            the client made again by itself.
         failed_at: the line of the user's code that raised the handler's error; None if it has none.
         cause: the exception in an operation that the handler's error stands for; None if it is the
             handler's own.
@@ -106,6 +124,7 @@ class Recording:
     bytes_written: int
     updates: int
     world: Any = field(default=None, compare=False, repr=False)
+    failed_calls: list[FailedCall] = field(default_factory=list, compare=False)
     failed_at: Place | None = field(default=None, compare=False)
     cause: Cause | None = field(default=None, compare=False)
     broken_invariant: BrokenInvariant | None = field(default=None, compare=False)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any, Protocol
 
 EffectListener = Callable[[str, str, Mapping[str, Any]], None]
@@ -39,6 +40,16 @@ class Api(Protocol):
         """Make the next calls of an operation fail."""
 
 
+class Outages(Protocol):
+    """The services of AWS that are out in a run: its own record, or a stand-in."""
+
+    def begin(self, services: Sequence[str], lasts: timedelta, kind: str) -> None:
+        """Let services fail from now on, for a while."""
+
+    def failure(self, service: str, operation: str) -> str | None:
+        """Return how a call fails that is made now; None if its service is not out."""
+
+
 @dataclass
 class ActiveRun:
     """The state that the hooks of this process serve.
@@ -50,11 +61,12 @@ class ActiveRun:
         scheduler: runs the tasks of the run; None outside a run.
         invocation_inputs: the inputs of the invocations under way; None outside a run.
         forward: sends AWS requests of other services elsewhere; None to leave them here.
+        outages: the outages of the run; None for a run that cannot have any.
         identity: stands in for what tells one invocation from another; None for what it is.
         has_world: whether what listens on this machine is there; False where a handler is replayed
             without the world of its scenario.
         effect_listeners: listeners to AWS API calls, and to the effects that fakes report.
-        throttle_listeners: listeners to AWS API calls that were throttled.
+        undone_listeners: listeners to AWS API calls that had no effect.
         audit_listeners: listeners to audit events.
         audit_hook_installed: whether the process has the audit hook.
         thread: what belongs to each thread: the scheduler whose task it runs, and its origin if a
@@ -67,10 +79,11 @@ class ActiveRun:
     scheduler: Any = None
     invocation_inputs: Any = None
     forward: Callable[..., Any] | None = None
+    outages: Outages | None = None
     identity: Any = None
     has_world: bool = True
     effect_listeners: tuple[EffectListener, ...] = ()
-    throttle_listeners: tuple[Callable[[object], None], ...] = ()
+    undone_listeners: tuple[Callable[[object], None], ...] = ()
     audit_listeners: tuple[AuditListener, ...] = ()
     audit_hook_installed: bool = False
     thread: threading.local = field(default_factory=threading.local)

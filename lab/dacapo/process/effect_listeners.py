@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
+
+from botocore.client import BaseClient
 
 from dacapo.process.active_run import ACTIVE, EffectListener
 
+_CLIENT: Any = BaseClient
+_AWS_CALL = _CLIENT._make_api_call.__code__  # noqa: SLF001 - every call passes it
 TOKENS = "dacapo_tokens"
 """Entry of a request's `context`: names of the idempotency tokens that the caller passed. botocore
 draws a new one for each call that has none."""
@@ -15,17 +20,18 @@ draws a new one for each call that has none."""
 
 @contextmanager
 def listening(
-    listener: EffectListener, on_throttled: Callable[[object], None] = lambda _: None
+    listener: EffectListener, on_undone: Callable[[object], None] = lambda _: None
 ) -> Iterator[None]:
     """Context manager that notifies one more listener of every effect.
 
     Parameters:
         listener: receives each effect, before it happens.
-        on_throttled: receives the `context` of a request that AWS throttled: it had no effect.
+        on_undone: receives the `context` of a request that had no effect: AWS throttled it, or
+            was out.
     """
     with ACTIVE.serving(
         effect_listeners=(*ACTIVE.effect_listeners, listener),
-        throttle_listeners=(*ACTIVE.throttle_listeners, on_throttled),
+        undone_listeners=(*ACTIVE.undone_listeners, on_undone),
     ):
         yield
 
@@ -36,9 +42,9 @@ def report(service: str, operation: str, request: Mapping[str, Any]) -> None:
         listener(service, operation, request)
 
 
-def report_throttled(context: object) -> None:
-    """Report that AWS throttled the request with this context."""
-    for listener in ACTIVE.throttle_listeners:
+def report_undone(context: object) -> None:
+    """Report that the request with this context had no effect."""
+    for listener in ACTIVE.undone_listeners:
         listener(context)
 
 
@@ -56,3 +62,16 @@ def effect(what: str, content: object = None) -> None:
     """
     service, _, operation = what.partition(":")
     report(service, operation, {"body": repr(content)})
+
+
+def is_of_world(frame: FrameType | None, most: int = 0) -> bool:
+    """Return whether a world does something itself, while it answers a call of AWS.
+
+    Parameters:
+        most: how many calls of AWS may be under way: 1 to ask it of a call.
+    """
+    under_way = 0
+    while frame is not None:
+        under_way += frame.f_code is _AWS_CALL
+        frame = frame.f_back
+    return under_way > most

@@ -23,6 +23,8 @@ from dacapo.process.active_run import ACTIVE
 from dacapo.process.source_lines import Place
 from dacapo.process.thread_order import ThreadOrder, Turn
 
+_submit = ThreadPoolExecutor.submit
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -54,6 +56,11 @@ def asking_line(frame: FrameType | None = None) -> Place | None:
     """
     started = origin()
     return started.place if started else source_lines.calling_line(frame)
+
+
+def is_following() -> bool:
+    """Return whether threads get an origin already."""
+    return ThreadPoolExecutor.submit is not _submit
 
 
 @contextmanager

@@ -1,26 +1,17 @@
-"""Scenarios: a handler, its input and world, external events, and answers to its callbacks.
-
-An external event can be any function of the world; `pause` and `resume` make those that pause the
-execution and resume it.
-"""
+"""Scenarios: a handler, its input and world, external events, and answers to its callbacks."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from dacapo.errors import ScenarioError
 from dacapo.history import endings
-from dacapo.lambda_api.http import Request
-from dacapo.process.active_run import ACTIVE
 from dacapo.scenario.answers import Answer, Answers
 from dacapo.scenario.checks import (
-    check_after,
     check_handler,
     check_mapping,
     check_positive,
@@ -29,6 +20,7 @@ from dacapo.scenario.checks import (
     described,
     require,
 )
+from dacapo.scenario.external_events import ExternalEvent
 from dacapo.service import quotas
 from dacapo.service.errors import ServiceError
 from dacapo.service.functions import ACCOUNT, REGION, FunctionName, Handler, function_arn
@@ -36,58 +28,6 @@ from dacapo.service.validation import check_execution_name
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Virtual time at which a run begins by default."""
-
-
-@dataclass(frozen=True)
-class ExternalEvent:
-    """An event outside the execution, at a virtual time.
-
-    Parameters:
-        after: virtual time since the run began.
-        name: the event in words; it names the caller of the event's API calls.
-        action: makes it happen; takes the scenario's world.
-    """
-
-    after: timedelta
-    name: str
-    action: Callable[[Any], object]
-
-    def __post_init__(self) -> None:
-        check_after(self.after, f"after of external event {self.name!r}")
-
-
-def pause(
-    *, after: timedelta, reason: str | None = None, execution_timeout_paused: bool = True
-) -> ExternalEvent:
-    """Pause the scenario's execution, as PauseDurableExecution does.
-
-    Parameters:
-        after: virtual time since the run began.
-        reason: recorded in the history; at most 1,024 characters.
-        execution_timeout_paused: whether the execution timeout is extended by the time spent
-            paused.
-    """
-    members = {"Reason": reason, "ExecutionTimeoutPaused": execution_timeout_paused}
-    return ExternalEvent(after, "pause", partial(_steer, "PauseDurableExecution", members))
-
-
-def resume(*, after: timedelta, reason: str | None = None) -> ExternalEvent:
-    """Resume the scenario's execution, as ResumeDurableExecution does.
-
-    Parameters:
-        after: virtual time since the run began.
-        reason: recorded in the history; at most 1,024 characters.
-    """
-    members = {"Reason": reason}
-    return ExternalEvent(after, "resume", partial(_steer, "ResumeDurableExecution", members))
-
-
-def _steer(operation: str, members: Mapping[str, Any], _world: Any) -> None:
-    api = ACTIVE.api
-    if api is None:
-        raise RuntimeError("no run is active")
-    path = {"DurableExecutionArn": api.first_execution()}
-    api.answer(operation, Request(path, body=json.dumps(members).encode()))
 
 
 @dataclass(frozen=True, kw_only=True)

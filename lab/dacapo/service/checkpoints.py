@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aws_durable_execution_sdk_python.lambda_service import (
     CheckpointOutput,
@@ -41,6 +41,10 @@ class Checkpoints:
         self._callbacks = callbacks
         self._invokes = invokes
         self._pauses = pauses
+        self.on_started: Callable[[Execution, Operation], None] = lambda _execution, _operation: (
+            None
+        )
+        """Runs when an operation is stored for the first time."""
 
     def store(self, arn: str, token: str, updates: Sequence[OperationUpdate]) -> CheckpointOutput:
         """Store a batch of updates, all of them or none.
@@ -131,7 +135,10 @@ class Checkpoints:
 
     def _commit(self, execution: Execution, update: OperationUpdate, operation: Operation) -> None:
         execution.charge(update)
+        is_new = operation.operation_id not in execution.operations
         execution.put(operation)
+        if is_new:
+            self.on_started(execution, operation)
         event = execution.log.operation_updated(operation, update, self._executions.clock.now)
         match update.operation_type, update.action:
             case OperationType.STEP, OperationAction.RETRY:

@@ -15,6 +15,7 @@ import io
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -26,14 +27,16 @@ from botocore import handlers, loaders, session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
-from botocore.retries.standard import RetryContext, ThrottledRetryableChecker
+from botocore.retries.standard import RetryContext, RetryHandler, ThrottledRetryableChecker
 
 from dacapo.lambda_api.http import Request, Response
 from dacapo.process import effect_listeners
 from dacapo.process.active_run import ACTIVE, Api
+from dacapo.scheduling.baton import real_sleep
 from dacapo.scheduling.scheduler import here
 from dacapo.service.errors import ServiceError, invalid
 from dacapo.service.functions import REGION
+from dacapo.simulation import outages
 
 _EXECUTION = r"/2025-12-01/durable-executions/(?P<DurableExecutionArn>[^/]+)"
 _CALLBACK = r"/2025-12-01/durable-execution-callbacks/(?P<CallbackId>[^/]+)"
@@ -63,6 +66,7 @@ _ROUTES = [
 ]
 
 
+_LAMBDA = "before-send.lambda."
 _THROTTLED = ThrottledRetryableChecker()
 _Plain = tuple[int, dict[str, str], bytes]
 """Status, headers and body of a response."""
@@ -70,17 +74,24 @@ _Plain = tuple[int, dict[str, str], bytes]
 
 def install() -> None:
     """Connect every client that is created from now on to the active run, if there is one."""
-    entries: list[Any] = [
-        ("before-send.lambda", _answer),
-        ("before-call", _report),
-        ("after-call", _report_throttled),
-    ]
-    if entries[0] not in handlers.BUILTIN_HANDLERS:
-        handlers.BUILTIN_HANDLERS.insert(0, ("before-send", _forward))  # before moto's
-        handlers.BUILTIN_HANDLERS.extend(entries)
-        # Before botocore's own, which draws the tokens that the caller did not pass.
-        handlers.BUILTIN_HANDLERS.insert(0, ("before-parameter-build", _note_tokens))
-        _install_moto()
+    if _is_installed():
+        return
+    handlers.BUILTIN_HANDLERS.insert(0, ("before-send", _respond_first))  # before moto's
+    handlers.BUILTIN_HANDLERS.extend(
+        [
+            ("before-call", _report),
+            ("after-call", _report_undone),
+            ("after-call-error", _report_undone),
+        ]
+    )
+    # Before botocore's own, which draws the tokens that the caller did not pass.
+    handlers.BUILTIN_HANDLERS.insert(0, ("before-parameter-build", _note_tokens))
+    _install_sleep()
+    _install_moto()
+
+
+def _is_installed() -> bool:
+    return any(_report in entry for entry in handlers.BUILTIN_HANDLERS)
 
 
 @contextmanager
@@ -147,7 +158,29 @@ def _emitter() -> Any:
     return session.get_session().get_component("event_emitter")
 
 
-def _forward(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
+def _respond_first(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+    """Respond to a request that nobody else must see; a handler of `before-send`.
+
+    botocore calls all its handlers, and takes the first response. So the others have to know.
+    """
+    response = _fail(request)
+    if response is None and event_name.startswith(_LAMBDA):
+        response = _answer(request)
+    if response is None:
+        response = _forward(request, event_name)
+    request.is_answered = response is not None
+    return response
+
+
+def _fail(request: Any) -> AWSResponse | None:
+    failure = outages.fail(request)
+    if failure is None:
+        return None
+    status, headers, body = failure
+    return AWSResponse(str(request.url), status, HTTPHeaders.from_dict(headers), _Body(body))
+
+
+def _forward(request: AWSPreparedRequest, event_name: str) -> AWSResponse | None:
     if ACTIVE.forward is None:
         return None
     body: Any = request.body
@@ -171,9 +204,12 @@ def active() -> Api:
     return ACTIVE.api
 
 
-def _report_throttled(parsed: Mapping[str, Any], context: object, **_: Any) -> None:
-    if _THROTTLED.is_retryable(RetryContext(attempt_number=1, parsed_response=dict(parsed))):
-        effect_listeners.report_throttled(context)
+def _report_undone(
+    context: Mapping[str, Any], parsed: Mapping[str, Any] | None = None, **_: Any
+) -> None:
+    response = RetryContext(attempt_number=1, parsed_response=dict(parsed or {}))
+    if context.get(outages.FAILED) or _THROTTLED.is_retryable(response):
+        effect_listeners.report_undone(context)
 
 
 def _note_tokens(params: Mapping[str, Any], model: Any, context: Any, **_: Any) -> None:
@@ -181,13 +217,14 @@ def _note_tokens(params: Mapping[str, Any], model: Any, context: Any, **_: Any) 
     context[effect_listeners.TOKENS] = passed
 
 
-def _report(model: Any, params: Mapping[str, Any], **_: Any) -> None:
+def _report(model: Any, params: Mapping[str, Any], context: Any, **_: Any) -> None:
+    context[outages.OPERATION] = model
     if ACTIVE.scheduler is not None:
         ACTIVE.scheduler.switch()
     effect_listeners.report(model.service_model.service_name, model.name, params)
 
 
-def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+def _answer(request: AWSPreparedRequest) -> AWSResponse | None:
     if ACTIVE.api is None:
         return None
     url = urlsplit(str(request.url))
@@ -202,6 +239,14 @@ def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
     return None
 
 
+def _install_sleep() -> None:
+    # botocore keeps the `sleep` that it finds when it is imported, which may be before ours exists.
+    create: Any = RetryHandler.__init__
+    create.__defaults__ = tuple(
+        time.sleep if default is real_sleep else default for default in create.__defaults__
+    )
+
+
 def _install_moto() -> None:
     try:
         from moto.core.models import botocore_stubber as moto  # noqa: PLC0415 - it may not be installed
@@ -209,13 +254,15 @@ def _install_moto() -> None:
         return
     process_request, lock = moto.process_request, threading.RLock()
 
-    def one_at_a_time(*arguments: Any) -> Any:
+    def one_at_a_time(request: Any) -> Any:
+        if getattr(request, "is_answered", False):
+            return None
         # moto checks a condition and then writes; on AWS this is atomic. Tasks run one at a time,
         # but not the threads of the official runner, nor those that a handler starts.
         with nullcontext() if here() else lock:
-            return process_request(*arguments)
+            return process_request(request)
 
-    moto.process_request = one_at_a_time  # type: ignore[method-assign,assignment]
+    moto.process_request = one_at_a_time  # type: ignore[method-assign]
 
 
 def _refuse(method: str, path: str) -> Response:

@@ -16,7 +16,8 @@ from dacapo.history import endings
 from dacapo.history.operations import callback_name, callback_path, recorded_operations
 from dacapo.history.recording import BrokenInvariant, Cause, Recording
 from dacapo.process import source_lines
-from dacapo.scenario import ExternalEvent, Scenario
+from dacapo.scenario import Scenario
+from dacapo.scenario.external_events import ExternalEvent, Outage
 from dacapo.sdk.continuing import continuing, sleeping_outside_steps
 from dacapo.sdk.operation_hooks import Failure, cause_of, failures, place_of
 from dacapo.service import quotas
@@ -24,6 +25,7 @@ from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
 from dacapo.service.functions import Function
 from dacapo.service.invocations import Conditions
+from dacapo.simulation import outages
 from dacapo.simulation.answerer import Answerer
 from dacapo.simulation.simulation import Simulation
 
@@ -115,6 +117,9 @@ class _Run:
         self.simulation.invocations.conditions = conditions or Conditions()
         self.service = self.simulation.service
         self.answerer = Answerer(scenario.answers, self.simulation)
+        self.outages = outages.Outages(self.simulation.clock)
+        self.service.checkpoints.on_started = self.outages.on_started
+        self.has_outages = any(isinstance(e, Outage) for e in scenario.external_events)
 
     def record(self) -> Recording:
         scenario, simulation = self.scenario, self.simulation
@@ -132,14 +137,24 @@ class _Run:
             nullcontext() if is_replayed else continuing(strict=self.strict),
             scenario.build_world() as world,
             failures() as failed,
+            self.outages.serving() if self.has_outages else nullcontext(),
         ):
             for external_event in scenario.external_events:
-                act = partial(self.fire, external_event, world)
-                simulation.clock.schedule(external_event.after, act, external_event.name)
+                self.schedule(external_event, world)
             execution = self.start(function)
             self.run_to_end()
             recording = self.recording(execution, world, failed)
             return replace(recording, broken_invariant=self.broken_invariant(recording))
+
+    def schedule(self, external_event: ExternalEvent, world: Any) -> None:
+        act: Callable[[], object] = partial(self.fire, external_event, world)
+        if isinstance(external_event, Outage):
+            if external_event.from_operation:
+                self.outages.expect(external_event)
+                return
+            # At once, before a task goes on that is ready at the same time.
+            act = partial(external_event.action, world)
+        self.simulation.clock.schedule(external_event.after, act, external_event.name)
 
     def broken_invariant(self, recording: Recording) -> BrokenInvariant | None:
         """Ask the scenario's invariant, in the world of the run."""
@@ -162,10 +177,11 @@ class _Run:
         return BrokenInvariant(f"{name} returns False") if holds is False else None
 
     def check_answers(self, recording: Recording) -> None:
-        """Check that every answer had a callback, unless the run ended before it could."""
+        """Check that the run had what answers and outages need, unless it ended before it could."""
         error = recording.error.type if recording.error else None
         if endings.is_expected(self.scenario.expects, recording.status, error):
             self.answerer.check()
+            self.outages.check()
 
     def start(self, function: Function) -> Execution:
         try:
@@ -231,7 +247,14 @@ class _Run:
         place = place_of(execution.error, failed) or self._defined_at(execution)
         failure = cause_of(execution.error, failed)
         cause = failure and Cause(failure.name, failure.place)
-        return self._record(execution, others=others, world=world, failed_at=place, cause=cause)
+        return self._record(
+            execution,
+            others=others,
+            world=world,
+            failed_calls=self.outages.failed,
+            failed_at=place,
+            cause=cause,
+        )
 
     def _defined_at(self, execution: Execution) -> source_lines.Place | None:
         """Return the line of the handler, if no line of it raised the error of the execution."""

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 import boto3
-from botocore.config import Config
 
-from patterns.transient import TransientError
+from patterns.transient import STEP_CLIENT, TransientError
 
 TABLE_VARIABLE = "SHOP_TABLE"
 """Environment variable with the table name; the table holds supplies and reservations."""
@@ -18,21 +17,12 @@ KEY = "id"
 """Partition key of the table."""
 STATUS = "reservation_status"
 """Attribute with the status of a reservation."""
-CALL_TIMEOUT_SECONDS = 5
 
 _TRANSIENT = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONDITION = "ConditionalCheckFailed"
 """Codes that say why DynamoDB canceled a transaction, one per item (API: CancellationReason)."""
 
-# One attempt: the caller retries after a pause, while a pause inside the client costs money.
-dynamodb = boto3.client(
-    "dynamodb",
-    config=Config(
-        connect_timeout=CALL_TIMEOUT_SECONDS,
-        read_timeout=CALL_TIMEOUT_SECONDS,
-        retries={"total_max_attempts": 1},
-    ),
-)
+dynamodb = boto3.client("dynamodb", config=STEP_CLIENT)
 
 
 class ReservationStatus(StrEnum):

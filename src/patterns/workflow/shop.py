@@ -25,15 +25,18 @@ class SagaStep:
         action: performs the step; returns False if it is refused. A refusal guarantees that nothing
             was done, while an error leaves it unknown.
         compensation_name: the name of the compensation's operation.
-        compensation: compensates the step; does nothing if the step wasn't done.
+        compensation: compensates the step; does nothing if the step wasn't done. Returns False if
+            it is too late; then no earlier step may be compensated either.
         refused: how the order ends if the step is refused.
+        is_pivot: True if earlier steps may be compensated only once this one is.
     """
 
     name: str
     action: Callable[[Order], bool]
     compensation_name: str
-    compensation: Callable[[Order], None]
+    compensation: Callable[[Order], bool]
     refused: Ending
+    is_pivot: bool = False
 
 
 def reserve(order: Order) -> bool:
@@ -41,19 +44,21 @@ def reserve(order: Order) -> bool:
     return ledger.reserve(_key(order, "goods"), *_goods(order))
 
 
-def release(order: Order) -> None:
+def release(order: Order) -> bool:
     """Release the reserved items."""
     ledger.release(_key(order, "goods"), *_goods(order))
+    return True
 
 
-def pay(order: Order) -> bool:
+def charge(order: Order) -> bool:
     """Charge the account."""
     return ledger.reserve(_key(order, "payment"), *_payment(order))
 
 
-def refund(order: Order) -> None:
+def refund(order: Order) -> bool:
     """Refund the payment."""
     ledger.release(_key(order, "payment"), *_payment(order))
+    return True
 
 
 def book(order: Order) -> bool:
@@ -61,37 +66,34 @@ def book(order: Order) -> bool:
     return ledger.reserve(_key(order, "parcel"), *_parcel(order))
 
 
-def cancel(order: Order) -> None:
-    """Cancel the parcel.
+def cancel(order: Order) -> bool:
+    """Cancel the parcel, unless the carrier has picked it up.
 
-    Raises:
-        AlreadyPickedUp: the carrier has picked it up.
+    The carrier may arrive at the same moment; the parcel's one row decides who came first.
+
+    Returns:
+        False if it was picked up: the goods have left, and their payment stays.
     """
-    ledger.release(_key(order, "parcel"), *_parcel(order))
+    try:
+        ledger.release(_key(order, "parcel"), *_parcel(order))
+    except AlreadyPickedUp:
+        return False
+    return True
 
 
 STEPS = (
     SagaStep("reserve the goods", reserve, "release the goods", release, Ending.OUT_OF_STOCK),
-    SagaStep("take the payment", pay, "give the money back", refund, Ending.DECLINED),
-    SagaStep("book the parcel", book, "cancel the parcel", cancel, Ending.NOT_SHIPPABLE),
+    SagaStep("charge the account", charge, "refund the payment", refund, Ending.DECLINED),
+    SagaStep(
+        "book the parcel", book, "cancel the parcel", cancel, Ending.NOT_SHIPPABLE, is_pivot=True
+    ),
 )
+"""In the order in which they run; they are compensated in reverse order, the parcel first."""
 
 
 def parcel_status(order: Order) -> ReservationStatus:
     """Return the status of the parcel: held, released if canceled, or picked up."""
     return ledger.status(_key(order, "parcel"))
-
-
-def withdraw_parcel(order: Order) -> ReservationStatus:
-    """Cancel the parcel unless it was picked up, and return its status: released or picked up.
-
-    The carrier may arrive at the same moment; the parcel's one row decides who came first.
-    """
-    try:
-        cancel(order)
-    except AlreadyPickedUp:
-        return ReservationStatus.PICKED_UP
-    return ReservationStatus.RELEASED
 
 
 def _key(order: Order, what: str) -> str:

@@ -10,7 +10,7 @@ import boto3
 from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
 
 from dacapo import Scenario
-from dacapo.scenario import ExternalEvent
+from dacapo.scenario.external_events import ExternalEvent
 from tests.verify.corpus.aws import parameters, tables
 from tests.verify.corpus.case import DIFFERS, HOUR, bad, correct
 

@@ -208,6 +208,7 @@ class Elsewhere:
             path=children.import_path(),
             shared=self._shared,
             closed_over=self._closed_over.get(function, {}),
+            has_outages=ACTIVE.outages is not None,
             observers=self.observers,
             bodies=dict(self.seen.bodies),
         )
@@ -246,6 +247,7 @@ class _Served:
             "api": self.api,
             "fail_next": lambda *arguments: boto.active().fail_next(*arguments),
             "aws": self.aws,
+            "failure": self.failure,
             "fake": run._fake,  # noqa: SLF001 - a part of it
         }
 
@@ -313,3 +315,7 @@ class _Served:
         """Answer a call of another service."""
         self.scheduler.switch()
         return boto.answer_forwarded(*request)
+
+    def failure(self, service: str, operation: str) -> str | None:
+        """Return how a call fails that is about to be made."""
+        return ACTIVE.outages.failure(service, operation) if ACTIVE.outages else None

@@ -20,6 +20,7 @@ from aws_durable_execution_sdk_python.lambda_service import CheckpointOutput, St
 
 from dacapo.errors import DacapoError
 from dacapo.process import effect_listeners, messages, randomness, scratch
+from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.clock import Clock
 from dacapo.scheduling.scheduler import Scheduler
 from dacapo.sdk.deterministic import in_simulation
@@ -142,6 +143,22 @@ class _Api:
         self._link.ask("fail_next", operation, error, times)
 
 
+class _Outages:
+    """The outages of the run."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def begin(self, *outage: Any) -> None:
+        """Refuse to begin one: external events do, and they are not here."""
+        raise RuntimeError(f"an outage begins in the process of the world: {outage}")
+
+    def failure(self, service: str, operation: str) -> str | None:
+        """See `Outages.failure`."""
+        kind: str | None = self._link.ask("failure", service, operation)
+        return kind
+
+
 class Process:
     """A process that runs invocations, one after the other.
 
@@ -195,6 +212,7 @@ class Process:
             scheduler.driving(),
             in_simulation(scheduler),
             boto.answered_by(_Api(link, callers, job.first)),
+            ACTIVE.serving(outages=_Outages(link) if job.has_outages else None),
             boto.forwarding(lambda *request: link.ask("aws", *request)),
             fakes.reached(link.ask),
             observers.observing(),

@@ -64,6 +64,7 @@ class Job:
         folder, path: working directory, and `sys.path`.
         shared: what the world shares.
         closed_over: where its objects are that the handler has closed over, by the way to them.
+        has_outages: whether services may be out during the run.
         observers: makes what observes the invocation.
         bodies: how often the body of each step ran before.
     """
@@ -83,6 +84,7 @@ class Job:
     path: list[str]
     shared: list[Shared]
     closed_over: Mapping[tuple[str, ...], Any]
+    has_outages: bool
     observers: Callable[..., Any]
     bodies: Mapping[str, int]
 

@@ -14,11 +14,10 @@ from types import FrameType
 from typing import Any
 
 from aws_durable_execution_sdk_python.identifier import OperationIdentifier
-from botocore.client import BaseClient
 
 from dacapo.process import own_threads, requests, source_lines
 from dacapo.process.active_run import ACTIVE
-from dacapo.process.effect_listeners import listening
+from dacapo.process.effect_listeners import is_of_world, listening
 from dacapo.process.own_files import DISK, OwnFiles, changed_by
 from dacapo.process.own_threads import Origin
 from dacapo.process.source_lines import Place
@@ -29,8 +28,6 @@ from dacapo.simulation import boto
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation
 from dacapo.verify.observe.misplaced import Position
 
-_CLIENT: Any = BaseClient
-_AWS_CALL = _CLIENT._make_api_call.__code__  # noqa: SLF001 - every call passes it
 _PARTS = ("url_path", "query_string", "body")
 
 
@@ -233,7 +230,7 @@ class Effects(Probe):
         return started.body if started else self.bodies[key]
 
     def forget(self, context: object) -> None:
-        """Forget a call that AWS throttled, as it had no effect; a throttle listener."""
+        """Forget a call that had no effect, as AWS throttled it or was out."""
         occurrence = self._by_context.pop(id(context), None)
         if occurrence is not None:
             self.done = [done for done in self.done if done is not occurrence]
@@ -255,19 +252,6 @@ def is_of_handler(frame: FrameType | None) -> bool:
 def is_own(thread: threading.Thread) -> bool:
     """Return whether a thread may be a handler's own, rather than one in which a run calls it."""
     return not may_run_handlers(thread)
-
-
-def is_of_world(frame: FrameType | None, most: int = 0) -> bool:
-    """Return whether a world does something itself, while it answers a call of AWS.
-
-    Parameters:
-        most: how many calls of AWS may be under way: 1 to ask it of a call.
-    """
-    under_way = 0
-    while frame is not None:
-        under_way += frame.f_code is _AWS_CALL
-        frame = frame.f_back
-    return under_way > most
 
 
 def does_itself(frame: FrameType | None) -> bool:

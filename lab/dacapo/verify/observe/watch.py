@@ -22,13 +22,13 @@ from typing import Any
 
 from dacapo.process import own_threads, requests, source_lines, user_modules
 from dacapo.process.active_run import ACTIVE
-from dacapo.process.effect_listeners import listening
+from dacapo.process.effect_listeners import is_of_world, listening
 from dacapo.process.own_files import OwnFiles
 from dacapo.process.own_threads import Origin
 from dacapo.process.source_lines import Place
 from dacapo.sdk.installed import may_run_handlers
 from dacapo.verify.observe import sources
-from dacapo.verify.observe.effects import does_itself, is_of_handler, is_of_world, is_own
+from dacapo.verify.observe.effects import does_itself, is_of_handler, is_own
 from dacapo.verify.observe.sources import (
     CLOCK_READ,
     READ_BY_TIME_MACHINE,

@@ -69,6 +69,7 @@ docs: $(VENV)/dev.done
 	$(BIN)/python -m tests.baselines.page
 	$(BIN)/python -m tests.cloud.costs
 	$(BIN)/python -m compare.readme
+	$(BIN)/python -m compare.patterns
 
 compare: $(VENV)/compare.done
 	@$(BIN)/python -m compare

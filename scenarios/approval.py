@@ -11,10 +11,21 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from dacapo import Answer, ExternalEvent, Scenario, fail, fail_next_calls, succeed
+from dacapo import Answer, ExternalEvent, Recording, Scenario, fail, fail_next_calls, succeed
 from patterns.approval import page
 from patterns.approval.handler import handler
-from scenarios.worlds.approval import ORDER, PAGE, ApprovalWorld, approval_world
+from patterns.callbacks import overdue
+from scenarios.worlds.approval import (
+    CUSTOMER,
+    ORDER,
+    PAGE,
+    ApprovalWorld,
+    approval_world,
+    question_row,
+    sent_emails,
+    stored_status,
+)
+from scenarios.worlds.registry import OVERDUE, assert_answered_once
 
 ONE_MINUTE = timedelta(minutes=1)
 TWO_MINUTES = timedelta(minutes=2)
@@ -34,8 +45,21 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
-        functions={PAGE: page.handler},
+        functions={PAGE: page.handler, OVERDUE: overdue.handler},
+        invariant=_invariant,
     )
+
+
+def _invariant(recording: Recording, world: ApprovalWorld) -> None:
+    """A decision that the page accepted is the order's status, and the customer's only news."""
+    assert len(set(world.accepted)) <= 1, "two different decisions were accepted"
+    if recording.status == "SUCCEEDED":
+        status = recording.result["status"]
+        assert stored_status() == status
+        assert world.accepted in ([], [status] * len(world.accepted))
+    news = {subject for recipient, subject in sent_emails() if recipient == CUSTOMER}
+    assert len(news) <= 1, "the customer received different news"
+    assert_answered_once(recording, question_row(world))
 
 
 def _throttle(_: ApprovalWorld) -> None:
@@ -77,9 +101,13 @@ callback_failed_by_an_operator = _scenario(
 callbacks_throttled = _scenario(
     ExternalEvent(TWO_MINUTES, "the callback API throttles", _throttle),
     ACCEPT,
-    ExternalEvent(timedelta(minutes=3), "the reviewer presses Accept again", ApprovalWorld.accept),
 )
 order_exists = _scenario(world=partial(approval_world, order_exists=True), expects="StepError")
 invalid_order = replace(
     _scenario(), event={"order_id": "A-17", "items": []}, expects="InvalidOrder"
 )
+in_production = _scenario(
+    ACCEPT,
+    *(ExternalEvent(timedelta(hours=n), "the sweep", ApprovalWorld.sweep) for n in (12, 24, 48)),
+)
+"""With the function that delivers what senders have given up: what has to outlast an outage."""

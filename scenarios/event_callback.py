@@ -5,21 +5,25 @@ Run one with `dacapo run scenarios/event_callback.py:event_on_time`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
-from dacapo import START, ExternalEvent, Scenario, fail_next_calls
+from dacapo import START, ExternalEvent, Handler, Recording, Scenario, fail_next_calls
+from patterns.callbacks import overdue
 from patterns.event_callback import resolver
 from patterns.event_callback.handler import handler
 from scenarios.worlds.migration import (
     ANOTHER_TASK_ARN,
+    ELSEWHERE,
     RESOLVER,
     TASK_ARN,
     MigrationWorld,
     migration_world,
+    wait_elsewhere,
 )
+from scenarios.worlds.registry import OVERDUE, assert_answered_once, stored_row
 
 AT_START = timedelta(0)
 ONE_HOUR = timedelta(hours=1)
@@ -37,6 +41,7 @@ def _scenario(
     *external_events: ExternalEvent,
     world: Callable[[], AbstractContextManager[MigrationWorld]] = migration_world,
     expects: str | None = None,
+    others: Mapping[str, Handler] | None = None,
 ) -> Scenario:
     return Scenario(
         handler=handler,
@@ -44,8 +49,20 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
-        functions={RESOLVER: resolver.handler},
+        functions={RESOLVER: resolver.handler, **(others or {})},
+        invariant=_invariant,
     )
+
+
+def _invariant(recording: Recording, world: MigrationWorld) -> None:
+    """The task decides how the execution ends, not its events, and starts once."""
+    assert world.task.starts <= 1
+    is_finished = (world.task.status, world.task.percent) == ("stopped", 100)
+    is_whole = is_finished and not world.task.tables_errored
+    assert recording.status != "SUCCEEDED" or is_whole
+    if recording.error is not None and (recording.error.type or "").endswith("MigrationFailed"):
+        assert not is_whole
+    assert_answered_once(recording, stored_row(TASK_ARN))
 
 
 def _send_earlier_event(world: MigrationWorld) -> None:
@@ -123,8 +140,13 @@ start_refused = _scenario(
     expects="MigrationNotStarted",
 )
 already_waited_for = _scenario(
-    ExternalEvent(
-        AT_START, "another execution waits for the task", MigrationWorld.register_another_execution
-    ),
+    world=partial(migration_world, is_waited_for=True),
     expects="MigrationNotStarted",
+    others={ELSEWHERE: wait_elsewhere},
 )
+in_production = _scenario(
+    FINISH_AND_NOTIFY,
+    *(ExternalEvent(timedelta(hours=n), "the sweep", MigrationWorld.sweep) for n in (12, 24, 48)),
+    others={OVERDUE: overdue.handler},
+)
+"""With the function that delivers what senders have given up: what has to outlast an outage."""

@@ -9,10 +9,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from dacapo import ExternalEvent, Scenario, fail_next_calls
+from dacapo import ExternalEvent, Recording, Scenario, fail_next_calls
+from patterns.callbacks import overdue
 from patterns.webhook_callback import endpoint
 from patterns.webhook_callback.handler import handler
-from scenarios.worlds.transcription import ENDPOINT, TRANSCRIPT, Vendor, transcription_world
+from scenarios.worlds.registry import OVERDUE, assert_answered_once
+from scenarios.worlds.transcription import (
+    ENDPOINT,
+    TRANSCRIPT,
+    Vendor,
+    job_row,
+    transcription_world,
+)
 
 HALF_AN_HOUR = timedelta(minutes=30)
 TWO_HOURS = timedelta(hours=2)
@@ -30,8 +38,22 @@ def _scenario(
         world=lambda: transcription_world(vendor()),
         external_events=external_events,
         expects=expects,
-        functions={ENDPOINT: endpoint.handler},
+        functions={ENDPOINT: endpoint.handler, OVERDUE: overdue.handler},
+        invariant=_invariant,
     )
+
+
+def _invariant(recording: Recording, vendor: Vendor) -> None:
+    """An answer that we acknowledged is the one that the execution received, and the only one."""
+    answers = [message for message in vendor.accepted if message["kind"] != "heartbeat"]
+    assert all(answer == answers[0] for answer in answers), "two different answers were accepted"
+    if answers and answers[0]["kind"] == "success":
+        assert recording.result == answers[0]["result"]
+    elif answers:
+        assert recording.error is not None
+        assert recording.error.message == f"the vendor reported: {answers[0]['message']}"
+    assert len(vendor.jobs) <= 1, "two jobs were submitted"
+    assert_answered_once(recording, job_row(vendor))
 
 
 def _heartbeats(times: int) -> list[ExternalEvent]:
@@ -46,6 +68,9 @@ def _throttle(_: Vendor) -> None:
 
 
 FINISH = ExternalEvent(HALF_AN_HOUR, "the vendor finishes", Vendor.finish)
+FINISH_AND_GIVE_UP = ExternalEvent(
+    HALF_AN_HOUR, "the vendor finishes, and gives up after an error", Vendor.finish_and_give_up
+)
 FINISH_LATER = ExternalEvent(TWO_HOURS, "the vendor finishes", Vendor.finish)
 
 answered = _scenario(*_heartbeats(3), FINISH_LATER)
@@ -95,13 +120,17 @@ invalid_answer_first = _scenario(
 callbacks_throttled = _scenario(
     ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
     FINISH,
-    ExternalEvent(A_MINUTE_LATER, "the vendor retries", Vendor.finish),
 )
 answered_while_throttled_then_silent = _scenario(
     ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
-    FINISH,
+    FINISH_AND_GIVE_UP,
     ExternalEvent(TWO_HOURS, "the vendor retries, much too late", Vendor.finish),
     expects="NoTranscript",
+)
+vendor_gives_up = _scenario(
+    ExternalEvent(HALF_AN_HOUR, "the callback API throttles", _throttle),
+    FINISH_AND_GIVE_UP,
+    ExternalEvent(A_MINUTE_LATER * 1.5, "the sweep", Vendor.sweep),
 )
 fails = _scenario(
     ExternalEvent(HALF_AN_HOUR, "the vendor fails", Vendor.fail), expects="NoTranscript"
@@ -120,3 +149,8 @@ job_accepted_on_third_attempt = _scenario(
     ExternalEvent(timedelta(minutes=50), "the vendor finishes", Vendor.finish),
     vendor=lambda: Vendor(rejections=[503, 429]),
 )
+in_production = _scenario(
+    FINISH,
+    *(ExternalEvent(timedelta(hours=n), "the sweep", Vendor.sweep) for n in (12, 24, 48)),
+)
+"""With the function that delivers what senders have given up: what has to outlast an outage."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from unittest.mock import patch
 
 import boto3
@@ -22,7 +24,14 @@ from patterns.callbacks import table
 from patterns.callbacks.reference import Purpose, row_name
 from scenarios.worlds import beyond_moto, loopback
 from scenarios.worlds.loopback import Reply
-from scenarios.worlds.registry import create_table, dynamodb, reference_key, registry
+from scenarios.worlds.registry import (
+    create_table,
+    dynamodb,
+    reference_key,
+    registry,
+    stored_row,
+    sweep,
+)
 
 events, sesv2, sqs = boto3.client("events"), boto3.client("sesv2"), boto3.client("sqs")
 
@@ -38,6 +47,10 @@ ORDER = {
     "reviewer": REVIEWER,
 }
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+ASK_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, *(s for s in HTTPStatus if s >= 500))  # noqa: PLR2004
+"""Statuses with which the page, or the API in front of it, asks for another try."""
+PATIENCE_SECONDS = 24 * 3600
+"""How long the reviewer looks for the email, and presses again after an error page."""
 _LINK = re.compile(r"https?://\S+")
 
 
@@ -47,6 +60,7 @@ class ApprovalWorld:
 
     Parameters:
         replies: HTTP status of each reply from the page.
+        accepted: the decisions that the page replied to with 200, in order.
         status: status of the order; None if there is no order.
         events: detail type of each event on the bus, in order.
         emails: recipient and subject of each email, in order.
@@ -54,6 +68,7 @@ class ApprovalWorld:
     """
 
     replies: list[int] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
     status: str | None = None
     events: list[str] = field(default_factory=list)
     emails: list[tuple[str, str]] = field(default_factory=list)
@@ -68,15 +83,30 @@ class ApprovalWorld:
 
     def press(self, decision: str) -> Reply:
         """Press a button on the page."""
-        return self._reply("POST", f"decision={decision}".encode())
+        reply = self._reply("POST", f"decision={decision}".encode())
+        if reply.status == HTTPStatus.OK:
+            self.accepted.append(decision)
+        return reply
+
+    def decide(self, decision: str) -> None:
+        """Press a button as soon as the email is there, and again after an error page."""
+        started = time.time()
+        while time.time() < started + PATIENCE_SECONDS:
+            if has_link() and self.press(decision).status not in ASK_AGAIN:
+                return
+            time.sleep(30)
 
     def accept(self) -> None:
         """Press Accept."""
-        self.press("accepted")
+        self.decide("accepted")
 
     def reject(self) -> None:
         """Press Reject."""
-        self.press("rejected")
+        self.decide("rejected")
+
+    def sweep(self) -> None:
+        """Run the function that delivers what senders have given up."""
+        sweep()
 
     def tamper(self) -> None:
         """Submit a value that neither button sends."""
@@ -145,9 +175,29 @@ def _record_state(world: ApprovalWorld, queue: str) -> None:
         for message in messages:
             world.events.append(json.loads(message["Body"])["detail-type"])
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    world.status = stored_status()
+    world.emails = sent_emails()
+    world.row = question_row(world)
+
+
+def stored_status() -> str | None:
+    """Return the status of the order; None if there is no order."""
     order = dynamodb.get_item(TableName=ORDERS, Key={orders.KEY: {"S": ORDER["order_id"]}})
-    world.status = order["Item"]["status"]["S"] if "Item" in order else None
-    world.emails = [(to, subject) for to, subject, _ in _sent()]
-    if any(_LINK.search(body) for _, _, body in _sent()):
-        reference = world.link.rpartition("/")[2]
-        world.row = table.read(row_name(Purpose.APPROVAL, reference))
+    return order["Item"]["status"]["S"] if "Item" in order else None
+
+
+def sent_emails() -> list[tuple[str, str]]:
+    """List recipient and subject of each email, in order."""
+    return [(to, subject) for to, subject, _ in _sent()]
+
+
+def has_link() -> bool:
+    """Return whether the reviewer has received a link."""
+    return any(_LINK.search(body) for _, _, body in _sent())
+
+
+def question_row(world: ApprovalWorld) -> table.Row | None:
+    """Return the registry's row for the question; None if there is none."""
+    if not has_link():
+        return None
+    return stored_row(row_name(Purpose.APPROVAL, world.link.rpartition("/")[2]))

@@ -6,20 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 from moto import mock_aws
 
 from patterns import callbacks
 from patterns.callbacks import table
 from scenarios.worlds import beyond_moto
-from scenarios.worlds.registry import registry
+from scenarios.worlds.registry import registry, stored_row, sweep
 
-dms = boto3.client("dms")
+dms, lambda_client = boto3.client("dms"), boto3.client("lambda")
 
 TASK_ARN = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:task:orders"
 ANOTHER_TASK_ARN = TASK_ARN.replace(":orders", ":invoices")
 RESOLVER = "resolver"
+ELSEWHERE = "elsewhere"
+"""Name of the function whose execution waits for the same task."""
+DAY_SECONDS = 24 * 3600
 TABLES = 12
 """Number of tables that the task loads."""
 THROTTLED_CHECKS = 5
@@ -78,6 +84,10 @@ class MigrationWorld:
         """Delete the task, as somebody else would."""
         beyond_moto.delete_task(TASK_ARN)
 
+    def sweep(self) -> None:
+        """Run the function that delivers what senders have given up."""
+        sweep()
+
     def start(self) -> None:
         """Start the task, as somebody else would."""
         self.task.start()
@@ -85,13 +95,6 @@ class MigrationWorld:
     def refuse_to_start(self) -> None:
         """Make DMS refuse to start the task, although it is not running."""
         self.task.is_refusing = True
-
-    def register_another_execution(self) -> None:
-        """Put the task's row for another execution, which is about to start the task."""
-        deadline = (datetime.now(UTC) + EARLIER).timestamp()
-        callbacks.put(
-            TASK_ARN, "YW5vdGhlcg==", owner="another execution", deadline=deadline, not_before=0
-        )
 
     def throttle(self) -> None:
         """Make DMS throttle more calls in a row than boto3 retries by itself."""
@@ -150,21 +153,37 @@ class MigrationWorld:
         self.send_event("REPLICATION_TASK_FAILED")
 
 
+@durable_execution
+def wait_elsewhere(_: dict[str, Any], context: DurableContext) -> None:
+    """Wait for the task in another execution, which is about to start it."""
+    owner = context.execution_context.durable_execution_arn
+    context.step(
+        lambda _: callbacks.put(TASK_ARN, "YW5vdGhlcg==", owner=owner, timeout=DAY_SECONDS),
+        name="put the row",
+    )
+    context.wait(Duration.from_seconds(DAY_SECONDS), name="wait")
+
+
 @contextmanager
-def migration_world(*, has_earlier_run: bool = False) -> Iterator[MigrationWorld]:
+def migration_world(
+    *, has_earlier_run: bool = False, is_waited_for: bool = False
+) -> Iterator[MigrationWorld]:
     """Context manager that builds a task ready to start, and an empty registry.
 
     Parameters:
         has_earlier_run: whether the task has run before, and still reports the end of that run.
+        is_waited_for: whether another execution waits for the task; needs a function `ELSEWHERE`.
     """
     with mock_aws(), registry():
         world = MigrationWorld(_create_task())
         if has_earlier_run:
             world.complete_earlier_run()
+        if is_waited_for:
+            lambda_client.invoke(FunctionName=f"{ELSEWHERE}:live", InvocationType="Event")
         try:
             yield world
         finally:
-            world.row = table.read(TASK_ARN)
+            world.row = stored_row(TASK_ARN)
 
 
 def _create_task() -> beyond_moto.ScriptedTask:

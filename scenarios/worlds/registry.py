@@ -12,12 +12,16 @@ import boto3
 from moto.kms import models, utils
 from moto.moto_api._internal import mock_random
 
-from patterns.callbacks import reference, table
+from dacapo import Recording
+from patterns.callbacks import overdue, reference, table
 
 TABLE = "callbacks"
+OVERDUE = "overdue"
+"""Name of the function that delivers what senders have given up."""
 
 # Worlds call AWS with their own clients, so that tests count only the handlers' calls.
 dynamodb, kms = boto3.client("dynamodb"), boto3.client("kms")
+lambda_client = boto3.client("lambda")
 _one_key = cache(utils.generate_private_key)
 
 
@@ -26,8 +30,21 @@ def registry() -> Iterator[None]:
     """Context manager that sets up an empty registry. Requires moto."""
     mock_random.seed(0)
     create_table(TABLE, table.KEY)
-    with patch.dict(os.environ, {table.TABLE_VARIABLE: TABLE}):
+    with patch.dict(os.environ, {table.TABLE_VARIABLE: TABLE, overdue.STACK_VARIABLE: "sample"}):
         yield
+
+
+def stored_row(reference: str) -> table.Row | None:
+    """Return the registry's row with this reference; None if there is none."""
+    item = dynamodb.get_item(
+        TableName=TABLE, Key={table.KEY: {"S": reference}}, ConsistentRead=True
+    ).get("Item")
+    return table.parse_row(item) if item else None
+
+
+def sweep() -> None:
+    """Run the function that delivers what senders have given up, as its schedule does."""
+    lambda_client.invoke(FunctionName=OVERDUE, InvocationType="Event", Payload=b"{}")
 
 
 @contextmanager
@@ -41,6 +58,14 @@ def reference_key() -> Iterator[None]:
         key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
     with patch.dict(os.environ, {reference.KEY_VARIABLE: key["KeyMetadata"]["KeyId"]}):
         yield
+
+
+def assert_answered_once(recording: Recording, row: table.Row | None) -> None:
+    """Assert that no callback was answered twice, and that the registry knows of every answer."""
+    answers = [d for d in recording.deliveries if d.refused is None and d.kind != "heartbeat"]
+    assert len({d.operation_id for d in answers}) == len(answers), "a callback has two answers"
+    # An answer in transit, whose sender is asked to redeliver, has not arrived.
+    assert not answers or row is None or row.state is not table.State.INTENT
 
 
 def create_table(name: str, key: str, sort_key: str = "") -> None:

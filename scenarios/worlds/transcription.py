@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -19,14 +20,21 @@ from patterns.callbacks import reference, table
 from patterns.webhook_callback import handler, keys, partner, signature
 from scenarios.worlds import loopback
 from scenarios.worlds.loopback import Reply, Request
-from scenarios.worlds.registry import reference_key, registry
+from scenarios.worlds.registry import reference_key, registry, stored_row, sweep
 
 secrets_manager = boto3.client("secretsmanager")
 
 ENDPOINT = "webhook"
 SECRET = "signing-key"  # noqa: S105 - its name
 FIRST_KEY = "the first key, which is as long as a key must be"
+MAX_RETRY_SECONDS = 24 * 3600
+"""How long the vendor redelivers a message, first after a minute, then at longer intervals."""
+MAX_PAUSE_SECONDS = 1_800
+FINAL = frozenset({200, 400, 404, 409, 410, 413})
+"""Statuses after which the contract (`endpoint`) forbids another delivery."""
 TRANSCRIPT = {"transcript": "s3://transcripts/call-17.txt", "words": 812}
+
+SUCCESS: Mapping[str, Any] = {"kind": "success", "result": TRANSCRIPT}
 
 
 @dataclass
@@ -37,6 +45,7 @@ class Vendor:
         key_changes: the keys announced to it, each with the time from which to sign with it.
         jobs: accepted jobs by idempotency key; the effect that must happen once.
         replies: HTTP statuses of its requests to our URL, in order.
+        accepted: the messages that we replied to with 200, in order.
         rejections: HTTP statuses for the next requests to it, which it rejects.
         immediate_answer: message about a job to send even before acknowledging the job.
         row: the job's row in the registry when the run ended; None if there is none.
@@ -45,6 +54,7 @@ class Vendor:
     key_changes: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, FIRST_KEY)])
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     replies: list[int] = field(default_factory=list)
+    accepted: list[Mapping[str, Any]] = field(default_factory=list)
     rejections: list[int] = field(default_factory=list)
     immediate_answer: Mapping[str, Any] | None = None
     row: table.Row | None = None
@@ -109,23 +119,43 @@ class Vendor:
             {"content-type": "application/json", **headers},
         )
         self.replies.append(reply.status)
+        if reply.status == HTTPStatus.OK:
+            self.accepted.append(message)
         return reply
 
+    def deliver(self, message: Mapping[str, Any]) -> None:
+        """Send a message, and redeliver it until the reply is final, or a day has passed."""
+        started, pause = time.time(), 60
+        while time.time() < started + MAX_RETRY_SECONDS:
+            # A job that arrives later is done later.
+            if self.jobs and self.send(message).status in FINAL:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
+
     def finish(self) -> None:
-        """Send the transcript."""
-        self.send({"kind": "success", "result": TRANSCRIPT})
+        """Deliver the transcript."""
+        self.deliver(SUCCESS)
+
+    def finish_and_give_up(self) -> None:
+        """Send the transcript once."""
+        self.send(SUCCESS)
 
     def finish_differently(self) -> None:
-        """Send a different transcript."""
-        self.send({"kind": "success", "result": TRANSCRIPT | {"words": 813}})
+        """Deliver a different transcript."""
+        self.deliver({"kind": "success", "result": TRANSCRIPT | {"words": 813}})
 
     def fail(self) -> None:
         """Report that the job failed."""
-        self.send({"kind": "failure", "message": "the recording is silent"})
+        self.deliver({"kind": "failure", "message": "the recording is silent"})
 
     def send_heartbeat(self) -> None:
         """Report that the job is still running."""
-        self.send({"kind": "heartbeat"})
+        self.deliver({"kind": "heartbeat"})
+
+    def sweep(self) -> None:
+        """Run the function that delivers what senders have given up."""
+        sweep()
 
     def send_invalid_answer(self) -> None:
         """Send an answer that violates the documented format."""
@@ -161,11 +191,12 @@ def transcription_world(vendor: Vendor | None = None) -> Iterator[Vendor]:
         try:
             yield vendor
         finally:
-            vendor.row = _row(vendor)
+            vendor.row = job_row(vendor)
 
 
-def _row(vendor: Vendor) -> table.Row | None:
+def job_row(vendor: Vendor) -> table.Row | None:
+    """Return the row of the vendor's job in the registry; None if there is none."""
     if not vendor.jobs:
         return None
     job_reference = vendor.url.rpartition("/")[2]
-    return table.read(reference.row_name(reference.Purpose.WEBHOOK, job_reference))
+    return stored_row(reference.row_name(reference.Purpose.WEBHOOK, job_reference))

@@ -14,8 +14,9 @@ from unittest.mock import patch
 from baselines import start_migration as start_baseline
 from baselines.start_migration import ENVELOPE
 from dacapo import Handler
-from patterns import start_migration, starting
+from patterns import starting
 from patterns.polling import handler as polling
+from patterns.polling import start
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 from scenarios.worlds.stage import Stage, on_stage
 
@@ -72,8 +73,8 @@ def baseline_system() -> Iterator[System]:
 @contextmanager
 def durable() -> Iterator[System]:
     """Context manager that stages the starter and the durable function that it starts."""
-    functions: dict[str, Handler] = {"starter": start_migration.handler, "polling": polling.handler}
-    environment = patch.dict(os.environ, {start_migration.FUNCTION_VARIABLE: FUNCTION})
+    functions: dict[str, Handler] = {"starter": start.handler, "polling": polling.handler}
+    environment = patch.dict(os.environ, {start.FUNCTION_VARIABLE: FUNCTION})
     with environment, on_stage(migration_world, functions) as (stage, world):
         key, payload = f"{TASK_ARN} {REQUEST['run']}", {"task_arn": TASK_ARN}
         deliver = partial(starting.start_once, FUNCTION, key, payload)

@@ -13,7 +13,8 @@ from dacapo import LambdaContext
 from dacapo.process.effect_listeners import listening
 from dacapo.service.invocations import Conditions
 from dacapo.simulation.runner import run_under
-from dacapo.verify.experiments.crashes import CheckpointLog, CrashAt, crash_points
+from dacapo.verify.experiments.crashes import CrashAt, crash_points
+from dacapo.verify.observe.course import CheckpointLog
 from patterns import starting
 from patterns.workflow import ledger_writes
 from patterns.workflow import start as start_workflow

@@ -18,7 +18,7 @@ from patterns import callbacks
 from patterns.approval import logic, orders, outbox, page
 from patterns.approval.logic import Decision, FinalStatus, InvalidOrder
 from patterns.approval.orders import OrderExists
-from patterns.callbacks import reference, registry, table
+from patterns.callbacks import reference, service, table
 from patterns.callbacks.reference import Purpose, row_name
 from patterns.callbacks.table import State
 from patterns.transient import TransientError, is_transient
@@ -29,7 +29,7 @@ from tests.logs import Log, listening
 from tests.patterns.waiting import DAY_SECONDS, Wait
 
 REFERENCE = "r" * 43
-CLIENTS = [table.dynamodb, registry.lambda_client, reference.kms]
+CLIENTS = [table.dynamodb, service.lambda_client, reference.kms]
 YES, NO = b"decision=accepted", b"decision=rejected"
 FEW = settings(
     max_examples=100,
@@ -79,7 +79,8 @@ VALUES = st.recursive(
 @given(st.text() | WORDS)
 @FEW
 def test_plain_text_is_never_a_decision(text: str) -> None:
-    assert logic.parse_decision(text) is None
+    with pytest.raises(ValueError, match=r"."):
+        logic.parse_decision(text)
 
 
 @given(VALUES | st.fixed_dictionaries({"decision": VALUES}))
@@ -88,11 +89,16 @@ def test_only_an_object_with_exactly_one_valid_decision_is_a_decision(
     value: Any,
 ) -> None:
     decisions = [word for word in ("accepted", "rejected") if value == {"decision": word}]
-    assert logic.parse_decision(json.dumps(value)) == (decisions[0] if decisions else None)
+    if decisions:
+        assert logic.parse_decision(json.dumps(value)) == decisions[0]
+    else:
+        with pytest.raises(ValueError, match="not a decision"):
+            logic.parse_decision(json.dumps(value))
 
 
 def test_deeply_nested_json_is_not_a_decision() -> None:
-    assert logic.parse_decision("[" * 100_000) is None
+    with pytest.raises(ValueError, match="not JSON"):
+        logic.parse_decision("[" * 100_000)
 
 
 def saved() -> tuple[str, str]:
@@ -254,7 +260,7 @@ def test_an_unknown_link_returns_404(wait: Wait, reference: str, api_calls: list
 
 def test_a_reference_for_another_purpose_returns_404(wait: Wait) -> None:
     row = row_name(Purpose.WEBHOOK, "w" * 43)
-    callbacks.put(row, "id", owner="me", deadline=9e9, not_before=0)
+    callbacks.put(row, "id", owner="me", timeout=9e9)
     assert press(reference="w" * 43) == 404
 
 

@@ -60,7 +60,7 @@ def test_neither_the_log_nor_the_result_contains_the_callback_id(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Simulation(0, AT).running(), migration_world():
-        callbacks.put(TASK_ARN, "c2VjcmV0", owner="me", deadline=9e9, not_before=0)
+        callbacks.put(TASK_ARN, "c2VjcmV0", owner="me", timeout=9e9)
         outcome = handle(event())
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert outcome == {"outcome": "too late: the callback is closed"}

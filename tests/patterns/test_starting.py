@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dacapo import START, Simulation
-from patterns import start_migration, starting
+from patterns import starting
+from patterns.event_callback import start
 from patterns.starting import StartedWithDifferentInput, execution_name, start_once
 from scenarios.worlds.migration import TASK_ARN
 from tests.interference import crash_at
@@ -101,8 +102,8 @@ def test_a_function_is_identified_by_name_or_arn(simulation: Simulation, functio
 
 @pytest.fixture
 def send_request(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv(start_migration.FUNCTION_VARIABLE, FUNCTION)
-    simulation.add_function("starter", start_migration.handler)
+    monkeypatch.setenv(start.FUNCTION_VARIABLE, FUNCTION)
+    simulation.add_function("starter", start.handler)
 
     def send_request(**event: Any) -> Any:
         response = boto3.client("lambda").invoke(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dacapo import fail_next_calls
 from patterns import callbacks
-from patterns.callbacks import registry, table
+from patterns.callbacks import service, table
 from patterns.callbacks.reference import Purpose, row_name
 from patterns.callbacks.table import State
 from patterns.webhook_callback import endpoint, keys, signature
@@ -33,7 +33,7 @@ SUCCESS: dict[str, Any] = {"kind": "success", "result": TRANSCRIPT}
 FAILURE = {"kind": "failure", "message": "the recording is silent"}
 HEARTBEAT = {"kind": "heartbeat"}
 OTHER_KEY = "another key, which is as long as a key must be"
-CLIENTS = [table.dynamodb, registry.lambda_client]
+CLIENTS = [table.dynamodb, service.lambda_client]
 
 
 @pytest.fixture
@@ -117,9 +117,7 @@ def test_an_unknown_reference_is_not_found(wait: Wait, reference: str) -> None:
 
 
 def test_a_reference_for_another_purpose_is_not_found(wait: Wait) -> None:
-    callbacks.put(
-        row_name(Purpose.APPROVAL, "a" * 43), "id", owner="me", deadline=9e9, not_before=0
-    )
+    callbacks.put(row_name(Purpose.APPROVAL, "a" * 43), "id", owner="me", timeout=9e9)
     assert status(reference="a" * 43) == 404
 
 

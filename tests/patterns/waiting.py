@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aws_durable_execution_sdk_python.lambda_service import Operation
+import boto3
+from aws_durable_execution_sdk_python.lambda_service import Operation, OperationStatus
 
 from dacapo import START, Simulation
 from dacapo.service.execution import Execution
@@ -51,19 +52,33 @@ class Wait:
     def put(self, **changes: Any) -> None:
         parameters: dict[str, Any] = {
             "owner": self.execution.arn,
-            "deadline": START.timestamp() + DAY_SECONDS,
+            "timeout": DAY_SECONDS,
             "not_before": START.timestamp(),
         }
         callbacks.put(self.reference, self.callback_id, **(parameters | changes))
 
-    def close(self) -> None:
+    def close(self, **changes: Any) -> None:
         """Close the row as the handler does when it resumes, with the answer that it received."""
         details = self.callback.callback_details
         assert details is not None
         received = answers.received(details.result)
-        if details.error is not None:
+        if details.error is not None and self.callback.status is OperationStatus.FAILED:
             received = answers.failure(details.error.message or "", details.error.type or "")
-        callbacks.close(self.reference, owner=self.execution.arn, received=received)
+        parameters: dict[str, Any] = {"received": received}
+        callbacks.close(self.reference, self.callback_id, **(parameters | changes))
+
+    def stop(self) -> None:
+        """Stop the execution, which therefore never closes its row."""
+        boto3.client("lambda").stop_durable_execution(DurableExecutionArn=self.execution.arn)
+
+    def wait_again(self) -> str:
+        """Open the row for the next wait of the same execution, and return its callback ID.
+
+        The execution has only one callback, so the service doesn't know this one.
+        """
+        callback_id = "bmV4dA=="
+        callbacks.put(self.reference, callback_id, owner=self.execution.arn, timeout=DAY_SECONDS)
+        return callback_id
 
     def row(self) -> table.Row:
         row = table.read(self.reference)

@@ -61,8 +61,7 @@ def script(dms: Stubber, *checks: dict[str, Any]) -> None:
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:
     """Start the execution; return its ARN, and the ID of its callback once it is open."""
     arn = runner.run_async(json.dumps({"task_arn": TASK_ARN}), FOUR_DAYS)
-    # wait_for_callback(name="event 1") gives its callback this name, not the plain one.
-    return arn, runner.wait_for_callback(arn, name="event 1 create callback id")
+    return arn, runner.wait_for_callback(arn)
 
 
 def row() -> table.Row:

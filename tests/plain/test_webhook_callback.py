@@ -18,7 +18,7 @@ from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from botocore.stub import Stubber
 
-from patterns.callbacks import reference, registry, table
+from patterns.callbacks import reference, service, table
 from patterns.webhook_callback import endpoint, keys, partner, signature
 from patterns.webhook_callback import handler as webhook
 
@@ -85,7 +85,7 @@ def runner(
 @pytest.fixture
 def lambda_api() -> Iterator[Stubber]:
     """Stub the API that answers callbacks: moto doesn't know it, and the runner serves no HTTP."""
-    with Stubber(registry.lambda_client) as stubber:
+    with Stubber(service.lambda_client) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
@@ -93,8 +93,7 @@ def lambda_api() -> Iterator[Stubber]:
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:
     """Start the execution; return its ARN, and the ID of its callback once it is open."""
     arn = runner.run_async(EVENT)
-    # wait_for_callback(name="transcript") gives its callback this name, not the plain one.
-    return arn, runner.wait_for_callback(arn, name=f"{webhook.WAIT} create callback id")
+    return arn, runner.wait_for_callback(arn)
 
 
 def call_back(vendor: type[Vendor], message: dict[str, Any], key: str = SIGNING_KEY) -> int:

@@ -18,7 +18,7 @@ from baselines import schedule as schedule_baseline
 from baselines import workflow as workflow_baseline
 from baselines import workflow_state
 from dacapo.sdk.installed import is_durable
-from patterns import mails, start_migration
+from patterns import mails
 from patterns.approval import handler as approval
 from patterns.approval import orders, outbox
 from patterns.batch_import import handler as batch_import
@@ -27,6 +27,7 @@ from patterns.batch_import import start as import_start
 from patterns.callbacks import overdue, reference, table
 from patterns.event_callback import handler as event_callback
 from patterns.event_callback import resolver
+from patterns.event_callback import start as start_migration
 from patterns.fan_out import handler as fan_out
 from patterns.fan_out import postings, start, subscribers
 from patterns.fan_out.patience import CONFIRMATION_PAUSES

@@ -19,7 +19,8 @@ from dacapo.service.client import Interference, Probe
 from dacapo.service.functions import Handler
 from dacapo.service.invocations import Conditions
 from dacapo.simulation.runner import run_under
-from dacapo.verify.experiments.crashes import CheckpointLog, CrashAt, UpdateKey
+from dacapo.verify.experiments.crashes import CrashAt
+from dacapo.verify.observe.course import CheckpointLog, UpdateKey
 from tests.verify import order
 from tests.verify.in_flight import Change
 

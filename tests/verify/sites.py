@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 CALLBACK, POLL, STEP = "wait_for_callback", "wait_for_condition", "step"
+_OURS = "callbacks.wait_for_answer"
+"""The patterns' own function around a callback: named, with timeouts, like an operation."""
 _OPERATIONS = frozenset(
     {
         *(STEP, POLL, CALLBACK, "create_callback"),
@@ -115,6 +117,8 @@ def _operations(tree: ast.AST, *which: str) -> list[ast.Call]:
 
 
 def _operation(call: ast.Call) -> str:
+    if ast.unparse(call.func) == _OURS:
+        return CALLBACK
     owner, _, name = ast.unparse(call.func).rpartition(".")
     return name if owner == "context" and name in _OPERATIONS else ""
 

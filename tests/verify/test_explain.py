@@ -48,7 +48,11 @@ from aws_durable_execution_sdk_python.config import (
     StepSemantics,
     WaitForCallbackConfig,
 )
-from aws_durable_execution_sdk_python.retries import RetryPresets
+from aws_durable_execution_sdk_python.retries import (
+    RetryPresets,
+    RetryStrategyConfig,
+    create_retry_strategy,
+)
 
 import dacapo
 from tests.verify.test_explain import add_booking, put_booking
@@ -218,6 +222,7 @@ HARNESSES = {
     Code.CONTEXT_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
     Code.ORDER_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED),
     Code.QUERY_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED, scenario=SHOP),
+    Code.OUTAGE_NOT_SURVIVED: Harness(ExperimentName.OUTAGES, scenario=SHOP),
 }
 SOME_CODES = pytest.mark.parametrize("code", every(6, Code), ids=str)
 EVERY_CODE = pytest.mark.parametrize("code", Code, ids=str)
@@ -291,8 +296,8 @@ def test_the_fixed_example_succeeds_and_has_no_finding_in_any_experiment(
 ) -> None:
     scenario = scenario_of(code, "fixed")
     assert lab.run(scenario).status == "SUCCEEDED"
-    needs_cold = HARNESSES[code].only == ExperimentName.COLD
-    only = [name for name in ExperimentName if needs_cold or name != ExperimentName.COLD]
+    slow = {ExperimentName.COLD, ExperimentName.OUTAGES} - {HARNESSES[code].only}
+    only = [name for name in ExperimentName if name not in slow]
     assert lab.verify(scenario, only=only).findings == []
 
 

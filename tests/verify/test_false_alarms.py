@@ -15,8 +15,9 @@ import pytest
 from moto import mock_aws
 
 from dacapo import Recording, Scenario, run
-from dacapo.verify.experiments.crashes import CheckpointLog, CrashAt, crash_points
+from dacapo.verify.experiments.crashes import CrashAt, crash_points
 from dacapo.verify.findings import Certainty, Code, ExperimentName, Report
+from dacapo.verify.observe.course import CheckpointLog
 from dacapo.verify.observe.run import Observed, observe
 from dacapo.verify.verifier import verify
 from tests.verify import suspicious, suspicious_contexts, suspicious_effects

@@ -239,11 +239,31 @@ def _with_time(text: str, option: str, *, is_value: Callable[[str], bool]) -> tu
     value, at, after = text.rpartition("@")
     if not at or is_value(text) or not (is_value(value) or _LOOKS_LIKE_TIME.fullmatch(after)):
         return text, timedelta(0)
-    match = _TIME.fullmatch(after)
-    if match is None:
+    length = _length_of(after)
+    if length is None:
         why = "it is in the past" if after.startswith("-") else "it needs a number and s, m, h or d"
         raise Mistake(f"{option}: {after!r} is not a time after the callback: {why}, as in 6h")
-    return value, timedelta(**{_UNITS[match["unit"]]: int(match["number"])})
+    return value, length
+
+
+def parse_length(text: str, option: str) -> timedelta:
+    """Return a length of time that is more than 0, as in `30m`.
+
+    Parameters:
+        option: the option that has it.
+
+    Raises:
+        Mistake: it is not one.
+    """
+    length = _length_of(text)
+    if not length:
+        raise Mistake(f"{option}: {text!r} is not a length: write a number and s, m, h or d: 30m")
+    return length
+
+
+def _length_of(text: str) -> timedelta | None:
+    match = _TIME.fullmatch(text)
+    return timedelta(**{_UNITS[match["unit"]]: int(match["number"])}) if match else None
 
 
 def _is_json(text: str) -> bool:

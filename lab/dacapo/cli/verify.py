@@ -9,7 +9,14 @@ from typing import IO, Any
 import click
 
 from dacapo.cli import exit_status, output
-from dacapo.cli.options import Mistake, carefully, fails_on, progress_bar, takes_scenario
+from dacapo.cli.options import (
+    Mistake,
+    carefully,
+    fails_on,
+    parse_length,
+    progress_bar,
+    takes_scenario,
+)
 from dacapo.cli.run import error_as_json
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
@@ -23,6 +30,7 @@ from dacapo.verify.findings import (
     ExperimentName,
     ExperimentResult,
     Finding,
+    OutageOutcome,
     Report,
     Suppressed,
 )
@@ -48,7 +56,22 @@ from dacapo.verify.rules import explain_command, rules
     show_default=True,
     help="How many points to crash at, evenly spaced.",
 )
-@click.option("--full", is_flag=True, help="Crash at every point, replay from every point.")
+@click.option(
+    "--outages",
+    is_flag=True,
+    help="Let each AWS service that is called be out for 1 and for 30 minutes, from each operation "
+    "on.",
+)
+@click.option(
+    "--outage-lasts",
+    "lengths",
+    metavar="LENGTH",
+    multiple=True,
+    help="Let services be out for this long (90s, 30m, 5h), instead; implies --outages.",
+)
+@click.option(
+    "--full", is_flag=True, help="Crash, replay and begin outages at every point, not at a sample."
+)
 def verify(  # noqa: PLR0917 - click gives them by name
     target: str,
     scenario: Scenario,
@@ -60,16 +83,20 @@ def verify(  # noqa: PLR0917 - click gives them by name
     skip: tuple[str, ...],
     interleavings: int,
     crashes: int,
+    outages: bool,
+    lengths: tuple[str, ...],
     full: bool,
 ) -> None:
     """Prove that TARGET survives replay, or show where it does not."""
     chosen = _chosen(only, skip)
+    lasts = [parse_length(length, "--outage-lasts") for length in lengths]
     options = {
         "seed": seed,
         "interleavings": interleavings,
         "crashes": None if full else crashes,
         "points": None if full else DEFAULT_POINTS,
         "only": chosen,
+        "outages": lasts or outages,
         "processes": 2,
         "target": target,
     }
@@ -120,6 +147,21 @@ def _experiment(result: ExperimentResult) -> dict[str, Any]:
         "sampled": result.sampled or None,
         "seconds": round(result.seconds, 3),
         "not_compared": dict(result.skipped),
+        "outages": [_outage(outcome) for outcome in result.outages],
+    }
+
+
+def _outage(outcome: OutageOutcome) -> dict[str, Any]:
+    return {
+        "service": outcome.service,
+        "seconds": outcome.lasts.total_seconds(),
+        "kind": outcome.kind,
+        "operation": outcome.operation,
+        "result": outcome.result,
+        "failed_calls": outcome.failed,
+        "delay": None if outcome.delay is None else outcome.delay.total_seconds(),
+        "ending": outcome.ending and str(outcome.ending),
+        "broken": outcome.broken or None,
     }
 
 
@@ -152,4 +194,4 @@ def _chosen(only: tuple[str, ...], skip: tuple[str, ...]) -> list[str]:
         if name not in names:
             known = ", ".join(map(repr, names))
             raise Mistake(f"there is no experiment {name!r}; there are: {known}")
-    return [name for name in only or names if name not in skip]
+    return [name for name in only or verifier.ALL if name not in skip]

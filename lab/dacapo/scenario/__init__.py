@@ -55,6 +55,9 @@ class Scenario:
         start: virtual time at which the run begins; must be timezone-aware.
         expects: how the execution is expected to end: a status, or the type of an error by its
             short or dotted name; None for `SUCCEEDED`. `RUNNING` is an execution that never ends.
+        outage_endings: endings, besides the expected one, in which the execution may end if a
+            service is out for a while, as `expects` has them; `verify` asks it of *outages*. With
+            `SUCCEEDED`, another result is allowed, too.
         invariant: function of the recording and the world that must hold however the execution was
             disturbed. It is called in the world when the run has ended; an AssertionError, or
             returning False, breaks it.
@@ -76,6 +79,7 @@ class Scenario:
     timeout: timedelta = quotas.INVOCATION
     start: datetime = START
     expects: endings.Expectation = None
+    outage_endings: Sequence[endings.Expectation] = ()
     invariant: Callable[[Any, Any], object] | None = None
     waives: Mapping[str, str] = field(default_factory=dict)
     region: str = REGION
@@ -138,6 +142,7 @@ def _check(scenario: Scenario) -> None:
     _check_times(scenario)
     _check_names(scenario)
     endings.check(scenario.expects)
+    _check_outage_endings(scenario.outage_endings)
     require(
         scenario.invariant is None or callable(scenario.invariant),
         f"invariant must be a function of the recording and the world, not {scenario.invariant!r}",
@@ -166,6 +171,15 @@ def _check_external_event(event: object) -> None:
         f"the action of external event {event.name!r} must be a function of the world, not "
         f"{event.action!r}",
     )
+
+
+def _check_outage_endings(allowed: object) -> None:
+    require(
+        isinstance(allowed, Sequence) and not isinstance(allowed, str),
+        f"outage_endings must be a list of endings, not {allowed!r}: write ['FAILED'], for example",
+    )
+    for ending in allowed:  # type: ignore[attr-defined] # checked
+        endings.check(ending, "each of outage_endings")
 
 
 def _check_times(scenario: Scenario) -> None:

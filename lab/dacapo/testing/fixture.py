@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from dacapo.errors import UnsupportedByEngine
 from dacapo.history.points import DEFAULT_POINTS
@@ -57,6 +58,7 @@ class Durable:
         crashes: int | None = DEFAULT_CRASHES,
         points: int | None = DEFAULT_POINTS,
         only: Collection[str] = ALL,
+        outages: bool | Sequence[timedelta] = False,
     ) -> Report:
         """Prove that a scenario's handler survives replay; fail the test if it does not.
 
@@ -68,7 +70,7 @@ class Durable:
 
         Parameters:
             scenario: the scenario.
-            seed, interleavings, crashes, points, only: as for `dacapo.verify`.
+            seed, interleavings, crashes, points, only, outages: as for `dacapo.verify`.
         """
         report = verify(
             scenario,
@@ -77,6 +79,7 @@ class Durable:
             crashes=crashes,
             points=points,
             only=only,
+            outages=outages,
         )
         problems = [f"{f.code} at {f.place}: {f.message}" for f in report.proved]
         if report.control or not report.ending.is_expected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from dacapo.history.recording import Cause
@@ -42,6 +43,7 @@ class ExperimentName(StrEnum):
     REPLAYED = "replayed"
     INTERLEAVINGS = "interleavings"
     COLD = "cold"
+    OUTAGES = "outages"
 
 
 class Code(StrEnum):
@@ -86,6 +88,7 @@ class Code(StrEnum):
     CONTEXT_OUTSIDE_STEP = "context-outside-step"
     ORDER_OUTSIDE_STEP = "order-outside-step"
     QUERY_OUTSIDE_STEP = "query-outside-step"
+    OUTAGE_NOT_SURVIVED = "outage-not-survived"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Observation:
         message: what was seen.
         place: the line of the user's code; None if there is none to name.
         recorded, replayed: the two traces that differ, line by line; empty if it is not about that.
+        subject: what it is about, if one line can have several of its kind.
     """
 
     code: Code
@@ -106,6 +110,7 @@ class Observation:
     place: Place | None = None
     recorded: tuple[str, ...] = field(default=(), compare=False)
     replayed: tuple[str, ...] = field(default=(), compare=False)
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,7 @@ class ExperimentResult:
         reason: why it was not made; "" if it was.
         sampled: what was sampled, such as "40 of 2,901 points"; "" if everything was tried.
         skipped: comparisons that were not made: how many runs, by reason.
+        outages: what came of each outage, in the order in which they were tried.
     """
 
     runs: int = 0
@@ -213,6 +219,7 @@ class ExperimentResult:
     reason: str = ""
     sampled: str = ""
     skipped: Counter[str] = field(default_factory=Counter)
+    outages: list[OutageOutcome] = field(default_factory=list)
 
 
 LAMBDA_ERRORS = (TIMED_OUT, EXITED)
@@ -257,6 +264,54 @@ class Ending:
         if self.cause:
             where += f", from {self.cause.name} ({self.cause.place})"
         return f"{self.status}, {error}{where}" if error else self.status
+
+
+class OutageResult(StrEnum):
+    """The result of a run with an outage, from the best to the worst."""
+
+    NOT_HIT = "not hit"
+    SAME = "same"
+    LATER = "later"
+    """The execution ends as the reference run does, at a later time."""
+    ALLOWED = "allowed"
+    """It ends in another way, which the scenario's `outage_endings` allow."""
+    DIFFERENT = "different"
+    INVARIANT_BROKEN = "invariant broken"
+    UNPLAYABLE = "unplayable"
+    """The scenario itself fails: one of its external events, for example."""
+
+
+@dataclass(frozen=True)
+class OutageOutcome:
+    """What came of one outage.
+
+    Parameters:
+        service: the service that was out, as in `boto3.client(SERVICE)`.
+        lasts: for how long, in virtual time.
+        kind: how its calls failed; see `OutageKind`.
+        operation: path of the operation with which it began, or its ID if others have that path.
+        failed: how many attempts of calls it failed.
+        ending: how the execution ended.
+        delay: how much later than the reference run it ended; None if one of them did not end.
+        broken: how the scenario's invariant is broken; "" if it holds.
+    """
+
+    service: str
+    lasts: timedelta
+    kind: str
+    operation: str
+    result: OutageResult
+    failed: int = 0
+    ending: Ending | None = None
+    delay: timedelta | None = None
+    broken: str = ""
+
+    @property
+    def event(self) -> str:
+        """The outage as an external event of a scenario."""
+        lasts = f"timedelta(seconds={self.lasts.total_seconds():g})"
+        start = f'from_operation="{self.operation}", lasts={lasts}'
+        return f'outage("{self.service}", {start}, kind="{self.kind}")'
 
 
 class Verdict(StrEnum):

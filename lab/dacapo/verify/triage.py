@@ -123,14 +123,14 @@ def _with_line_first(cause: Finding, follows: tuple[Finding, ...]) -> Finding:
 
 
 def _distinct(observations: Sequence[Observation]) -> Iterator[Observation]:
-    # Of one kind, those that name a line, each line once; if none does, the first one.
+    # Of one kind, those that name a line, each line and subject once; if none does, the first one.
     for code in dict.fromkeys(observation.code for observation in observations):
         alike = [observation for observation in observations if observation.code is code]
         alike.sort(key=lambda observation: _ORDER.index(_CERTAINTY[observation.evidence]))
-        by_line: dict[Place, Observation] = {}
+        by_line: dict[tuple[Place, str], Observation] = {}
         for one in alike:
             if one.place is not None:
-                by_line.setdefault(one.place, one)
+                by_line.setdefault((one.place, one.subject), one)
         yield from by_line.values() if by_line else alike[:1]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from dacapo.errors import ConfigurationError, HandlerStuck, ScenarioError
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.process import children
 from dacapo.scenario import Scenario
+from dacapo.scenario.checks import check_positive
 from dacapo.simulation import boto
 from dacapo.simulation.runner import DEFAULT_SEED
 from dacapo.simulation.simulation import world_of
 from dacapo.verify.configuration import Configuration, check_waivers, load
-from dacapo.verify.experiments import cold
-from dacapo.verify.experiments.all import EXPERIMENTS
+from dacapo.verify.experiments import cold, interruptions, nondeterminism
+from dacapo.verify.experiments.outages import OUTAGES
 from dacapo.verify.experiments.reference import (
     DEFAULT_CRASHES,
     DEFAULT_INTERLEAVINGS,
+    DEFAULT_OUTAGES,
     REFERENCE_RUN,
     Experiment,
     NotRun,
@@ -36,13 +39,26 @@ from dacapo.verify.findings import (
     ExperimentResult,
     ExperimentState,
     Observation,
+    OutageOutcome,
     Report,
     Skipped,
 )
 from dacapo.verify.verdict import report_of
 from dacapo.verify.workers.pool import PATIENCE_SECONDS, Beat, Stopped, Work, run_each
 
-ALL = tuple(ExperimentName)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    REFERENCE_RUN,
+    interruptions.SINGLE_INVOCATION,
+    interruptions.SUSPENDED,
+    interruptions.CRASHED,
+    nondeterminism.REPLAYED,
+    interruptions.INTERLEAVINGS,
+    cold.COLD,
+    OUTAGES,
+)
+"""All experiments, in the order in which they are reported."""
+ALL = tuple(experiment.name for experiment in EXPERIMENTS if not experiment.is_off)
+"""Those that are made unless others are asked for."""
 _Outcome = tuple[float, list[Any]] | Stopped
 """Of the works that share a process: real seconds, and what each of them returned."""
 
@@ -55,6 +71,7 @@ def verify(
     crashes: int | None = DEFAULT_CRASHES,
     points: int | None = DEFAULT_POINTS,
     only: Collection[str] = ALL,
+    outages: bool | Sequence[timedelta] = False,
     progress: Callable[[str], None] = lambda _: None,
     patience: float = PATIENCE_SECONDS,
     processes: int = 1,
@@ -68,6 +85,8 @@ def verify(
         crashes: how many points to crash at, at least 2; None for all.
         points: how many points to replay from at least, if there are more; None for all.
         only: names of the experiments to make; the reference run is always made.
+        outages: whether to make *outages* as well: True to let services be out for 1 and for 30
+            minutes, or how long they are out, each more than 0.
         progress: receives the name of each experiment as it begins, and as it goes on.
         patience: seconds without progress after which a handler is stopped.
         processes: how many runs are made at the same time; the report does not depend on it.
@@ -75,21 +94,35 @@ def verify(
 
     Raises:
         ConfigurationError: pyproject.toml has settings that are not valid.
-        ScenarioError: the scenario waives what is not an experiment.
+        ScenarioError: the scenario waives what is not an experiment, or a length of an outage is
+            out of range.
         ScenarioError, NetworkRefused, HandlerStuck: the reference run cannot be made; see `run`.
     """
     configuration = load(Path.cwd())
     check_waivers(configuration.waivers, ConfigurationError)
     check_waivers(scenario.waives, ScenarioError)
+    lengths = _lengths(outages)
+    only = [*only, ExperimentName.OUTAGES] if outages else only
     boto.share_models()
     if ExperimentName.COLD in only:
         cold.start(scenario)
     with world_of(scenario, seed):
         pass  # What the world imports, and its clients read, is then there in every process.
-    verification = _Verification(
-        scenario, seed, Options(interleavings, crashes, points), patience, processes, progress
-    )
+    options = Options(interleavings, crashes, points, lengths)
+    verification = _Verification(scenario, seed, options, patience, processes, progress)
     return verification.report(only, target, configuration)
+
+
+def _lengths(outages: bool | Sequence[timedelta]) -> Sequence[timedelta]:
+    """Return how long services are out.
+
+    Raises:
+        ScenarioError: a length is not a positive timedelta.
+    """
+    lengths = DEFAULT_OUTAGES if isinstance(outages, bool) else tuple(outages)
+    for length in lengths:
+        check_positive(length, "each of outages")
+    return lengths or DEFAULT_OUTAGES
 
 
 @dataclass
@@ -205,10 +238,12 @@ class _Verification:
                 match seen:
                     case Skipped(reason=reason):
                         result.skipped[reason] += 1
+                    case OutageOutcome():
+                        result.outages.append(seen)
                     case Observation():
                         self.observations.append(seen)
         except NotRun as why:
-            self.results[experiment.name] = _not_run(why)
+            self.results[experiment.name] = replace(_not_run(why), outages=result.outages)
 
 
 def _not_run(why: NotRun) -> ExperimentResult:

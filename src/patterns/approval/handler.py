@@ -14,16 +14,20 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, TypedDict
 
-from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
+from aws_durable_execution_sdk_python import (
+    CallbackError,
+    DurableContext,
+    StepError,
+    durable_execution,
+)
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
-from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from patterns import callbacks
 from patterns.approval import logic, orders, outbox
 from patterns.approval.logic import FinalStatus, Order
-from patterns.callbacks import answers
+from patterns.callbacks import InvalidAnswer, retry_until
 from patterns.callbacks.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 
@@ -32,9 +36,23 @@ URL_VARIABLE = "APPROVAL_URL"
 ANSWER_TIMEOUT = Duration.from_minutes(5)
 MAX_ANSWERS = 3
 """How many invalid answers we accept before giving up."""
+MAX_EMAIL_DELAY = Duration.from_seconds(30)
+"""Longest time between two attempts to ask the reviewer, who has only five minutes."""
 QUESTION = "decision"
 
 _STEP = StepConfig(retry_strategy=retry_transient)
+
+
+class Question(TypedDict):
+    """The question to the reviewer.
+
+    Parameters:
+        row: key of its row in the registry.
+        deadline: when it is withdrawn, epoch seconds.
+    """
+
+    row: str
+    deadline: float
 
 
 @durable_execution
@@ -59,7 +77,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     status = _ask(context, order, execution)
     context.step(
         lambda _: orders.set_status(order, execution, status),
-        name="write down the ending",
+        name="record the outcome",
         config=_STEP,
     )
     match status:
@@ -78,61 +96,69 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
 
 
 def _ask(context: DurableContext, order: Order, execution: str) -> FinalStatus:
-    deadline = context.step(
-        lambda _: time.time() + ANSWER_TIMEOUT.to_seconds(), name="note the deadline", config=_STEP
+    question: Question = context.step(
+        lambda _: _prepare(execution), name="prepare the question", config=_STEP
     )
-    status, received = FinalStatus.UNANSWERED, None
     for number in range(1, MAX_ANSWERS + 1):
-        left = ANSWER_TIMEOUT if number == 1 else _time_left(context, deadline, number)
+        left = _time_left(context, question, number)
         if not left.to_seconds():
             break
         try:
-            answer = _wait(context, order, execution, deadline, number, left)
-        except CallbackError as error:
+            return _wait_for_decision(context, order, execution, question, number, left)
+        except InvalidAnswer:
+            context.logger.warning("invalid answer rejected")
+        except (CallbackError, StepError) as error:
             # A timeout, or the email could not be sent: to the customer it is the same.
             context.logger.warning("no decision: %s", type(error).__name__)
             break
-        decision = logic.parse_decision(answer)
-        if decision is not None:
-            status, received = FinalStatus(decision), answers.received(answer)
-            break
-        context.logger.warning("invalid answer rejected")
-    context.step(
-        lambda _: callbacks.close(_row(_reference(execution)), owner=execution, received=received),
-        name="close the callback",
-        config=_STEP,
-    )
-    return status
+    return FinalStatus.UNANSWERED
 
 
-def _time_left(context: DurableContext, deadline: float, number: int) -> Duration:
+def _prepare(execution: str) -> Question:
+    return {
+        # Now, so that closing the row needs no KMS. The row's key is a hash: the reference itself
+        # must not be in the history.
+        "row": row_name(Purpose.APPROVAL, _reference(execution)),
+        "deadline": time.time() + ANSWER_TIMEOUT.to_seconds(),
+    }
+
+
+def _time_left(context: DurableContext, question: Question, number: int) -> Duration:
+    if number == 1:
+        return ANSWER_TIMEOUT
     seconds: int = context.step(
-        lambda _: max(0, int(deadline - time.time())),
-        name=f"see what is left for {QUESTION} {number}",
+        lambda _: max(0, int(question["deadline"] - time.time())),
+        name=f"compute the time left for {QUESTION} {number}",
         config=_STEP,
     )
     return Duration.from_seconds(seconds)
 
 
-def _wait(
+def _wait_for_decision(
     context: DurableContext,
     order: Order,
     execution: str,
-    deadline: float,
+    question: Question,
     number: int,
     left: Duration,
-) -> str:
-    def ask(callback_id: str, _: WaitForCallbackContext) -> None:
-        reference = _reference(execution)
-        callbacks.put(
-            _row(reference), callback_id, owner=execution, deadline=deadline, not_before=0
-        )
+) -> FinalStatus:
+    def submit() -> None:
         if number == 1:
-            _email_reviewer(order, reference, execution)
+            _email_reviewer(order, _reference(execution), execution)
 
-    config = WaitForCallbackConfig(timeout=left, retry_strategy=retry_transient)
-    answer: str | None = context.wait_for_callback(ask, name=f"{QUESTION} {number}", config=config)
-    return answer or ""
+    return callbacks.wait_for_answer(
+        context,
+        submit,
+        name=f"{QUESTION} {number}",
+        row=question["row"],
+        config=WaitForCallbackConfig(
+            timeout=left,
+            retry_strategy=retry_until(question["deadline"], max_delay=MAX_EMAIL_DELAY),
+        ),
+        parse=lambda text: FinalStatus(logic.parse_decision(text)),
+        # While an invalid answer is replaced, a click is asked to try again, not turned away.
+        asks_again=number < MAX_ANSWERS,
+    )
 
 
 def _email_reviewer(order: Order, reference: str, execution: str) -> None:
@@ -167,7 +193,3 @@ def _mail(
 def _reference(execution: str) -> str:
     # One reference for all attempts at this question, so that the emailed link keeps working.
     return derive(Purpose.APPROVAL, execution, QUESTION)
-
-
-def _row(reference: str) -> str:
-    return row_name(Purpose.APPROVAL, reference)

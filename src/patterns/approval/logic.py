@@ -69,16 +69,20 @@ def parse_order(event: Any) -> Order:
     )
 
 
-def parse_decision(payload: str) -> Decision | None:
-    """Return the decision in an answer, or None if the answer is invalid."""
+def parse_decision(payload: str) -> Decision:
+    """Return the decision in an answer.
+
+    Raises:
+        ValueError: the answer is not a decision.
+    """
     try:
         answer = json.loads(payload)
-    except (ValueError, RecursionError):  # RecursionError: deeply nested brackets
-        return None
+    except RecursionError:  # deeply nested brackets
+        raise ValueError("the answer is not JSON") from None
     for decision in Decision:
         if answer == {DECISION: decision}:
             return decision
-    return None
+    raise ValueError("the answer is not a decision")
 
 
 def _is_text(value: Any) -> bool:

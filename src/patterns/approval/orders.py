@@ -9,13 +9,14 @@ from typing import Any
 import boto3
 
 from patterns.approval.logic import FinalStatus, Order
+from patterns.transient import STEP_CLIENT
 
 TABLE_VARIABLE = "ORDERS_TABLE"
 """Environment variable with the name of the orders table."""
 KEY = "order_id"
 """The table's partition key."""
 
-dynamodb = boto3.client("dynamodb")
+dynamodb = boto3.client("dynamodb", config=STEP_CLIENT)
 
 
 class OrderExists(Exception):  # noqa: N818 - says what it is

@@ -15,7 +15,7 @@ import boto3
 from patterns import mails
 from patterns.approval.logic import Order
 from patterns.mails import SENDER_VARIABLE, key
-from patterns.transient import TransientError
+from patterns.transient import STEP_CLIENT, TransientError
 
 __all__ = ["BUS_VARIABLE", "SENDER_VARIABLE", "SOURCE", "key", "mail", "publish"]
 
@@ -23,7 +23,7 @@ BUS_VARIABLE = "EVENT_BUS"
 """Environment variable with the name of the event bus."""
 SOURCE = "orders"
 
-events = boto3.client("events")
+events = boto3.client("events", config=STEP_CLIENT)
 
 
 def publish(name: str, order: Order, execution: str) -> None:

@@ -3,6 +3,9 @@
 A GET never decides, because email scanners and link previews fetch every link. Nor does it look
 anything up, so it doesn't reveal whether a link is valid. The link is the credential: it is valid
 for one question and five minutes, and the response headers keep the browser from leaking it.
+
+A decision that can't be delivered now gets a 503 that asks for another try: no browser retries by
+itself. Every AWS call times out within 4 s (`HTTP_CLIENT`), and a request makes at most five.
 """
 
 from __future__ import annotations

@@ -1,18 +1,25 @@
-"""The callback registry: every callback is answered exactly once, and no answer is lost."""
+"""The callback registry: every callback is answered exactly once, and no answer is lost.
 
-from patterns.callbacks.answers import Answer, failure, received, success
-from patterns.callbacks.registry import (
-    NotSentYet,
-    Outcome,
-    ReferenceInUse,
-    answer,
-    close,
-    heartbeat,
-    put,
+A handler waits with `wait_for_answer`; the function that receives an answer passes it to `answer`.
+"""
+
+from patterns.callbacks.answers import (
+    MAX_BODY_BYTES,
+    Answer,
+    AnswerTooLarge,
+    failure,
+    received,
+    success,
 )
+from patterns.callbacks.registry import Outcome, ReferenceInUse, answer, close, heartbeat, put
+from patterns.callbacks.service import NotSentYet
+from patterns.callbacks.waiting import InvalidAnswer, retry_until, wait_for_answer
 
 __all__ = [
+    "MAX_BODY_BYTES",
     "Answer",
+    "AnswerTooLarge",
+    "InvalidAnswer",
     "NotSentYet",
     "Outcome",
     "ReferenceInUse",
@@ -22,5 +29,7 @@ __all__ = [
     "heartbeat",
     "put",
     "received",
+    "retry_until",
     "success",
+    "wait_for_answer",
 ]

@@ -7,7 +7,20 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aws_durable_execution_sdk_python import CallbackError, CallbackExternalError
+from aws_durable_execution_sdk_python import CallbackExternalError
+
+MAX_BODY_BYTES = 128 * 1024
+"""Size of an answer's body that the registry accepts.
+
+The service takes 1 MiB, but an item of DynamoDB at most 400 KB, and an answer is recorded in one
+before it is sent. Send larger results as a claim check: store them, and answer with their location.
+"""
+
+Kind = Literal["success", "failure"]
+
+
+class AnswerTooLarge(ValueError):  # noqa: N818 - says what it is
+    """The body of an answer exceeds 128 KiB; nothing was recorded or sent."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,7 @@ class Answer:
             can still see.
     """
 
-    kind: Literal["success", "failure"]
+    kind: Kind
     body: str
     identity: str
 
@@ -28,6 +41,16 @@ class Answer:
     def digest(self) -> str:
         """SHA-256 that identifies this answer."""
         return hashlib.sha256(f"{self.kind} {self.identity}".encode()).hexdigest()
+
+    def check_size(self) -> None:
+        """Check that the registry can record this answer.
+
+        Raises:
+            AnswerTooLarge: it can't.
+        """
+        size = len(self.body.encode())
+        if size > MAX_BODY_BYTES:
+            raise AnswerTooLarge(f"the answer has {size:,} bytes, {MAX_BODY_BYTES:,} are accepted")
 
 
 def success(value: Any) -> Answer:
@@ -43,7 +66,7 @@ def failure(message: str, error_type: str) -> Answer:
     return Answer("failure", json.dumps(error, sort_keys=True), identity=message)
 
 
-def received(result: str | None = None, error: CallbackError | None = None) -> Answer | None:
+def received(result: str | None = None, error: Exception | None = None) -> Answer | None:
     """Return the answer that a handler received, or None after a timeout.
 
     Parameters:

@@ -16,12 +16,14 @@ from enum import StrEnum
 
 import boto3
 
+from patterns.transient import STEP_CLIENT
+
 KEY_VARIABLE = "REFERENCE_KEY"
 """Environment variable with the ID of an HMAC_256 key in KMS."""
 
 _FORMAT = re.compile(r"[A-Za-z0-9_-]{43}")
 
-kms = boto3.client("kms")
+kms = boto3.client("kms", config=STEP_CLIENT)
 
 
 class Purpose(StrEnum):

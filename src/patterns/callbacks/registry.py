@@ -5,54 +5,41 @@ an answer for a sender that crashes after receiving it and before sending it on.
 It keeps one row per callback (in `table`) and follows five steps:
 
 1. *put*: before the job starts, the submitter writes the row. Its state is OPEN.
-2. *intend*: the sender records the answer's digest. The state is INTENT.
-3. *send*: the sender sends the answer to the durable service.
-4. *mark*: the sender sets the state to DONE, or to CLOSED if the callback was closed first.
+2. *intend*: the sender records the answer. The state is INTENT.
+3. *send*: the sender sends the recorded answer to the durable service.
+4. *mark*: the sender sets the state to DONE, and removes the answer's body.
 5. *close*: after the wait, the handler closes the row in a step of its own. It records which answer
    it received, because the service reports only that a callback is closed, not what closed it.
 
-The sender is the webhook, the event resolver, or the approval page. If it crashes between any two
-steps, nothing is lost: the answer is redelivered, its digest matches, and it is sent again. The
-same answer twice is fine; a different one is rejected. If an answer can't be sent now, `NotSentYet`
-makes the caller redeliver it.
+The sender is the webhook, the event resolver, or the approval page. A crash or an outage between
+any two steps loses nothing: the row holds the answer, so it is sent by its redelivery, by the
+delivery of any other answer, or by `overdue`. The same answer twice is fine; a different one is
+rejected, once the first one has arrived. Until then, `NotSentYet` makes the caller redeliver.
+
+Steps 4 and 5 are best effort, because neither decides an outcome: the service has already accepted
+the answer. If both fail, `overdue` asks the service what closed the callback.
 
 No log message and no error contains a reference or a callback ID: either is enough to answer the
-callback.
+callback. The body of an answer rests in the table from step 2 to step 4, or 5: seconds, or as long
+as an outage lasts. DynamoDB encrypts it, like everything at rest; use a key of your own in KMS if
+reading it must be restricted further.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns.callbacks import table
+from patterns.callbacks import service, table
 from patterns.callbacks.answers import Answer
+from patterns.callbacks.service import NotSentYet, Reply
 from patterns.callbacks.table import Row, State
-from patterns.transient import TransientError, name_of
-
-SEND_TIMEOUT_SECONDS = 5
-"""Connect and read timeout of a call to the durable service."""
+from patterns.transient import name_of
 
 logger = logging.getLogger(__name__)
-
-# One attempt: a retry inside the client would hide that an earlier attempt succeeded, and the
-# protocol depends on knowing that.
-lambda_client = boto3.client(
-    "lambda",
-    config=Config(
-        connect_timeout=SEND_TIMEOUT_SECONDS,
-        read_timeout=SEND_TIMEOUT_SECONDS,
-        retries={"total_max_attempts": 1},
-    ),
-)
 
 
 class Outcome(StrEnum):
@@ -67,31 +54,36 @@ class Outcome(StrEnum):
     UNKNOWN = "ignored: no callback is waiting"
 
 
-class NotSentYet(TransientError):  # noqa: N818 - not a fault: it asks the caller to redeliver
-    """The durable service can't accept an answer or a heartbeat now; redeliver it."""
-
-
 class ReferenceInUse(Exception):  # noqa: N818
     """Another execution is waiting under this reference."""
 
 
 def put(
-    reference: str, callback_id: str, *, owner: str, deadline: float, not_before: float
+    reference: str, callback_id: str, *, owner: str, timeout: float, not_before: float = 0
 ) -> None:
     """Open a row for a callback. Idempotent for the same callback.
 
     Parameters:
         reference: key that an answer has to name.
         owner: ARN of the execution that waits.
-        deadline: time when the callback times out at the latest, epoch seconds.
+        timeout: timeout of the callback, in seconds.
         not_before: an answer about an earlier event is stale, epoch seconds.
 
     Raises:
         ReferenceInUse: another execution is waiting under this reference.
     """
-    row = Row(State.OPEN, callback_id, owner, deadline, not_before)
-    existing = table.open_row(reference, row, time.time())
-    if existing is not None and existing.callback_id != callback_id:
+    now = time.time()
+    # From now on, not from a time recorded earlier: the service counts from the creation of the
+    # callback, and a row that expired before its callback would turn away an answer in time. A
+    # retry keeps the row, and so the deadline.
+    row = Row(State.OPEN, callback_id, owner, deadline=now + timeout, not_before=not_before)
+    existing = table.open_row(reference, row, now)
+    if existing is None or existing.callback_id == callback_id:
+        return
+    # A handler that was stopped, or whose table was out, has left its row open.
+    if service.is_waiting(existing.owner) or table.open_row(
+        reference, row, now, instead_of=existing.callback_id
+    ):
         raise ReferenceInUse("another execution is already waiting for this answer")
 
 
@@ -102,24 +94,21 @@ def answer(reference: str, answer: Answer, *, about: float | None = None) -> Out
         about: time of the event that the answer reports, epoch seconds; None for now.
 
     Raises:
-        NotSentYet: the service can't accept the answer now; redeliver it.
+        NotSentYet: it isn't known yet whether the answer arrives; redeliver it.
+        AnswerTooLarge: its body exceeds 128 KiB; nothing was recorded.
     """
+    answer.check_size()
     now = time.time()
     about = now if about is None else about
-    may_send, row = table.record_intent(reference, answer.digest, now=now, about=about)
-    if row is None:
-        return Outcome.UNKNOWN
-    if not may_send:
-        return _rejection(row, answer, about)
-    outcome = _send(_call_for(answer, row.callback_id))
-    if outcome is Outcome.CLOSED:
-        outcome = _closed_outcome(reference, answer, row)
-    if outcome is Outcome.SENT:
-        table.mark(reference, row.callback_id, State.DONE)
-    elif outcome is Outcome.CLOSED:
-        table.mark(reference, row.callback_id, State.CLOSED)
-        logger.error("an answer arrived for a closed callback")
-    return outcome
+    may_send, row = table.record_intent(reference, answer, now=now, about=about)
+    if may_send and row is not None:
+        return _send_recorded(reference, row)
+    if row is not None and row.state is State.INTENT:
+        # A different answer came first, and its sender may never redeliver it. It must not bar all
+        # others: send it for its sender, and then say who won.
+        _send_recorded(reference, row)
+        row = table.read(reference)
+    return Outcome.UNKNOWN if row is None else _rejection(row, answer.digest, about)
 
 
 def heartbeat(reference: str) -> Outcome:
@@ -135,76 +124,101 @@ def heartbeat(reference: str) -> Outcome:
         return Outcome.CLOSED
     if row.deadline <= time.time():
         return Outcome.EXPIRED
-    call = partial(
-        lambda_client.send_durable_execution_callback_heartbeat, CallbackId=row.callback_id
-    )
-    return _send(call)
+    reply = service.send_heartbeat(row.callback_id)
+    return Outcome.SENT if reply is Reply.ACCEPTED else Outcome.CLOSED
 
 
-def close(reference: str, *, owner: str, received: Answer | None) -> None:
-    """Close the row of a finished wait, if it exists and belongs to this owner.
+def close(
+    reference: str, callback_id: str, *, received: Answer | None, asks_again: bool = False
+) -> None:
+    """Close the row of a finished wait. Does nothing if it is the row of another wait by now.
 
     Parameters:
-        owner: ARN of the execution that waited.
+        callback_id: the wait's own callback.
         received: the answer that ended the wait; None if none arrived.
+        asks_again: whether the handler is about to open the row for another wait, so that an answer
+            in the meantime is redelivered instead of rejected.
     """
-    table.close_row(reference, owner, received.digest if received else "")
+    state = State.BETWEEN if asks_again else State.CLOSED
+    table.close_row(reference, callback_id, state, received.digest if received else "")
 
 
-def _rejection(row: Row, answer: Answer, about: float) -> Outcome:
+def settle(reference: str, row: Row) -> bool:
+    """Send a recorded answer whose sender may have given up, or record what closed its callback.
+
+    Returns:
+        True if the row is no longer in INTENT.
+
+    Raises:
+        NotSentYet: the service can't accept the answer now.
+    """
+    reply = _send(reference, row)
+    if reply is not Reply.CLOSED:
+        return True
+    # The handler knows what closed its callback, but it did not record it: its table was out, or
+    # the execution was stopped. So ask the service. Only `overdue` may read histories, because they
+    # contain everything: the functions that face the internet wait for its verdict.
+    ended_with = service.what_closed(row.owner, row.callback_id)
+    if ended_with is None:
+        return False
+    if ended_with != row.digest:
+        logger.error("an answer arrived for a closed callback")
+    table.close_row(reference, row.callback_id, State.CLOSED, ended_with)
+    return True
+
+
+def _send_recorded(reference: str, row: Row) -> Outcome:
+    match _send(reference, row):
+        case Reply.ACCEPTED:
+            return Outcome.SENT
+        case Reply.UNKNOWN:
+            return Outcome.CLOSED
+    latest = table.read(reference)
+    if latest is None:
+        return Outcome.CLOSED
+    if latest.callback_id != row.callback_id or latest.state is State.INTENT:
+        # An earlier delivery, another answer, or a timeout closed the callback. Guessing which one
+        # would tell a sender of an accepted answer that it came too late, or the reverse.
+        raise NotSentYet("the callback is closed; it is not recorded yet what closed it")
+    return _rejection(latest, row.digest, time.time())
+
+
+def _send(reference: str, row: Row) -> Reply:
+    reply = service.send(row.answer_kind, row.answer_body, row.callback_id)
+    if reply is Reply.ACCEPTED:
+        _mark(reference, row, State.DONE)
+    elif reply is Reply.UNKNOWN:
+        logger.error("an answer arrived for a closed callback")
+        _mark(reference, row, State.CLOSED)
+    return reply
+
+
+def _mark(reference: str, row: Row, state: State) -> None:
+    try:
+        table.mark(reference, row.callback_id, state)
+    except (ClientError, BotoCoreError) as error:
+        # The service has decided, so an error here must not ask for another delivery.
+        logger.warning("row not marked: %s", name_of(error))
+
+
+def _rejection(row: Row, digest: str, about: float) -> Outcome:
     if about < row.not_before:
         return Outcome.STALE
-    if row.state is State.OPEN:
+    match row.state:
+        case State.OPEN:
+            return Outcome.EXPIRED
+        case State.BETWEEN:
+            return _between(row)
+        case State.CLOSED:
+            first = row.ended_with
+        case _:
+            first = row.digest
+    if not first:
+        return Outcome.CLOSED
+    return Outcome.ALREADY_SENT if first == digest else Outcome.CONFLICT
+
+
+def _between(row: Row) -> Outcome:
+    if row.deadline <= time.time():
         return Outcome.EXPIRED
-    if row.state is State.CLOSED:
-        return _ended_outcome(row, answer)
-    return Outcome.ALREADY_SENT if row.digest == answer.digest else Outcome.CONFLICT
-
-
-def _ended_outcome(row: Row, answer: Answer) -> Outcome:
-    if not row.ended_with:
-        return Outcome.CLOSED
-    return Outcome.ALREADY_SENT if row.ended_with == answer.digest else Outcome.CONFLICT
-
-
-def _closed_outcome(reference: str, answer: Answer, row: Row) -> Outcome:
-    latest = table.read(reference)
-    if latest is None or latest.callback_id != row.callback_id:
-        return Outcome.CLOSED
-    if latest.state is State.DONE:
-        return Outcome.ALREADY_SENT
-    if latest.state is State.CLOSED:
-        return _ended_outcome(latest, answer)
-    # Either an earlier delivery of this answer or a timeout closed the callback. Both resumed the
-    # handler, which is about to record which one it was.
-    if latest.deliveries > 1 and time.time() < latest.deadline:
-        raise NotSentYet("the callback is closed; the handler is about to record what closed it")
-    return Outcome.CLOSED
-
-
-def _send(call: Callable[[], object]) -> Outcome:
-    try:
-        call()
-    except (
-        lambda_client.exceptions.CallbackTimeoutException,
-        lambda_client.exceptions.ResourceNotFoundException,
-        lambda_client.exceptions.InvalidParameterValueException,
-    ):
-        return Outcome.CLOSED
-    except (ClientError, BotoCoreError) as error:
-        raise NotSentYet(f"the service did not accept it: {name_of(error)}") from None
-    return Outcome.SENT
-
-
-def _call_for(answer: Answer, callback_id: str) -> Callable[[], object]:
-    if answer.kind == "success":
-        return partial(
-            lambda_client.send_durable_execution_callback_success,
-            CallbackId=callback_id,
-            Result=answer.body,
-        )
-    return partial(
-        lambda_client.send_durable_execution_callback_failure,
-        CallbackId=callback_id,
-        Error=json.loads(answer.body),
-    )
+    raise NotSentYet("the handler is about to wait for another answer")

@@ -1,18 +1,22 @@
 """The table of the callback registry: one row per callback, read and written by primary key.
 
-Every write is conditional. `expires_at` is the table's TTL attribute.
+Every write is conditional. `expires_at` is the table's TTL attribute. `answer_body` holds what an
+external system sent, from the moment it is recorded until it is sent.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+
+from patterns.callbacks.answers import Answer, Kind
+from patterns.transient import HTTP_CLIENT
 
 TABLE_VARIABLE = "CALLBACKS_TABLE"
 """Environment variable with the name of the registry's table."""
@@ -21,15 +25,16 @@ KEY = "callback_reference"
 RETENTION_SECONDS = 7 * 24 * 3600
 """How long a row outlives its deadline, for troubleshooting."""
 
-dynamodb = boto3.client("dynamodb")
+dynamodb = boto3.client("dynamodb", config=HTTP_CLIENT)
 
 
 class State(StrEnum):
-    """State of a row: waiting, being answered, answered, or closed."""
+    """State of a row: waiting, being answered, answered, between two waits, or closed."""
 
     OPEN = "OPEN"
     INTENT = "INTENT"
     DONE = "DONE"
+    BETWEEN = "BETWEEN"
     CLOSED = "CLOSED"
 
 
@@ -43,7 +48,7 @@ class Row:
         deadline: time when the callback times out at the latest, epoch seconds.
         not_before: an answer about an earlier event is stale, epoch seconds.
         digest: digest of the recorded answer; "" if there is none.
-        deliveries: how many times that answer was recorded.
+        answer_kind, answer_body: the recorded answer, until it is sent.
         ended_with: digest of the answer that the handler received; "" if it received none, or
             still waits.
     """
@@ -54,7 +59,8 @@ class Row:
     deadline: float
     not_before: float
     digest: str = ""
-    deliveries: int = 0
+    answer_kind: Kind = "success"
+    answer_body: str = ""
     ended_with: str = ""
 
 
@@ -66,11 +72,18 @@ def read(reference: str) -> Row | None:
     return parse_row(response["Item"]) if "Item" in response else None
 
 
-def count_intents(*, before: float) -> int:
-    """Count the rows that have been in INTENT since before this time, epoch seconds."""
+def intents(*, before: float) -> Iterator[tuple[str, Row]]:
+    """Yield the rows that have been in INTENT since before this time, each with its reference.
+
+    The table holds only open callbacks and a few days of closed ones, so an occasional scan is
+    cheap; an index would make every write more expensive.
+
+    Parameters:
+        before: epoch seconds.
+    """
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table_name(),
-        Select="COUNT",
+        ConsistentRead=True,
         FilterExpression="#state = :intent AND intended_at < :before",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={
@@ -78,10 +91,12 @@ def count_intents(*, before: float) -> int:
             ":before": {"N": str(before)},
         },
     )
-    return sum(page["Count"] for page in pages)
+    for page in pages:
+        for item in page["Items"]:
+            yield item[KEY]["S"], parse_row(item)
 
 
-def open_row(reference: str, row: Row, now: float) -> Row | None:
+def open_row(reference: str, row: Row, now: float, *, instead_of: str = "") -> Row | None:
     """Write a row if the reference is free.
 
     It is free if there is no row, if the existing row belongs to an earlier wait of the same
@@ -89,6 +104,7 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
 
     Parameters:
         now: current time, epoch seconds.
+        instead_of: callback ID of the existing row, if its execution is known to have ended.
 
     Returns:
         None if the row was written, otherwise the existing row. That can be a row for this very
@@ -109,13 +125,15 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
             Item=item,
             ConditionExpression=(
                 "attribute_not_exists(callback_reference) OR (callback_id <> :callback AND "
-                "(#owner = :owner OR #state = :closed OR deadline < :now))"
+                "(#owner = :owner OR #state = :closed OR deadline < :now OR "
+                "callback_id = :ended))"
             ),
             ExpressionAttributeNames={"#owner": "owner", "#state": "state"},
             ExpressionAttributeValues={
                 ":callback": {"S": row.callback_id},
                 ":owner": {"S": row.owner},
                 ":closed": {"S": State.CLOSED.value},
+                ":ended": {"S": instead_of},
                 ":now": {"N": str(now)},
             },
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -126,14 +144,13 @@ def open_row(reference: str, row: Row, now: float) -> Row | None:
 
 
 def record_intent(
-    reference: str, digest: str, *, now: float, about: float
+    reference: str, answer: Answer, *, now: float, about: float
 ) -> tuple[bool, Row | None]:
-    """Record that an answer is about to be sent, if that is allowed.
+    """Record an answer that is about to be sent, if that is allowed.
 
     It is allowed if the row is open for it, or if the same answer was recorded before.
 
     Parameters:
-        digest: digest of the answer.
         now: current time, epoch seconds.
         about: time of the event that the answer reports, epoch seconds.
 
@@ -145,8 +162,8 @@ def record_intent(
             TableName=table_name(),
             Key={KEY: {"S": reference}},
             UpdateExpression=(
-                "SET #state = :intent, digest = :digest, "
-                "intended_at = if_not_exists(intended_at, :now) ADD deliveries :one"
+                "SET #state = :intent, digest = :digest, answer_kind = :kind, "
+                "answer_body = :body, intended_at = if_not_exists(intended_at, :now)"
             ),
             ConditionExpression=(
                 "(#state = :open AND deadline > :now AND not_before <= :about) "
@@ -156,10 +173,11 @@ def record_intent(
             ExpressionAttributeValues={
                 ":open": {"S": State.OPEN.value},
                 ":intent": {"S": State.INTENT.value},
-                ":digest": {"S": digest},
+                ":digest": {"S": answer.digest},
+                ":kind": {"S": answer.kind},
+                ":body": {"S": answer.body},
                 ":now": {"N": str(now)},
                 ":about": {"N": str(about)},
-                ":one": {"N": "1"},
             },
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -173,7 +191,7 @@ def mark(reference: str, callback_id: str, state: State) -> None:
     """Set the state of a row with a recorded answer, unless the handler already closed it."""
     _update(
         reference,
-        "SET #state = :state",
+        "SET #state = :state REMOVE answer_kind, answer_body",
         "#state = :intent AND callback_id = :callback",
         {"#state": "state"},
         {
@@ -184,21 +202,23 @@ def mark(reference: str, callback_id: str, state: State) -> None:
     )
 
 
-def close_row(reference: str, owner: str, ended_with: str) -> None:
-    """Close a row if it exists and belongs to this owner.
+def close_row(reference: str, callback_id: str, state: State, ended_with: str) -> None:
+    """End the wait of a row, if it is still the row of this callback.
 
     Parameters:
-        owner: ARN of the execution that waited.
+        state: CLOSED, or BETWEEN if another wait follows.
         ended_with: digest of the answer that the handler received; "" if it received none.
     """
     _update(
         reference,
-        "SET #state = :closed, ended_with = :ended_with",
-        "#owner = :owner",
-        {"#state": "state", "#owner": "owner"},
+        "SET #state = :state, ended_with = :ended_with REMOVE answer_kind, answer_body",
+        # Not only the owner: all waits of one question share a row, and a close that is retried for
+        # a while must not end the next one.
+        "callback_id = :callback",
+        {"#state": "state"},
         {
-            ":closed": {"S": State.CLOSED.value},
-            ":owner": {"S": owner},
+            ":state": {"S": state.value},
+            ":callback": {"S": callback_id},
             ":ended_with": {"S": ended_with},
         },
     )
@@ -217,10 +237,15 @@ def parse_row(item: Mapping[str, Mapping[str, Any]]) -> Row:
         owner=item["owner"]["S"],
         deadline=float(item["deadline"]["N"]),
         not_before=float(item["not_before"]["N"]),
-        digest=item["digest"]["S"] if "digest" in item else "",
-        deliveries=int(item["deliveries"]["N"]) if "deliveries" in item else 0,
-        ended_with=item["ended_with"]["S"] if "ended_with" in item else "",
+        digest=_text(item, "digest"),
+        answer_kind="failure" if _text(item, "answer_kind") == "failure" else "success",
+        answer_body=_text(item, "answer_body"),
+        ended_with=_text(item, "ended_with"),
     )
+
+
+def _text(item: Mapping[str, Mapping[str, Any]], attribute: str) -> str:
+    return str(item[attribute]["S"]) if attribute in item else ""
 
 
 def _update(

@@ -22,18 +22,14 @@ from datetime import datetime
 from typing import Any
 
 from aws_durable_execution_sdk_python import (
-    CallbackError,
-    CallbackSubmitterError,
     CallbackTimeoutError,
     DurableContext,
     StepError,
     durable_execution,
 )
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
-from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from patterns import callbacks
-from patterns.callbacks import answers
 from patterns.event_callback.hint import CHECK
 from patterns.migration import logic, task
 from patterns.migration.logic import (
@@ -70,35 +66,29 @@ def handler(event: dict[str, Any], context: DurableContext) -> Finished:
     """
     task_arn = logic.task_arn_of(event)
     run = _record_earlier_run(context, task_arn)
-    since = run["recorded_at"]
     for number in range(1, MAX_WAITS + 1):
-        _wait_for_event(context, run, since, number)
+        _wait_for_event(context, run, number)
+        # An event is a hint: only the task itself says whether it has ended, and how.
         status: TaskStatus = context.step(
-            lambda _: task.check(run), name=f"look after event {number}", config=_STEP
+            lambda _: task.check(run), name=f"check after event {number}", config=_STEP
         )
         if logic.has_ended(status):
             return logic.result_of(status, task_arn)
-        since = status["checked_at"]
     raise MigrationUnfinished(f"{task_arn} is still running after {MAX_WAITS} waits")
 
 
 def _record_earlier_run(context: DurableContext, task_arn: str) -> Run:
     try:
         run: Run = context.step(
-            lambda _: task.record_earlier_run(task_arn), name="note the earlier run", config=_STEP
+            lambda _: task.record_earlier_run(task_arn), name="record the earlier run", config=_STEP
         )
     except StepError as error:
         raise MigrationNotStarted(error.message) from error
     return run
 
 
-def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) -> None:
-    owner = context.execution_context.durable_execution_arn
-    hint: str | None = None
-    failure: CallbackError | None = None
-
-    def submit(callback_id: str, _: WaitForCallbackContext) -> None:
-        _open_row(run, callback_id, owner, since)
+def _wait_for_event(context: DurableContext, run: Run, number: int) -> None:
+    def submit() -> None:
         if number == 1:
             task.start(run)
         elif logic.has_ended(task.check(run)):
@@ -106,34 +96,23 @@ def _wait_for_event(context: DurableContext, run: Run, since: str, number: int) 
             callbacks.answer(run["task_arn"], CHECK)
 
     try:
-        hint = context.wait_for_callback(submit, name=f"event {number}", config=_WAIT)
+        callbacks.wait_for_answer(
+            context,
+            submit,
+            name=f"event {number}",
+            row=run["task_arn"],
+            config=_WAIT,
+            parse=str,  # any text means: time to check
+            not_before=_not_before(run),
+        )
     except CallbackTimeoutError:
         context.logger.warning("no event arrived in time, checking without one")
-    except CallbackError as error:
-        failure = error
-    answer = answers.received(hint, failure)
-    context.step(
-        lambda _: callbacks.close(run["task_arn"], owner=owner, received=answer),
-        name=f"close event {number}",
-        config=_STEP,
-    )
-    if isinstance(failure, CallbackSubmitterError) and number == 1:
-        raise MigrationNotStarted(failure.message) from failure
-    if failure is not None:
-        raise failure
+    except StepError as error:
+        if number == 1:
+            raise MigrationNotStarted(error.message) from error
+        raise
 
 
-def _open_row(run: Run, callback_id: str, owner: str, since: str) -> None:
-    callbacks.put(
-        run["task_arn"],
-        callback_id,
-        owner=owner,
-        # Both derive from a time that a step recorded before the callback existed, so a retried
-        # attempt writes the same row.
-        deadline=_epoch(since) + EVENT_TIMEOUT.to_seconds(),
-        not_before=math.floor(_epoch(run["recorded_at"])),  # events have a resolution of 1 s
-    )
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+def _not_before(run: Run) -> float:
+    # DMS still reports the end of the earlier run. Its events have a resolution of a second.
+    return math.floor(datetime.fromisoformat(run["recorded_at"]).timestamp())

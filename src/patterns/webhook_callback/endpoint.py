@@ -13,8 +13,15 @@ it. Anything that can't be done right now is a 503, so the sender retries.
 | 404 | unknown reference |
 | 409 | a different answer was accepted earlier |
 | 410 | the wait is over |
-| 413 | the body is too large |
+| 413 | the body is larger than 128 KiB |
+| 429 | the API's throttle, before this function: retry |
 | 503 | can't be processed right now: retry |
+| other 5xx | no reply from this function: retry |
+
+200, 400, 404, 409, 410, and 413 are final. After 401, check the key and the clock, then retry.
+
+Every AWS call times out within 4 s (`HTTP_CLIENT`), and no request makes more than six, so that an
+AWS service that hangs leads to a 503 from here and not to a timeout of the function.
 
 Logs never contain the path (it holds the reference), a callback ID, or a key.
 """
@@ -41,13 +48,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from patterns import callbacks
-from patterns.callbacks import NotSentYet, Outcome, answers
+from patterns.callbacks import AnswerTooLarge, NotSentYet, Outcome, answers
 from patterns.callbacks.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 from patterns.webhook_callback import keys, messages, signature
 
-MAX_BODY_BYTES = 128 * 1024
-"""The API allows 1 MiB for a result, but this one is a claim check: it locates the transcript."""
+MAX_BODY_BYTES = callbacks.MAX_BODY_BYTES
+"""More than a message needs: its result is a claim check, which locates the transcript."""
 
 _STATUS = {
     Outcome.SENT: HTTPStatus.OK,
@@ -139,6 +146,8 @@ def _deliver(
                 return callbacks.answer(name, answers.failure(message.message, messages.FAILED))
             case messages.Success():
                 return callbacks.answer(name, answers.success(message.result.model_dump()))
+    except AnswerTooLarge as error:
+        raise RequestEntityTooLargeError(str(error)) from None
     except (NotSentYet, ClientError, BotoCoreError) as error:
         logger.warning("not delivered yet, the sender will retry", reason=name_of(error))
         raise ServiceUnavailableError("try again") from None

@@ -17,24 +17,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from typing import Any, TypedDict
 
 from aws_durable_execution_sdk_python import (
-    CallbackError,
     CallbackExternalError,
-    CallbackSubmitterError,
     CallbackTimeoutError,
     DurableContext,
+    StepError,
     durable_execution,
 )
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
-from aws_durable_execution_sdk_python.types import WaitForCallbackContext
-from pydantic import ValidationError
 
 from patterns import callbacks
-from patterns.callbacks import answers
-from patterns.callbacks.answers import Answer
+from patterns.callbacks import InvalidAnswer
 from patterns.callbacks.reference import Purpose, derive, row_name
 from patterns.transient import retry_transient
 from patterns.webhook_callback import partner
@@ -63,12 +58,12 @@ class Job(TypedDict):
     Parameters:
         key: the idempotency key.
         recording: URI of the recording.
-        deadline: when the wait is over at the latest, epoch seconds.
+        row: key of the callback's row in the registry.
     """
 
     key: str
     recording: str
-    deadline: float
+    row: str
 
 
 @durable_execution
@@ -88,62 +83,43 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     if not isinstance(recording, str) or not recording:
         raise NoTranscript('the input needs "recording", the URI of a recording')
     owner = context.execution_context.durable_execution_arn
-    job: Job = context.step(lambda _: _prepare(owner, recording), name="prepare the job")
-    answer = _wait_for_answer(context, job, owner)
+    job: Job = context.step(
+        lambda _: _prepare(owner, recording), name="prepare the job", config=_STEP
+    )
     try:
-        return Transcript.model_validate_json(answer).model_dump()
-    except ValidationError:
-        raise NoTranscript("the answer is not a transcript") from None
+        return _wait_for_transcript(context, job, owner).model_dump()
+    except StepError as error:
+        raise NoTranscript(f"the job could not be submitted: {error.message}") from error
+    except CallbackTimeoutError as error:
+        raise NoTranscript("the vendor went silent, or did not answer in time") from error
+    except CallbackExternalError as error:
+        raise NoTranscript(f"the vendor reported: {error.message}") from error
+    except InvalidAnswer as error:
+        raise NoTranscript("the answer is not a transcript") from error
 
 
 def _prepare(owner: str, recording: str) -> Job:
-    # Computed in a step, before the callback exists: it replays as the same value, and it is never
-    # later than the deadline of the service itself.
     return {
         "key": hashlib.sha256(f"{owner} {WAIT}".encode()).hexdigest(),
         "recording": recording,
-        "deadline": time.time() + ANSWER_TIMEOUT.to_seconds(),
+        # Now, so that closing the row needs no KMS. The row's key is a hash: the reference itself
+        # must not be in the history.
+        "row": row_name(Purpose.WEBHOOK, derive(Purpose.WEBHOOK, owner, WAIT)),
     }
 
 
-def _wait_for_answer(context: DurableContext, job: Job, owner: str) -> str:
-    def submit(callback_id: str, _: WaitForCallbackContext) -> None:
+def _wait_for_transcript(context: DurableContext, job: Job, owner: str) -> Transcript:
+    def submit() -> None:
+        # A retry derives the same reference, so the vendor sees one job with one URL.
         reference = derive(Purpose.WEBHOOK, owner, WAIT)
-        callbacks.put(
-            row_name(Purpose.WEBHOOK, reference),
-            callback_id,
-            owner=owner,
-            deadline=job["deadline"],
-            not_before=0,
-        )
         url = f"{os.environ[URL_VARIABLE]}/callbacks/{reference}"
         partner.submit(job["key"], job["recording"], url)
 
-    result: str | None = None
-    failure: CallbackError | None = None
-    try:
-        result = context.wait_for_callback(submit, name=WAIT, config=_WAIT)
-    except CallbackError as error:
-        failure = error
-    answer = answers.received(result, failure)
-    context.step(lambda _: _close(owner, answer), name="close the callback", config=_STEP)
-    if failure is not None:
-        raise NoTranscript(_reason(failure)) from failure
-    return result or ""
-
-
-def _close(owner: str, answer: Answer | None) -> None:
-    reference = derive(Purpose.WEBHOOK, owner, WAIT)
-    callbacks.close(row_name(Purpose.WEBHOOK, reference), owner=owner, received=answer)
-
-
-def _reason(failure: CallbackError) -> str:
-    match failure:
-        case CallbackTimeoutError():
-            return "the vendor went silent, or did not answer in time"
-        case CallbackExternalError():
-            return f"the vendor reported: {failure.message}"
-        case CallbackSubmitterError():
-            return f"the job could not be submitted: {failure.message}"
-        case _:
-            return str(failure)
+    return callbacks.wait_for_answer(
+        context,
+        submit,
+        name=WAIT,
+        row=job["row"],
+        config=_WAIT,
+        parse=Transcript.model_validate_json,
+    )

@@ -197,10 +197,8 @@ def _compare_effects(
     before, after = baseline.effects_of(one), baseline.effects_of(other)
     left_over = _left_over(one, other)
     counts = by_kind(before), by_kind(after)
-    traces = {
-        "recorded": tuple(_shown(baseline.comparable(d.effect)) for d in one.seen.effects),
-        "replayed": tuple(_shown(baseline.comparable(d.effect)) for d in other.seen.effects),
-    }
+    recorded = tuple(_shown(baseline.comparable(d.effect)) for d in one.seen.effects)
+    replayed = tuple(_shown(baseline.comparable(d.effect)) for d in other.seen.effects)
     shown: set[tuple[str, str]] = set()
     for effect in {**before, **after}:
         kind = effect.operation_id, effect.what  # as it is compared
@@ -214,7 +212,8 @@ def _compare_effects(
             f"{experiment}: {_difference(effect, counts[0][kind], counts[1][kind])}",
             experiment,
             causes.of_request(one, other, effect.operation_id, made_at),
-            **traces,
+            recorded=recorded,
+            replayed=replayed,
         )
 
 

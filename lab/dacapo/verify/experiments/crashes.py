@@ -20,32 +20,17 @@ from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import Comparison, compare
 from dacapo.verify.endings import invariant_observations
 from dacapo.verify.findings import Code, Evidence, ExperimentName, Observation, Skipped
+from dacapo.verify.observe.course import UpdateKey
 from dacapo.verify.observe.effects import Effect
 from dacapo.verify.observe.run import Observed
 
 NAME = ExperimentName.CRASHED
-UpdateKey = tuple[str, str, int]
-"""A checkpoint: operation, action, and how many of the same came before it."""
 CrashPoint = tuple[UpdateKey, str]
 """A checkpoint, and `before` or `after` it is stored."""
 
 _ENDS_OF_ATTEMPTS = ("SUCCEED", "FAIL", "RETRY")
 _AT_MOST_ONCE = Skipped("a crash ended an at-most-once step, so the result may differ")
 _ANSWERED_OTHERWISE = Skipped("a step that ran again was answered differently by the world")
-
-
-class CheckpointLog(Interference):
-    """Records what is checkpointed, in order."""
-
-    def __init__(self) -> None:
-        self.keys: list[UpdateKey] = []
-
-    def after_store(self, execution: Execution, updates: Sequence[OperationUpdate]) -> None:
-        """Record a batch."""
-        _ = execution
-        for update in updates:
-            key = update.operation_id, update.action.value
-            self.keys.append((*key, sum(1 for known in self.keys if known[:2] == key)))
 
 
 class CrashAt(Interference):

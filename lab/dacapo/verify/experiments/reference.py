@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,21 +19,24 @@ from dacapo.verify.compare import baseline
 from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import divergences
 from dacapo.verify.endings import ending_of, invariant_observations
-from dacapo.verify.experiments.crashes import CheckpointLog, UpdateKey
 from dacapo.verify.findings import (
     LAMBDA_ERRORS,
     Code,
     Ending,
     ExperimentName,
     Observation,
+    OutageOutcome,
     Skipped,
 )
+from dacapo.verify.observe.course import Called, CourseLog, Started, UpdateKey
 from dacapo.verify.observe.run import Observed, observe
 from dacapo.verify.workers.pool import Beat, Stopped, Work
 
 DEFAULT_INTERLEAVINGS = 3
 DEFAULT_CRASHES = 12
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
+DEFAULT_OUTAGES = (timedelta(minutes=1), timedelta(minutes=30))
+"""How long services are out: longer than the retries of a client, and than those of a step."""
 _LEAST, _READS = 6, 60_000
 """Bounds of a `Budget`, where a time costs no more than reading back the operations so far."""
 
@@ -45,11 +49,13 @@ class Options:
         interleavings: how many other orders of branches are tried.
         crashes: how many points to crash at, at least 2; None for all.
         points: how many points to replay from at least, if there are more; None for all.
+        outages: how long services are out, one after the other.
     """
 
     interleavings: int = DEFAULT_INTERLEAVINGS
     crashes: int | None = DEFAULT_CRASHES
     points: int | None = DEFAULT_POINTS
+    outages: Sequence[timedelta] = DEFAULT_OUTAGES
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,11 @@ class Reference:
         """The checkpoints of it, in order."""
         return self.run.checkpoints
 
+    @property
+    def course(self) -> list[Started | Called]:
+        """Its operations as they start, and its calls of AWS, in order."""
+        return self.run.course
+
     @cached_property
     def log(self) -> Log:
         """Its history, to replay from."""
@@ -204,7 +215,7 @@ class Plan:
     """
 
     works: Sequence[Work[Any]]
-    judge: Callable[[Sequence[Any]], Iterator[Observation | Skipped]]
+    judge: Callable[[Sequence[Any]], Iterator[Observation | Skipped | OutageOutcome]]
     counts: int | None = None
     sampled: str = ""
     sharing: int = 1
@@ -281,9 +292,11 @@ def make_reference(
 
 
 def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
-    checkpoints = CheckpointLog()
-    first = tried(scenario, seed, beat, interference=checkpoints, needs_answers=True)
-    first = replace(first, observed=replace(first.observed, checkpoints=checkpoints.keys))
+    log = CourseLog()
+    with listening(log.called):
+        first = tried(scenario, seed, beat, interference=log, needs_answers=True)
+    observed = replace(first.observed, checkpoints=log.keys, course=log.course)
+    first = replace(first, observed=observed)
     return first, tried(scenario, seed, beat)
 
 

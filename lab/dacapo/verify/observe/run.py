@@ -33,6 +33,7 @@ from dacapo.service.execution import Invocation
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
 from dacapo.verify.findings import Observation
+from dacapo.verify.observe.course import Called, Started, UpdateKey
 from dacapo.verify.observe.effects import Effect, Effects, Occurrence
 from dacapo.verify.observe.inputs import Inputs, Values
 from dacapo.verify.observe.misplaced import Misplaced, Position
@@ -222,13 +223,15 @@ class Observed:
 
     Parameters:
         seen: what was seen of it.
-        checkpoints: what it checkpointed; see `experiments.crashes`.
+        checkpoints, course: what it checkpointed, started and called, if that was recorded; see
+            `CourseLog`.
         folder: its temporary directory.
     """
 
     recording: Recording
     seen: Seen
-    checkpoints: list[Any] = field(default_factory=list)
+    checkpoints: list[UpdateKey] = field(default_factory=list)
+    course: list[Started | Called] = field(default_factory=list)
     folder: str = ""
 
     @property

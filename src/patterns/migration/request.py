@@ -1,4 +1,4 @@
-"""Start a migration once per business key, so that callers can safely retry.
+"""Request a migration, and start it once per business key, so that callers can safely retry.
 
 The business key is the task plus the name of the run ("2026-11 cut-over"): requesting the same run
 twice starts one execution, and requesting another run starts another.
@@ -6,18 +6,13 @@ twice starts one execution, and requesting another run starts another.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.parser import BaseModel, event_parser
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from aws_lambda_powertools.utilities.parser import BaseModel
 from pydantic import Field
 
 from patterns.starting import execution_name, start_once
-
-FUNCTION_VARIABLE = "MIGRATION_FUNCTION"
-"""Environment variable with the name of the durable function, including its alias."""
 
 logger = Logger(service="start-migration")
 
@@ -29,9 +24,11 @@ class MigrationRequest(BaseModel):
     run: str = Field(min_length=1)
 
 
-@event_parser(model=MigrationRequest)
-def handler(event: MigrationRequest, _: LambdaContext) -> dict[str, Any]:
+def start_migration(function: str, request: MigrationRequest) -> dict[str, Any]:
     """Start the requested migration, unless it was already started.
+
+    Parameters:
+        function: name or ARN of the durable function, with its version or alias.
 
     Returns:
         `{"execution_name": …, "execution_arn": …}`.
@@ -39,7 +36,7 @@ def handler(event: MigrationRequest, _: LambdaContext) -> dict[str, Any]:
     Raises:
         StartedWithDifferentInput: this run was already started with a different input.
     """
-    key = f"{event.task_arn} {event.run}"
-    arn = start_once(os.environ[FUNCTION_VARIABLE], key, {"task_arn": event.task_arn})
-    logger.info("migration started", task=event.task_arn, run=event.run)
+    key = f"{request.task_arn} {request.run}"
+    arn = start_once(function, key, {"task_arn": request.task_arn})
+    logger.info("migration started", task=request.task_arn, run=request.run)
     return {"execution_name": execution_name(key), "execution_arn": arn}

@@ -5,21 +5,46 @@ Run one with `dacapo run scenarios/batch_import.py:finishes`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from dacapo import ExternalEvent, Scenario
-from patterns.batch_import import logic, start
+from dacapo import ExternalEvent, Recording, Scenario
+from patterns.batch_import import logic, start, totals
 from patterns.batch_import.handler import handler
-from scenarios.worlds.ledger import BATCH_BYTES, BEGIN, WANTED, Ledgers, ledger, ledger_world
+from scenarios.worlds.ledger import (
+    BATCH_BYTES,
+    BEGIN,
+    BUCKET,
+    KEY,
+    WANTED,
+    Ledgers,
+    ledger,
+    ledger_world,
+)
 
 MID_RUN = timedelta(seconds=0.5)
 """The first chunk is done, and the handler waits to start the second."""
 AT_START = timedelta(0)
 FOR_GOOD = 100
+
+
+def _adds_up(recording: Recording, ledgers: Ledgers) -> None:
+    """A total that is marked as finished is that of the file, and a success means that it is."""
+    ledgers.refresh()
+    for name, row in ledgers.rows.items():
+        if row.get("is_finished"):
+            cents = [json.loads(line)["cents"] for line in ledgers.contents[name].splitlines()]
+            assert (row["records"], row["cents"]) == (len(cents), sum(cents)), "a wrong total"
+    if recording.status == "SUCCEEDED":
+        result = recording.result
+        pinned = recording.operation("pin the object").result
+        row = ledgers.rows[totals.import_id(BUCKET, KEY, pinned["etag"])]
+        assert row.get("is_finished"), "the total isn't marked as finished"
+        assert (row["records"], row["cents"]) == (result["records"], result["cents"])
 
 
 def _scenario(
@@ -33,6 +58,7 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
+        invariant=_adds_up,
         functions={BEGIN: start.handler},
     )
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from dacapo import ExternalEvent, Handler, Scenario
+from dacapo import ExternalEvent, Handler, Recording, Scenario
 from patterns.fan_out import mail, start
 from patterns.fan_out.handler import handler
-from patterns.fan_out.mailing import MAX_SUBSCRIBERS
+from patterns.fan_out.mailing import EXECUTION_TIMEOUT_SECONDS, MAX_SUBSCRIBERS
 from patterns.starting import execution_name
 from scenarios.worlds.marketplace import (
     API,
@@ -31,6 +31,25 @@ TWO_MINUTES_SECONDS = 120
 DAY_SECONDS = 24 * 3600
 
 
+def _adds_up(recording: Recording, market: Marketplace) -> None:
+    """The slot is sold once and counted once, and nobody gets the same news as two emails.
+
+    SES may be asked to send an email twice, which the receiver recognizes by its idempotency key.
+    """
+    market.refresh()
+    assert market.postings <= 1, "the slot is sold twice"
+    assert market.counted <= market.postings, "the posting is counted twice"
+    assert set(market.replies) <= {200, 503}, "the client's retry isn't accepted"
+    emails = {(letter.to, letter.subject, letter.text) for letter in market.office.letters}
+    keys = {letter.key for letter in market.office.letters}
+    assert len(keys) == len(emails), "an email has two keys, or a key two emails"
+    assert len(emails) == len(market.notified) + len(market.confirmed), "somebody got two emails"
+    if recording.status == "SUCCEEDED":
+        assert recording.result["notified"] == len(market.notified), "the result is wrong"
+        assert recording.result["is_confirmed"] == bool(market.confirmed)
+        assert market.counted == market.postings, "the posting isn't counted"
+
+
 def _scenario(
     *external_events: ExternalEvent,
     event: Any = POSTING,
@@ -44,6 +63,8 @@ def _scenario(
         world=partial(marketplace_world, **world),
         external_events=external_events,
         expects=expects,
+        invariant=_adds_up,
+        execution_timeout=timedelta(seconds=EXECUTION_TIMEOUT_SECONDS),
         functions={API: start.handler, MAIL: mail_function},
         # The name that add_posting gives it, so that a client's retry finds this execution.
         execution_name=execution_name(f"posting {POSTING_ID}"),

@@ -10,15 +10,28 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
-from dacapo import ExternalEvent, Scenario
+from dacapo import ExternalEvent, Recording, Scenario
 from patterns.polling.handler import handler
 from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
 
 AT_START = timedelta(0)
+COMPLETE = 100
+"""Percent of a full load that has ended well."""
 ONE_HOUR = timedelta(hours=1)
 SIX_HOURS = timedelta(hours=6)
 
 FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
+
+
+def _is_reported(recording: Recording, world: MigrationWorld) -> None:
+    """The migration is started once at most, and one that ran to its end is reported as finished."""
+    task = world.task
+    assert task.starts <= 1, "the migration is started again"
+    is_loaded = task.starts == 1 and task.percent == COMPLETE and not task.tables_errored
+    has_succeeded = recording.status == "SUCCEEDED"
+    assert has_succeeded == is_loaded, f"{recording.status}, but the task is at {task.percent} %"
+    if has_succeeded:
+        assert recording.result["tables_loaded"] == task.tables_loaded
 
 
 def _scenario(
@@ -32,6 +45,7 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
+        invariant=_is_reported,
     )
 
 

@@ -6,15 +6,52 @@ Times are in Berlin unless noted otherwise. Run one with
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dacapo import ExternalEvent, Scenario
+from dacapo import ExternalEvent, Recording, Scenario
 from patterns.schedule.handler import handler
+from patterns.schedule.logic import is_due, next_due
+from patterns.schedule.plan import Plan, parse_plan
 from scenarios.worlds.schedule import FUNCTION, SCHEDULE, Readings, readings_world
 
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def _adds_up(recording: Recording, readings: Readings) -> None:
+    """Every moment is worked, failed, or missed, and counted once, in the whole chain.
+
+    Only moments that are due have a reading, and the readings are those of the moments that were
+    worked, or that failed after their reading was recorded.
+    """
+    readings.refresh()
+    if not recording.operations:
+        assert not readings.rows, "an invalid schedule took a reading"
+        return
+    plan = parse_plan(json.loads(recording.payload))
+    moments = [datetime.fromisoformat(at) for at in readings.rows]
+    assert all(is_due(at, plan.days) for at in moments), "a reading was taken at another moment"
+    chain = [recording, *recording.others]
+    if any(execution.status != "SUCCEEDED" for execution in chain):
+        return
+    count = Counter[str]()
+    for execution in chain:
+        count.update({key: execution.result[key] for key in ("worked", "failed", "missed")})
+    assert count["worked"] <= len(moments) <= count["worked"] + count["failed"], "a reading is lost"
+    first = recording.operation("schedule round 1").result["at"]
+    due = _due(plan, plan.last or datetime.fromisoformat(first) - timedelta(seconds=1))
+    assert count.total() == len(due), f"{count.total()} moments are counted, {len(due)} were due"
+
+
+def _due(plan: Plan, after: datetime) -> list[datetime]:
+    due, moment = [], next_due(after, plan.days)
+    while plan.until and moment <= plan.until:
+        due.append(moment)
+        moment = next_due(moment, plan.days)
+    return due
 
 
 def _scenario(
@@ -37,6 +74,7 @@ def _scenario(
         external_events=external_events,
         start=start,
         expects=expects,
+        invariant=_adds_up,
     )
 
 

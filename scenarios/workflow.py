@@ -31,7 +31,7 @@ REFUND, RELEASE, CANCEL = "payment released", "goods released", "parcel released
 
 
 def _adds_up(recording: Recording, shop: Shop) -> None:
-    """Whatever happens, goods that left stay paid, and nothing else is charged or kept.
+    """Goods that left stay paid, and nothing else is charged or kept.
 
     - What is missing from the supplies is reserved, to the cent.
     - If the parcel was picked up, goods and payment are reserved, and the order ends as shipped.

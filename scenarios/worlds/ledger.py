@@ -57,10 +57,12 @@ class Ledgers:
     Parameters:
         refusals: makes S3 and the table reject calls.
         rows: the table at the end of the run: the row of each import, by ID.
+        contents: the content of each ledger that was put, by the ID of its import.
     """
 
     refusals: beyond_moto.Refusals = field(default_factory=beyond_moto.Refusals)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def row(self) -> dict[str, Any] | None:
@@ -73,7 +75,9 @@ class Ledgers:
     def put(self, content: bytes) -> str:
         """Put an object under the ledger's key and return its ETag."""
         etag: str = s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["ETag"]
-        return etag.strip('"')
+        etag = etag.strip('"')
+        self.contents[totals.import_id(BUCKET, KEY, etag)] = content
+        return etag
 
     def replace(self) -> None:
         """Put another ledger under the same key."""

@@ -60,8 +60,8 @@ class Marketplace:
     Parameters:
         office: the simulated SES.
         replies: the status codes of the API's responses.
-        postings: the number of postings at the end of the run.
-        counted: the trade's count of postings at the end of the run.
+        postings: the number of postings when they were last counted: at the end of the run.
+        counted: the trade's count of postings then.
     """
 
     office: PostOffice
@@ -86,6 +86,13 @@ class Marketplace:
             reply = loopback.send("POST", f"{url}/postings", body, JSON)
         self.replies.append(reply.status)
         return reply
+
+    def refresh(self) -> None:
+        """Count the postings, and read the trade's count of them."""
+        self.postings = dynamodb.scan(TableName=POSTINGS, Select="COUNT")["Count"]
+        key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
+        trade = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
+        self.counted = int(trade["postings"]["N"]) if trade else 0
 
     def unsubscribe(self, number: int) -> None:
         """Unsubscribe a subscriber."""
@@ -123,7 +130,7 @@ def marketplace_world(
         try:
             yield world
         finally:
-            _read_tables(world)
+            world.refresh()
 
 
 def _variables() -> Mapping[str, str]:
@@ -160,10 +167,3 @@ def _store() -> None:
         "location": {"S": POSTING["location"]},
     }
     dynamodb.put_item(TableName=POSTINGS, Item=item)
-
-
-def _read_tables(world: Marketplace) -> None:
-    world.postings = dynamodb.scan(TableName=POSTINGS, Select="COUNT")["Count"]
-    key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
-    trade = dynamodb.get_item(TableName=TRADES, Key=key).get("Item")
-    world.counted = int(trade["postings"]["N"]) if trade else 0

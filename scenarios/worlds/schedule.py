@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
 
 from baselines import schedule as baseline
 from patterns.schedule import start, work
@@ -32,10 +34,12 @@ class Readings:
     """A world: the actions of a scenario on the queue, and the readings to inspect afterward.
 
     Parameters:
-        rows: how often the work was done per moment, in chronological order.
+        writes: how often the table was written per moment.
+        rows: the same, in chronological order, of the moments that have a reading.
         read: the readings, in the same order.
     """
 
+    writes: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     read: list[int] = field(default_factory=list)
 
@@ -54,14 +58,24 @@ class Readings:
             sqs.send_message(QueueUrl=url, MessageBody=str(number))
         return url
 
+    def counting(self) -> AbstractContextManager[object]:
+        """Context manager that counts the writes to the table."""
+        update_item = DynamoHandler.update_item
+
+        def write(handler: DynamoHandler) -> Any:
+            reply = update_item(handler)
+            self.writes[handler.body["Key"][work.SORT_KEY]["S"]] += 1
+            return reply
+
+        return patch.object(DynamoHandler, "update_item", write)
+
     def refresh(self) -> None:
         """Read the recorded readings."""
         pages = dynamodb.get_paginator("scan").paginate(TableName=READINGS)
         items = [item for page in pages for item in page["Items"]]
         items.sort(key=lambda item: item[work.SORT_KEY]["S"])
-        self.rows = Counter()
-        for item in items:
-            self.rows[item[work.SORT_KEY]["S"]] += int(item["runs"]["N"])
+        moments = [item[work.SORT_KEY]["S"] for item in items]
+        self.rows = Counter({at: self.writes[at] for at in moments})
         self.read = [int(item["waiting"]["N"]) for item in items]
 
 
@@ -87,7 +101,7 @@ def readings_world() -> Iterator[Readings]:
             work.QUEUE_VARIABLE: world.make_queue(),
             start.FUNCTION_VARIABLE: FUNCTION,
         }
-        with patch.dict(os.environ, variables):
+        with patch.dict(os.environ, variables), world.counting():
             try:
                 yield world
             finally:

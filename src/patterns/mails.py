@@ -11,14 +11,17 @@ import hashlib
 import os
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from patterns.transient import is_transient, name_of
+from patterns.transient import STEP_CLIENT, is_transient, name_of
 
 SENDER_VARIABLE = "MAIL_SENDER"
 """Environment variable with the sender's email address."""
 
-client = boto3.client("sesv2")
+# One attempt: SES may have sent the email although its reply is lost. The step's retry carries the
+# same idempotency key, and shows in the execution's history.
+client = boto3.client("sesv2", config=STEP_CLIENT.merge(Config(retries={"total_max_attempts": 1})))
 
 
 class MailRefused(Exception):  # noqa: N818 - says what it is

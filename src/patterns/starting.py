@@ -15,13 +15,16 @@ from typing import Any
 
 import boto3
 
+from patterns.transient import HTTP_CLIENT
+
 MAX_NAME_LENGTH = 64
 """Maximum length of an execution name, in characters (Lambda API: DurableExecutionName)."""
 _HASH_LENGTH = 32
 _READABLE_LENGTH = MAX_NAME_LENGTH - _HASH_LENGTH - 1
 _QUALIFIED = re.compile(r"(arn:[^:]+:lambda:[^:]+:\d+:function:)?[a-zA-Z0-9-_]+:[a-zA-Z0-9-_$.]+")
 
-lambda_client = boto3.client("lambda")
+# Functions that start an execution may face HTTP, so their calls must end before they do.
+lambda_client = boto3.client("lambda", config=HTTP_CLIENT)
 
 
 class StartedWithDifferentInput(Exception):  # noqa: N818

@@ -5,24 +5,24 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dacapo import fail_next_calls
 from patterns import mails, starting
-from patterns.fan_out import logic, patience, postings, start, subscribers
+from patterns.fan_out import logic, postings, start, subscribers
+from patterns.fan_out.handler import CONFIRMATION_PAUSES
 from patterns.fan_out.logic import Announcement, InvalidPosting, PostingRequest
 from patterns.fan_out.subscribers import TooManySubscribers
 from patterns.mails import MailRefused
 from patterns.starting import start_once
-from patterns.transient import TransientError, is_transient
+from patterns.transient import HTTP_CLIENT, OUTLASTS, TransientError, is_transient
 from scenarios.worlds.marketplace import (
     BOOKKEEPING,
     POSTING,
@@ -33,11 +33,11 @@ from scenarios.worlds.marketplace import (
 )
 from scenarios.worlds.registry import dynamodb
 from tests.baselines.marketplace import DURABLE, System, request, system
-from tests.interference import Interleaving, crash_at, interleavings, moments
+from tests.interference import Interleaving, crash_at, interleavings, moments, watching
 from tests.logs import Log, listening
 
-ATTEMPTS_OF_A_CLIENT = 5
-"""Number of attempts that boto3 makes by default if a call is throttled."""
+FUNCTION_TIMEOUT_SECONDS = 25
+"""Timeout of the function that accepts postings (its template): less than the API's 30 s."""
 TODAY = dt.date(2026, 1, 1)
 THE_POSTING = logic.parse_announcement(POSTING)
 
@@ -83,6 +83,22 @@ def test_a_date_that_is_past_everywhere_is_rejected() -> None:
     assert posting_request(date="2025-12-31").date < TODAY, "it is still that day somewhere"
     with pytest.raises(InvalidPosting, match=r"^date: must not be in the past"):
         posting_request(date="2025-12-30")
+
+
+@pytest.mark.parametrize("date", ["9999-12-31", "9999-12-02", "2036-01-01"])
+def test_a_date_that_is_too_far_ahead_is_rejected(date: str) -> None:
+    assert posting_request(date="2035-12-30").date == TODAY + dt.timedelta(days=3_650)
+    with pytest.raises(InvalidPosting, match=r"^date: must be at most 3,650 days ahead"):
+        posting_request(date=date)
+
+
+@pytest.mark.parametrize(
+    ("field", "name"), [("trade", "İ" * 41), ("location", "ß" * 41), ("location", "ﬃ" * 27)]
+)
+def test_a_name_that_is_too_long_only_in_lower_case_is_rejected(field: str, name: str) -> None:
+    assert len(name) <= logic.MAX_NAME_CHARS < len(name.lower().casefold())
+    with pytest.raises(InvalidPosting, match=f"^{field}: .*at most 80 characters in lower case"):
+        posting_request(**{field: name})
 
 
 @pytest.mark.parametrize("place", ["oslo", " Oslo ", "OSLO"])
@@ -238,6 +254,74 @@ def test_an_invalid_posting_is_a_400_that_names_the_field_and_stores_nothing(
     assert dynamodb.scan(TableName="postings")["Count"] == 0
 
 
+CHARACTERS = st.text(max_size=90) | st.text("İßﬃΣ # ", min_size=20, max_size=85)
+CHANGES: Any = st.fixed_dictionaries(
+    {},
+    optional={
+        "trade": CHARACTERS,
+        "date": DATES | st.dates().map(dt.date.isoformat),
+        "location": CHARACTERS,
+        "seller": CHARACTERS,
+    },
+)
+FIELDS = CHANGES.map(lambda changes: POSTING_REQUEST | changes)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | CHARACTERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CHARACTERS, inner, max_size=3),
+)
+BODIES = FIELDS.map(json.dumps) | ANYTHING.map(json.dumps) | st.text()
+ENCODED = BODIES.map(lambda body: base64.b64encode(body.encode(errors="replace")).decode())
+SENT = st.tuples(BODIES, st.just(value=False)) | st.tuples(ENCODED | BODIES, st.just(value=True))
+
+
+def test_any_body_gets_a_response_and_a_rejected_one_stores_nothing(market: System) -> None:
+    statuses = set()
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(SENT)
+    @example((json.dumps(POSTING_REQUEST | {"date": "9999-12-31"}), False))
+    @example((json.dumps(POSTING_REQUEST | {"trade": "İ" * 80}), False))
+    @example((json.dumps(POSTING_REQUEST | {"location": "ﬃ" * 80}), False))
+    def answer_any(sent: tuple[str, bool]) -> None:
+        body, is_encoded = sent
+        before = dynamodb.scan(TableName="postings")["Count"]
+        response = handle(request() | {"body": body, "isBase64Encoded": is_encoded})
+        stored = dynamodb.scan(TableName="postings")["Count"] - before
+        assert response["statusCode"] in (200, 201, 400, 409)
+        assert stored == (response["statusCode"] == 201)
+        statuses.add(response["statusCode"])
+
+    answer_any()
+    assert {201, 400} <= statuses, "some bodies are valid, and some aren't"
+
+
+def test_a_request_ends_before_its_function_even_if_every_call_takes_as_long_as_it_may(
+    market: System,
+) -> None:
+    """The longest request: repeated after an older version started the bookkeeping."""
+    posting = book_posting()
+    start_once(f"{BOOKKEEPING}:live", f"posting {posting.posting_id}", {"in other": "words"})
+    config: Any = HTTP_CLIENT
+    clients: list[Any] = [postings.dynamodb, starting.lambda_client]
+    with watching(clients) as calls:
+        assert market.post() == 200
+    assert len(calls.names) == 4
+    assert all(client.meta.config.read_timeout == config.read_timeout for client in clients)
+    assert config.retries["total_max_attempts"] == 1
+    seconds = (len(calls.names) + 1) * (config.connect_timeout + config.read_timeout)
+    assert seconds < FUNCTION_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "lambda"])
+def test_a_request_during_an_outage_is_a_503_at_once(market: System, service: str) -> None:
+    client: Any = {"dynamodb": postings.dynamodb, "lambda": starting.lambda_client}[service]
+    failed = {"dynamodb": "update_item", "lambda": "invoke"}[service]
+    with Stubber(client) as stubber:
+        stubber.add_client_error(failed, "InternalServerError", http_status_code=500)
+        assert market.post() == 503
+        stubber.assert_no_pending_responses()
+
+
 def test_a_body_in_base64_is_decoded(market: System) -> None:
     event = request()
     body = base64.b64encode(event["body"].encode()).decode()
@@ -247,7 +331,7 @@ def test_a_body_in_base64_is_decoded(market: System) -> None:
 def test_a_throttled_start_is_a_503_and_the_clients_retry_completes_it(
     market: System,
 ) -> None:
-    fail_next_calls("Invoke", "TooManyRequestsException", times=ATTEMPTS_OF_A_CLIENT)
+    fail_next_calls("Invoke", "TooManyRequestsException")
     assert [handle(request())["statusCode"], handle(request())["statusCode"]] == [503, 200]
     market.stage.play()
     assert market.deliveries == "2 of 2 once"
@@ -310,24 +394,11 @@ def assert_logged(log: Log, *messages: str) -> None:
     assert all(message in log.text for message in messages)
 
 
-THROTTLED = ClientError(
-    {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 429}},  # type: ignore[typeddict-item]
-    "SendEmail",
-)
+def test_the_confirmation_is_retried_for_more_than_six_hours() -> None:
+    seconds = sum(pause.to_seconds() for pause in CONFIRMATION_PAUSES)
+    assert seconds > OUTLASTS.to_seconds()
 
 
-@given(st.integers())
-def test_an_email_is_retried_for_more_than_an_hour_and_less_than_three(seed: int) -> None:
-    random.seed(seed)
-    decisions = [patience.retry_for_an_hour(THROTTLED, n) for n in range(1, 10)]
-    assert [decision.should_retry for decision in decisions] == [True] * 8 + [False]
-    seconds = sum(decision.delay_seconds for decision in decisions)
-    assert 3600 < seconds < 3 * 3600
-
-
-def test_a_permanent_error_is_not_retried() -> None:
-    assert not patience.retry_for_an_hour(MailRefused("no"), 1).should_retry
-
-
-def test_the_confirmation_is_also_retried_for_more_than_an_hour() -> None:
-    assert sum(pause.to_seconds() for pause in patience.CONFIRMATION_PAUSES) > 3600
+def test_an_email_whose_reply_is_lost_is_not_sent_again_by_the_client() -> None:
+    """The step's retry sends it again, with the same idempotency key."""
+    assert mails.client.meta.config.retries["total_max_attempts"] == 1

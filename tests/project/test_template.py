@@ -30,7 +30,6 @@ from patterns.event_callback import resolver
 from patterns.event_callback import start as start_migration
 from patterns.fan_out import handler as fan_out
 from patterns.fan_out import postings, start, subscribers
-from patterns.fan_out.patience import CONFIRMATION_PAUSES
 from patterns.polling import handler as polling
 from patterns.schedule import start as schedule_start
 from patterns.schedule import work
@@ -128,7 +127,9 @@ def test_every_execution_timeout_exceeds_the_total_wait() -> None:
         "WebhookCallbackFunction": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
         "ApprovalFunction": approval.ANSWER_TIMEOUT.to_seconds(),
         "BatchImportFunction": logic.MAX_BATCHES * batch_import.PAUSE.to_seconds(),
-        "PostingBookkeepingFunction": sum(pause.to_seconds() for pause in CONFIRMATION_PAUSES),
+        "PostingBookkeepingFunction": sum(
+            pause.to_seconds() for pause in fan_out.CONFIRMATION_PAUSES
+        ),
         # Rounds are at most 90 minutes apart.
         "ScheduleFunction": MAX_ROUNDS * 90 * 60,
         "WorkflowFunction": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),

@@ -8,6 +8,7 @@ import pytest
 
 from dacapo import Durable, Recording, Scenario
 from patterns.batch_import import blocks, totals
+from patterns.transient import MAX_ATTEMPTS
 from scenarios import batch_import as scenarios
 from scenarios.worlds.ledger import BATCH_BYTES, RECORDS, cents_of, ledger
 from tests.interference import Moment, at_every_call, crash_at, watching
@@ -53,8 +54,8 @@ def test_a_ledger_is_imported_in_batches_with_one_invocation_per_chunk(
     durable: Durable,
 ) -> None:
     recording = assert_imports(durable, scenarios.finishes)
-    done = [o.name for o in recording.operations if (o.name or "").startswith("batch ")]
-    assert done == [f"batch {n}" for n in range(1, BATCHES + 1)]
+    done = [o.name for o in recording.operations if (o.name or "").startswith("import batch ")]
+    assert done == [f"import batch {n}" for n in range(1, BATCHES + 1)]
     assert len(recording.invocations) == 2
 
 
@@ -64,8 +65,8 @@ def test_a_completed_chunk_is_replayed_as_one_result_without_its_batches(
     only_in_virtual_time(durable, "keeps no history")
     recording = durable.run(scenarios.finishes)
     read_back = [o.name for o in recording.replayed_in(recording.invocations[-1])]
-    assert "chunk 1" in read_back
-    assert "batch 1" not in read_back
+    assert "import chunk 1" in read_back
+    assert "import batch 1" not in read_back
 
 
 def test_an_empty_object_is_imported_with_a_total_of_zero(durable: Durable) -> None:
@@ -85,7 +86,7 @@ def test_a_throttled_call_is_retried_by_its_batch_alone(
     only_in_virtual_time(durable, "skips to the second chunk before any external event")
     recording = assert_imports(durable, scenario)
     attempts = {o.name: o.attempts for o in recording.operations if o.attempts > 1}
-    assert attempts == {"batch 5": 2}
+    assert attempts == {"import batch 5": 2}
 
 
 # -- the cache ------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_an_object_replaced_or_deleted_mid_run_stops_the_import_at_the_current_b
     only_in_virtual_time(durable, "skips to the second chunk before any external event")
     recording = assert_fails(durable, scenario, "ChildContextError", message)
     assert recording.world.row["last_batch"] == FIRST_CHUNK
-    assert recording.operation("batch 5").attempts == 1, "a retry would not help"
+    assert recording.operation("import batch 5").attempts == 1, "a retry would not help"
 
 
 def test_a_malformed_record_stops_the_import_at_its_batch_without_a_retry(
@@ -155,7 +156,7 @@ def test_a_malformed_record_stops_the_import_at_its_batch_without_a_retry(
 ) -> None:
     message = "batch 5: invalid record at byte 4,597"
     recording = assert_fails(durable, scenarios.malformed, "ChildContextError", message)
-    assert recording.operation("batch 5").attempts == 1
+    assert recording.operation("import batch 5").attempts == 1
     assert recording.world.row["last_batch"] == FIRST_CHUNK
 
 
@@ -182,13 +183,13 @@ def test_an_import_that_was_started_with_another_batch_size_is_left_alone(durabl
     assert recording.world.row == {"records": 0, "cents": 0, "last_batch": 0, "batch_bytes": 2_048}
 
 
-def test_permanent_throttling_by_s3_fails_the_import_after_six_attempts(
+def test_throttling_by_s3_that_outlasts_all_attempts_fails_the_import(
     durable: Durable,
 ) -> None:
     only_in_virtual_time(durable, "skips to the second chunk before any external event")
     recording = durable.run(scenarios.s3_throttles_for_good)
     assert recording.status == "FAILED"
-    assert recording.operation("batch 5").attempts == 6
+    assert recording.operation("import batch 5").attempts == MAX_ATTEMPTS
     assert "is_finished" not in recording.world.row
 
 

@@ -71,7 +71,7 @@ def test_a_task_that_is_already_running_is_neither_started_nor_waited_for(
     name, message = error_of(recording)
     assert name == "MigrationNotStarted"
     assert message.endswith("is already running, started elsewhere")
-    assert [o.name for o in recording.operations] == ["note the earlier run"]
+    assert [o.name for o in recording.operations] == ["record the earlier run"]
 
 
 def test_a_throttled_poll_does_not_end_the_wait(durable: Durable) -> None:

@@ -10,15 +10,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dacapo import Durable, Recording, Scenario
+import dacapo
+from dacapo import Durable, Recording, Scenario, quotas
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
 from patterns import starting
 from patterns.schedule import handler as schedule
 from patterns.schedule import work
 from patterns.schedule.plan import MAX_ROUNDS
+from patterns.transient import MAX_DELAY, QUICK_RETRIES, RETRIES
 from scenarios import schedule as scenarios
 from scenarios.worlds.schedule import WAITING
+from tests.depth import every
 from tests.interference import Moment, at_every_call, crash_at, watching
 from tests.scenarios.engines import only_in_virtual_time
 
@@ -175,7 +178,39 @@ def test_a_full_execution_stays_far_below_the_quota(durable: Durable) -> None:
         return durable.run(scenario).charged_operations
 
     a_round = charged(4) - charged(3)
-    assert charged(4) + (MAX_ROUNDS - 4) * a_round == 434
+    without_retries = charged(4) + (MAX_ROUNDS - 4) * a_round
+    quick = QUICK_RETRIES * MAX_ROUNDS
+    slow = MAX_ROUNDS * 3600 // (MAX_DELAY.to_seconds() // 2)
+    assert (without_retries, quick, slow) == (434, 720, 1_152)
+    assert without_retries + quick + slow + 2 * RETRIES == 2_412 < quotas.OPERATIONS
+
+
+@pytest.mark.parametrize("seed", every(5, range(10)))
+def test_five_hours_without_the_table_lose_no_round_and_count_the_missed_moments(
+    durable: Durable, seed: int
+) -> None:
+    event = EVENT | {"until": "2026-01-12T16:40:00+01:00"}
+    outage = dacapo.outage("dynamodb", lasts=timedelta(hours=5), after=timedelta(minutes=10))
+    scenario = replace(scenarios.hands_over, event=event, external_events=(outage,))
+    recording = durable.run(scenario, seed=seed)
+    assert recording.failed_calls
+    assert recording.broken_invariant is None
+    assert recording.result["failed"] == 0
+    assert 14 <= recording.result["missed"] <= 15
+    assert clocks(recording)[0] == "09:20"
+
+
+def test_missed_moments_count_toward_the_moments_of_an_execution(durable: Durable) -> None:
+    """Otherwise an execution with many retries could exceed its quota before it hands over."""
+    event = EVENT | {"until": "2026-01-12T16:40:00+01:00", "rounds": 6}
+    outage = dacapo.outage("dynamodb", lasts=timedelta(hours=5), after=timedelta(minutes=10))
+    scenario = replace(scenarios.hands_over, event=event, external_events=(outage,))
+    recording = durable.run(scenario)
+    assert recording.failed_calls
+    assert recording.broken_invariant is None
+    assert recording.result.items() >= {"worked": 2}.items()
+    assert recording.result["missed"] >= 4
+    assert "successor" in recording.result
 
 
 def test_an_execution_ends_when_it_has_handed_over(durable: Durable) -> None:

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError, IncompleteReadError
 
 from patterns.batch_import import cache, logic
 from patterns.batch_import.logic import Batch, Import
-from patterns.transient import TransientError
+from patterns.transient import STEP_CLIENT, TransientError
 
-s3 = boto3.client("s3")
+s3 = boto3.client("s3", config=STEP_CLIENT)
 
 
 class Pin(TypedDict):

@@ -72,7 +72,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> Finished:
         if number > 1:
             context.wait(PAUSE, name=f"begin chunk {number} in a fresh invocation")
         import_chunk = partial(_import_chunk, pinned, wanted["batch_bytes"], chunk)
-        sums = context.run_in_child_context(import_chunk, name=f"chunk {number}")
+        sums = context.run_in_child_context(import_chunk, name=f"import chunk {number}")
         total = records.add(total, sums)
     context.step(lambda _: totals.finish(name, len(batches)), name="finish the total", config=_STEP)
     return {"records": total["records"], "cents": total["cents"], "batches": len(batches)}
@@ -84,7 +84,7 @@ def _import_chunk(
     total = ZERO
     for batch in chunk:
         import_batch = partial(_import_batch, pinned, batch_bytes, batch)
-        sums = context.step(import_batch, name=f"batch {batch.number}", config=_STEP)
+        sums = context.step(import_batch, name=f"import batch {batch.number}", config=_STEP)
         total = records.add(total, sums)
     return total
 

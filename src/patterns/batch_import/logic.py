@@ -25,7 +25,10 @@ function with 512 MB of memory has a quarter of one.
 """
 MAX_BATCHES = 1_024
 """At 64 MiB each, 64 GiB. With their 256 chunks and the waits between them, they make 1,539 of the
-3,000 operations that an execution may have, which leaves room for retries."""
+3,000 operations that an execution may have.
+
+That leaves 1,461 for retries. An outage costs one batch at most 53, however long it is; what could
+use them up is a service that rejects the first attempt of every batch, and the second of half."""
 
 
 class Import(TypedDict):

@@ -14,13 +14,14 @@ from typing import Any
 import boto3
 
 from patterns.batch_import.records import Sums
+from patterns.transient import STEP_CLIENT
 
 TABLE_VARIABLE = "TOTALS_TABLE"
 """Environment variable with the table name."""
 KEY = "import_id"
 """Partition key of the table."""
 
-dynamodb = boto3.client("dynamodb")
+dynamodb = boto3.client("dynamodb", config=STEP_CLIENT)
 
 
 class TotalsMismatch(Exception):  # noqa: N818 - says what it is

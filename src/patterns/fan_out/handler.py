@@ -21,6 +21,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, InvokeError, durable_execution
 from aws_durable_execution_sdk_python.config import (
     CompletionConfig,
+    Duration,
     ParallelBranch,
     ParallelConfig,
     StepConfig,
@@ -28,12 +29,22 @@ from aws_durable_execution_sdk_python.config import (
 
 from patterns.fan_out import logic, mailing, postings
 from patterns.fan_out.logic import Announcement
-from patterns.fan_out.patience import CONFIRMATION_PAUSES
 from patterns.mails import MailRefused
 from patterns.transient import retry_transient
 
 MAIL_FUNCTION_VARIABLE = "POSTING_MAIL_FUNCTION"
 """Environment variable with the mail function, qualified with its alias."""
+
+CONFIRMATION_PAUSES = (
+    Duration.from_seconds(30),
+    Duration.from_minutes(2),
+    Duration.from_minutes(8),
+    *[Duration.from_minutes(15)] * 24,
+)
+"""Delays between the attempts to have the confirmation sent: they outlast 6 hours.
+
+An invocation has no retry strategy, so this is a loop. Each attempt is two operations: 55 in all.
+"""
 
 _STEP = StepConfig(retry_strategy=retry_transient)
 _ALL_BRANCHES = ParallelConfig(completion_config=CompletionConfig(tolerated_failure_percentage=100))
@@ -58,16 +69,18 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     Raises:
         InvalidPosting: the event isn't a valid posting.
         BookkeepingFailed: one or more branches failed; all branches have completed.
+
+    It outlasts an outage of 6 hours. After a day in all, the execution times out.
     """
     posting = logic.parse_announcement(event)
     branches: list[ParallelBranch[Any]] = [
         ParallelBranch(
-            partial(mailing.notify_subscribers, posting=posting), name="tell the subscribers"
+            partial(mailing.notify_subscribers, posting=posting), name="notify the subscribers"
         ),
         ParallelBranch(partial(_confirm, posting=posting), name="confirm to the seller"),
-        ParallelBranch(partial(_count, posting=posting), name="count the leed"),
+        ParallelBranch(partial(_count, posting=posting), name="count the posting"),
     ]
-    outcome = context.parallel(branches, name="keep the books", config=_ALL_BRANCHES)
+    outcome = context.parallel(branches, name="do the bookkeeping", config=_ALL_BRANCHES)
     failures = [
         f"{branches[item.index].name}: {item.error.message if item.error else 'unknown error'}"
         for item in outcome.failed()
@@ -86,7 +99,7 @@ def _confirm(context: DurableContext, posting: Announcement) -> bool:
     )
 
     def send(attempt: int) -> bool:
-        name = f"write to the seller {attempt}"
+        name = f"confirm to the seller {attempt}"
         answer: dict[str, bool] = context.invoke(
             function, posting.model_dump(mode="json"), name=name
         )
@@ -99,7 +112,7 @@ def _confirm(context: DurableContext, posting: Announcement) -> bool:
             if _class_of(error) == MailRefused.__name__:
                 raise
             context.logger.warning("confirmation to the seller failed: %s", _class_of(error))
-        context.wait(pause, name=f"pause {attempt}")
+        context.wait(pause, name=f"wait before attempt {attempt + 1}")
     return send(len(CONFIRMATION_PAUSES) + 1)
 
 
@@ -109,4 +122,4 @@ def _class_of(error: InvokeError) -> str:
 
 
 def _count(context: DurableContext, posting: Announcement) -> None:
-    context.step(lambda _: postings.count(posting), name="count", config=_STEP)
+    context.step(lambda _: postings.count(posting), name="increment the count", config=_STEP)

@@ -10,22 +10,42 @@ import datetime as dt
 import json
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.types import Strict
 
 MAX_BODY_CHARS = 2_000
 """Maximum characters of a request body; the longest valid one has about 500."""
+MAX_NAME_CHARS = 80
+"""Maximum characters of a trade or a location, also in lower case.
+
+A slot has at most 172 characters, so its UTF-8 is far below the 2,048 bytes that DynamoDB allows
+for a partition key.
+"""
+MAX_DAYS_AHEAD = 3_650
+"""Maximum days until a posting's date. Dates end in 9999, before the posting would expire."""
 TOLERATED_PERCENT = 10
 """Percentage of emails about a posting that may fail before the whole list counts as bad."""
+
+
+def _fits(text: str) -> str:
+    # Lower case may be longer: a single "İ" becomes two characters, and "ﬃ" becomes three.
+    if len(text) > MAX_NAME_CHARS:
+        raise ValueError(f"must have at most {MAX_NAME_CHARS} characters in lower case")
+    return text
+
 
 # Email subjects must not contain control characters, and `#` separates the parts of a slot.
 _Text = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f#]*$"
+        strip_whitespace=True,
+        min_length=1,
+        max_length=MAX_NAME_CHARS,
+        pattern=r"^[^\x00-\x1f\x7f#]*$",
     ),
 ]
-_Trade = Annotated[_Text, StringConstraints(to_lower=True)]
+_Trade = Annotated[_Text, StringConstraints(to_lower=True), AfterValidator(_fits)]
+_Location = Annotated[_Text, AfterValidator(lambda text: _fits(text.casefold()) and text)]
 _Address = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 # Text only, as in 2026-03-01: a number would be parsed as seconds since 1970.
 _Date = Annotated[dt.date, Strict()]
@@ -42,7 +62,7 @@ class JobPosting(BaseModel):
 
     trade: _Trade
     date: _Date
-    location: _Text
+    location: _Location
 
     @property
     def slot(self) -> str:
@@ -85,6 +105,8 @@ def parse_request(body: str, today: dt.date) -> PostingRequest:
     request = _parsed(PostingRequest, body)
     if request.date < today - dt.timedelta(days=1):
         raise InvalidPosting("date: must not be in the past")
+    if request.date > today + dt.timedelta(days=MAX_DAYS_AHEAD):
+        raise InvalidPosting(f"date: must be at most {MAX_DAYS_AHEAD:,} days ahead")
     return request
 
 

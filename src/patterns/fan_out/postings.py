@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from patterns.fan_out.logic import Announcement, PostingRequest
-from patterns.transient import TransientError
+from patterns.transient import HTTP_CLIENT, TransientError
 
 TABLE_VARIABLE = "POSTINGS_TABLE"
 """Environment variable with the name of the postings table."""
@@ -25,7 +25,8 @@ TRADES_KEY = "trade"
 RETENTION_AFTER_DATE = dt.timedelta(days=30)
 """How long a posting, including its seller's address, is kept after its date."""
 
-dynamodb = boto3.client("dynamodb")
+# `start` faces HTTP, so its calls must end before it does.
+dynamodb = boto3.client("dynamodb", config=HTTP_CLIENT)
 
 
 @dataclass(frozen=True)

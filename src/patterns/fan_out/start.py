@@ -6,8 +6,10 @@ The client waits only for what it must know: whether it holds the slot. The orde
    check and write, another seller could slip in between.
 2. The bookkeeping starts *once* per posting ID. A client whose response was lost, or a gateway that
    retries, finds the existing posting, starts nothing new, and receives the same response.
-3. Temporary failures return 503. A crash between 1 and 2 leaves a stored posting without
-   notifications until the client retries, so a client must retry until it receives a 2xx or 4xx.
+3. Temporary failures return 503, before the function's own timeout: each call ends after 4 s, and
+   a request makes at most five. A crash between 1 and 2 leaves a stored posting without
+   notifications until the client retries, so a client must retry until it receives a 2xx, or a 4xx
+   other than 429.
 
 | status | meaning |
 | --- | --- |
@@ -15,6 +17,7 @@ The client waits only for what it must know: whether it holds the slot. The orde
 | 201 | stored |
 | 400 | invalid posting; the message names the field |
 | 409 | another seller holds the slot |
+| 429 | too many requests at once, says the API itself: retry |
 | 503 | temporarily unavailable: retry |
 
 The seller comes from the request body, so the API must authenticate the caller, for example a

@@ -6,12 +6,14 @@ import os
 
 import boto3
 
+from patterns.transient import STEP_CLIENT
+
 TABLE_VARIABLE = "SUBSCRIBERS_TABLE"
 """Environment variable with the table name."""
 KEY, SORT_KEY = "trade", "subscriber_id"
 """Keys of the table. We generate subscriber IDs; they reveal nothing personal and may be logged."""
 
-dynamodb = boto3.client("dynamodb")
+dynamodb = boto3.client("dynamodb", config=STEP_CLIENT)
 
 
 class TooManySubscribers(Exception):  # noqa: N818 - says what it is

@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-from botocore.config import Config
 
 from patterns.migration import logic
 from patterns.migration.logic import MigrationNotStarted, Run, TaskStatus
+from patterns.transient import STEP_CLIENT
 
-# One quick retry at most: retries with a longer wait belong to the step or the poll.
-dms = boto3.client("dms", config=Config(retries={"mode": "standard", "total_max_attempts": 2}))
+dms = boto3.client("dms", config=STEP_CLIENT)
 
 
 def record_earlier_run(task_arn: str) -> Run:

@@ -76,7 +76,9 @@ class Pace:
 
 
 PACE = Pace(Duration.from_minutes(1), Duration.from_minutes(15), backoff_rate=1.5, max_polls=120)
-"""About 28 hours; the function's ExecutionTimeout must be longer."""
+"""About 28 hours, of which an outage may take any part: a poll that fails is like one that finds the
+migration under way. The function's ExecutionTimeout must be longer, by the 25 hours that the two
+steps before may take."""
 
 
 @durable_execution
@@ -106,7 +108,7 @@ def migrate(event: dict[str, Any], context: DurableContext, pace: Pace) -> Finis
 def _start(context: DurableContext, task_arn: str) -> Run:
     try:
         run = context.step(
-            lambda _: task.record_earlier_run(task_arn), name="note the earlier run", config=_STEP
+            lambda _: task.record_earlier_run(task_arn), name="record the earlier run", config=_STEP
         )
         context.step(lambda _: task.start(run), name="start the migration", config=_STEP)
     except StepError as error:

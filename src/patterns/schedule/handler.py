@@ -80,7 +80,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
 
     Raises:
         InvalidSchedule: the event isn't a valid plan.
-        TooManyFailures: 6 consecutive rounds failed.
+        TooManyFailures: 6 consecutive rounds failed, each after hours if its error was transient.
         StepError: the next execution could not be started.
     """
     plan = parse_plan(event)
@@ -92,6 +92,10 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
             return tally.result()
         context.wait(Duration.from_seconds(due["seconds"]), name=f"wait for round {number}")
         _work(context, plan, due, tally, number)
+        # Missed moments count as well: after an outage that took thousands of retries, what is left
+        # of the 3,000 operations is not enough for all rounds.
+        if number + tally.missed >= plan.rounds:
+            break
     return tally.result(successor=_hand_over(context, plan, tally))
 
 
@@ -104,14 +108,14 @@ def _decide(context: DurableContext, plan: Plan, tally: Tally, number: int) -> D
             step.logger.warning("calendar %s lists no holidays for this year", plan.calendar)
         return logic.decide(now, plan.days, last=last, until=plan.until)
 
-    return context.step(decide, name=f"decide when round {number} is", config=_STEP)
+    return context.step(decide, name=f"schedule round {number}", config=_STEP)
 
 
 def _work(context: DurableContext, plan: Plan, due: Due, tally: Tally, number: int) -> None:
     at = tally.last = due["at"]
     try:
         context.step(
-            lambda _: work.take_reading(plan.name, at), name=f"round {number}", config=_STEP
+            lambda _: work.take_reading(plan.name, at), name=f"run round {number}", config=_STEP
         )
     except StepError as error:
         context.logger.warning("round %s, due at %s, failed: %s", number, at, error.error_type)

@@ -15,11 +15,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from patterns.schedule.calendars import CALENDARS, Calendar
 
 MAX_ROUNDS = 144
-"""Maximum number of rounds in one execution: two working days, or six days off.
+"""Maximum number of moments in one execution: two working days, or six days off.
 
-A round has three operations: decide, wait, and work. With the start and the hand-over, 144 rounds
-have 434 operations, which replay in about 40 ms. Even if every round needs all 6 attempts, they
-have 1,159 of the 3,000 that an execution may have.
+A round has three operations: schedule, wait, and run. With the start and the hand-over, 144 rounds
+have 434 operations, which replay in about 40 ms. Retries can add 1,978 to them, so that they have
+at most 2,412 of the 3,000 that an execution may have:
+
+- 720 for 5 quick retries of each round.
+- 1,152 for all others, which take at least 7.5 minutes each: 8 in each of the 144 hours.
+- 53 for the last round, which may take longer than its hour, and 53 for the hand-over.
 """
 
 
@@ -38,7 +42,7 @@ class Request(BaseModel):
             schedule that has ended, choose another name.
         calendar: the place whose calendar and clock apply; a key of `calendars.json`.
         until: the last moment when work may be due, with a UTC offset; None means no end.
-        rounds: the number of rounds per execution, 1 to 144.
+        rounds: the number of moments per execution, worked or not, 1 to 144.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

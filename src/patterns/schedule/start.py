@@ -23,6 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from patterns.schedule.plan import Plan, Request
 from patterns.starting import StartedWithDifferentInput, start_once
+from patterns.transient import HTTP_CLIENT
 
 FUNCTION_VARIABLE = "SCHEDULE_FUNCTION"
 """Environment variable with the durable function, qualified with its alias."""
@@ -31,7 +32,8 @@ RUNNING = ("RUNNING", "PAUSING", "PAUSED")
 """Statuses of executions that are running or will resume."""
 
 logger = Logger(service="schedule-start")
-lambda_client: Any = boto3.client("lambda")  # type stubs know fewer statuses than the API
+# Type stubs know fewer statuses than the API.
+lambda_client: Any = boto3.client("lambda", config=HTTP_CLIENT)
 
 
 @event_parser(model=Request)

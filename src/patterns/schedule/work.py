@@ -1,8 +1,8 @@
 """Do the recurring work: read the number of messages in a queue and record it.
 
-Each moment has one row; `read_at` shows how late the work was done. A repeated attempt doesn't
-change the reading but increments `runs`: more than 1 means that an attempt crashed after writing,
-or that the function was invoked twice.
+Each moment has one row; `read_at` shows how late the work was done. A repeated attempt changes
+nothing and returns the reading that the first one recorded. So there is nothing to count: a counter
+of the attempts would be the only part of the row that a retry changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 from datetime import UTC, datetime
 
 import boto3
-from botocore.config import Config
+
+from patterns.transient import STEP_CLIENT
 
 TABLE_VARIABLE = "READINGS_TABLE"
 """Environment variable with the name of the readings table."""
@@ -23,9 +24,8 @@ SORT_KEY = "at"
 """Sort key of the table: a moment, ISO 8601 in UTC."""
 _LENGTH = "ApproximateNumberOfMessages"
 
-# Short timeouts: a call that fails is retried later, or the round counts as failed.
-_CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 2})
-dynamodb, sqs = boto3.client("dynamodb", config=_CONFIG), boto3.client("sqs", config=_CONFIG)
+dynamodb = boto3.client("dynamodb", config=STEP_CLIENT)
+sqs = boto3.client("sqs", config=STEP_CLIENT)
 
 
 def take_reading(schedule: str, at: str) -> int:
@@ -36,23 +36,20 @@ def take_reading(schedule: str, at: str) -> int:
         at: the moment, ISO 8601 in UTC; an earlier reading for it is kept.
 
     Returns:
-        The approximate number of messages in the queue.
+        The approximate number of messages in the queue, as recorded.
     """
     url = os.environ[QUEUE_VARIABLE]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_LENGTH])
-    waiting: str = answer["Attributes"][_LENGTH]
-    # dacapo: ignore[effect-repeated] `runs` counts the attempts, to show that one crashed
-    dynamodb.update_item(
+    reading = dynamodb.update_item(
         TableName=os.environ[TABLE_VARIABLE],
         Key={KEY: {"S": schedule}, SORT_KEY: {"S": at}},
         UpdateExpression=(
-            "SET waiting = if_not_exists(waiting, :waiting), "
-            "read_at = if_not_exists(read_at, :now) ADD runs :one"
+            "SET waiting = if_not_exists(waiting, :waiting), read_at = if_not_exists(read_at, :now)"
         ),
         ExpressionAttributeValues={
-            ":waiting": {"N": waiting},
+            ":waiting": {"N": answer["Attributes"][_LENGTH]},
             ":now": {"S": datetime.now(UTC).isoformat()},
-            ":one": {"N": "1"},
         },
+        ReturnValues="ALL_NEW",
     )
-    return int(waiting)
+    return int(reading["Attributes"]["waiting"]["N"])

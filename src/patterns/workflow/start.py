@@ -16,13 +16,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from patterns.starting import execution_name, start_once
+from patterns.transient import HTTP_CLIENT
 from patterns.workflow import logic
 
 FUNCTION_VARIABLE = "WORKFLOW_FUNCTION"
 """Environment variable with the durable function, qualified with its alias."""
 
 logger = Logger(service="workflow")
-lambda_client = boto3.client("lambda")
+lambda_client = boto3.client("lambda", config=HTTP_CLIENT)
 
 
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:

@@ -6,9 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := -c constraints.txt
 
+# All patterns are one stack with a nested stack each, or a stack of its own for one PATTERN.
 # A function can't move to a capacity provider or back, so managed functions get a separate stack.
-STACK ?= $(if $(CAPACITY_PROVIDER),dacapo-managed,dacapo)
-TEMPLATE := $(if $(CAPACITY_PROVIDER),managed.yaml,template.yaml)
+STACK ?= dacapo$(if $(PATTERN),-$(subst _,-,$(PATTERN)))$(if $(CAPACITY_PROVIDER),-managed)
+PATTERNS := $(patsubst src/patterns/%/handler.py,%,$(wildcard src/patterns/*/handler.py))
+$(if $(filter-out $(PATTERNS),$(PATTERN)),$(error PATTERN is one of: $(PATTERNS)))
+UNMANAGED := $(if $(PATTERN),src/patterns/$(PATTERN)/template.yaml,template.yaml)
+TEMPLATE := $(if $(CAPACITY_PROVIDER),managed/$(or $(PATTERN),template).yaml,$(UNMANAGED))
 SAM_VENV := .venv-sam
 SAM_CLI := 1.170.0
 SAM := $(or $(shell command -v sam 2>/dev/null),$(SAM_VENV)/bin/sam)
@@ -16,7 +20,8 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check docs compare bench copy build deploy logs destroy clean interpreter sam-cli
+.PHONY: help demo test prove check docs compare bench copy build deploy logs destroy clean
+.PHONY: interpreter sam-cli managed
 
 help:
 	@echo "make demo     wait for a six-hour migration, by polling and by event"
@@ -28,11 +33,12 @@ help:
 	@echo "make bench    measure speed against the official runner (several minutes)"
 	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
 	@echo "make build    build the deployment package, with the tested versions"
-	@echo "make deploy   deploy the patterns to an AWS account:"
-	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [ALARM_MAIL=…]"
-	@echo "              [BASELINES=yes] [CAPACITY_PROVIDER=arn:…]"
-	@echo "make logs     tail the logs of the deployed functions: [STACK=$(STACK)]"
-	@echo "make destroy  delete the stack and all its data, for good: [STACK=$(STACK)]"
+	@echo "make deploy   deploy all patterns to an AWS account, or one: [PATTERN=approval]"
+	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [KEEP_DATA=no]"
+	@echo "              [ALARM_MAIL=… for all, ALARM_TOPIC=arn:… for one] [BASELINES=yes]"
+	@echo "              [CAPACITY_PROVIDER=arn:…]"
+	@echo "make logs     tail the logs of the deployed functions: [PATTERN=…] [STACK=$(STACK)]"
+	@echo "make destroy  delete the stack, but keep its data: [PATTERN=…] [STACK=$(STACK)]"
 	@echo "make clean    remove everything the other targets created on this machine"
 
 demo: $(VENV)/run.done
@@ -81,36 +87,42 @@ copy:
 	@$(PYTHON) -m tools.copying '$(PATTERN)' '$(TO)'
 
 # The constraints reach pip inside sam build, so that only tested versions are deployed.
-build: interpreter sam-cli $(filter managed.yaml,$(TEMPLATE))
+build: interpreter sam-cli $(if $(CAPACITY_PROVIDER),managed)
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(SAM) build --template-file $(TEMPLATE)
 	@$(PYTHON) -m tools.deploying built
 
-# Deploying an unchanged stack succeeds and changes nothing. Omitted parameters keep their values.
+OVERRIDES := $(strip \
+	$(if $(PARTNER_URL),'PartnerUrl=$(PARTNER_URL)') $(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') \
+	$(if $(KEEP_DATA),'KeepData=$(KEEP_DATA)') $(if $(BASELINES),'Baselines=$(BASELINES)') \
+	$(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)') $(if $(ALARM_TOPIC),'AlarmTopic=$(ALARM_TOPIC)') \
+	$(if $(CAPACITY_PROVIDER),'CapacityProvider=$(CAPACITY_PROVIDER)'))
+
+# Deploying an unchanged stack succeeds and changes nothing. Omitted parameters keep their values, and
+# those that a template doesn't have are ignored. The tag finds what is kept when the stack is deleted.
 deploy:
-	@test -n '$(PARTNER_URL)' || { \
+	@test -n '$(PARTNER_URL)$(filter-out webhook_callback,$(PATTERN))' || { \
 		echo "make deploy needs PARTNER_URL=https://…, the base URL of the transcription vendor's API"; \
 		exit 1; \
 	}
 	@$(MAKE) --no-print-directory build
-	$(SAM) deploy --stack-name '$(STACK)' --resolve-s3 --capabilities CAPABILITY_IAM \
+	$(SAM) deploy --stack-name '$(STACK)' --resolve-s3 --tags 'stack=$(STACK)' \
+		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
 		--no-confirm-changeset --no-fail-on-empty-changeset \
-		--parameter-overrides 'PartnerUrl=$(PARTNER_URL)' \
-		$(if $(MAIL_SENDER),'MailSender=$(MAIL_SENDER)') $(if $(ALARM_MAIL),'AlarmMail=$(ALARM_MAIL)') \
-		$(if $(BASELINES),'Baselines=$(BASELINES)') \
-		$(if $(CAPACITY_PROVIDER),'CapacityProvider=$(CAPACITY_PROVIDER)')
+		$(if $(OVERRIDES),--parameter-overrides $(OVERRIDES))
 
-# SAM rejects a condition around a capacity provider, so we generate a template with one.
-managed.yaml: template.yaml tools/managed_template.py $(VENV)/dev.done
-	$(BIN)/python -m tools.managed_template > $@
+# SAM rejects a condition around a capacity provider, so we generate templates with one.
+managed: $(VENV)/dev.done
+	$(BIN)/python -m tools.managed_template
 
 logs: sam-cli
 	$(SAM) logs --stack-name '$(STACK)' --tail
 
 destroy: sam-cli
 	$(SAM) delete --stack-name '$(STACK)' --no-prompts
+	@$(PYTHON) -m tools.deploying kept '$(STACK)'
 
 clean:
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis managed.yaml
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis managed
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The run set has what `dacapo run` and the scenarios need; dev and bench add to it.

@@ -1,7 +1,8 @@
-"""Checks before and after `sam build`, with the standard library only.
+"""Checks before and after `sam build` and `sam delete`, with the standard library only.
 
 `python -m tools.deploying interpreter`: check for an interpreter of the functions' runtime.
 `python -m tools.deploying built`: check that the build matches what was tested here.
+`python -m tools.deploying kept STACK`: print how to find and remove what a deleted stack left.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -18,13 +19,14 @@ ELF = b"\x7fELF"
 MACHINE = slice(18, 20)
 ARM64 = (183).to_bytes(2, "little")
 """Offset and value of the machine type in an ELF header (ELF specification)."""
+STACK_TAG = "stack"
+"""Tag that `make deploy` sets to the stack's name on everything that the stack creates."""
 
 
 def runtime(root: Path = ROOT) -> str:
-    """Return the template's runtime, for example `python3.13`."""
-    (name,) = re.findall(
-        r"^    Runtime: (\S+)$", (root / "template.yaml").read_text(), re.MULTILINE
-    )
+    """Return the runtime of all templates, for example `python3.13`."""
+    templates = [path.read_text() for path in (root / "src").rglob("template.yaml")]
+    (name,) = set(re.findall(r"^    Runtime: (\S+)$", "\n".join(templates), re.MULTILINE))
     return str(name)
 
 
@@ -47,17 +49,29 @@ def interpreter(root: Path = ROOT) -> list[str]:
 
 def built(root: Path = ROOT) -> list[str]:
     """List the differences between the build and what was tested here; empty if there are none."""
-    template = (root / "template.yaml").read_text()
-    functions = re.findall(r"^  (\w+):\n    Type: AWS::Serverless::Function$", template, re.M)
+    if not (root / BUILT / "template.yaml").exists():
+        return [f"there is no build in {BUILT}"]
     return [
-        f"{function}: {difference}"
-        for function in functions
-        for difference in _differences(root, root / BUILT / function)
+        f"{artifact.relative_to(root / BUILT)}: {difference}"
+        for artifact in _artifacts(root / BUILT)
+        for difference in _differences(root, artifact)
     ]
 
 
+def _artifacts(folder: Path) -> Iterator[Path]:
+    template = (folder / "template.yaml").read_text()
+    for name in _names_of("Function", template):
+        yield folder / name
+    for name in _names_of("Application", template):
+        yield from _artifacts(folder / name)
+
+
+def _names_of(kind: str, template: str) -> list[str]:
+    return re.findall(rf"^  (\w+):\n    Type: AWS::Serverless::{kind}$", template, re.MULTILINE)
+
+
 def _differences(root: Path, artifact: Path) -> Iterator[str]:
-    for source in (root / "src/patterns").rglob("*.py"):
+    for source in (root / "src").rglob("*.py"):
         copy = artifact / source.relative_to(root / "src")
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
             yield f"{copy.relative_to(artifact)} is missing or differs from src"
@@ -68,7 +82,8 @@ def _differences(root: Path, artifact: Path) -> Iterator[str]:
         if version != pins.get(name):
             yield f"{name} is {version}, but {pins.get(name, 'no version')} was tested"
     for library in artifact.rglob("*.so"):
-        header = library.read_bytes()[: MACHINE.stop]
+        with library.open("rb") as file:
+            header = file.read(MACHINE.stop)
         if not header.startswith(ELF) or header[MACHINE] != ARM64:
             yield f"{library.relative_to(artifact)} is not for arm64"
 
@@ -88,19 +103,38 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-CHECKS: dict[str, Callable[[], list[str]]] = {"interpreter": interpreter, "built": built}
-
-
-def main(check: str) -> int:
-    """Run a check and print its problems.
+def kept(stack: str) -> str:
+    """Return how to find and remove the data that a deleted stack left, as text.
 
     Parameters:
-        check: `interpreter` or `built`.
+        stack: the stack's name.
+    """
+    return f"""\
+{stack} is deleted. Unless it was deployed with KEEP_DATA=no, its tables, bucket, secret and KMS keys
+are kept, and are still billed. List them (the list may take some hours to forget what is deleted):
+  aws resourcegroupstaggingapi get-resources --tag-filters Key={STACK_TAG},Values={stack} \\
+    --query 'ResourceTagMappingList[].ResourceARN' --output text | tr '\\t' '\\n'
+Remove what you don't need, for good:
+  aws dynamodb delete-table --table-name ...
+  aws s3 rb --force s3://...
+  aws secretsmanager delete-secret --secret-id ...
+  aws kms schedule-key-deletion --pending-window-in-days 7 --key-id ..."""
+
+
+def main(command: str, *arguments: str) -> int:
+    """Run a check and print its problems, or print what a deleted stack left.
+
+    Parameters:
+        command: `interpreter`, `built` or `kept`.
+        arguments: for `kept`, the stack's name.
 
     Returns:
         0 if there are no problems, 1 otherwise.
     """
-    problems = CHECKS[check]()
+    if command == "kept":
+        print(kept(*arguments))
+        return 0
+    problems = {"interpreter": interpreter, "built": built}[command]()
     if problems:
         print("\n".join(problems))
     return bool(problems)

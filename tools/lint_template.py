@@ -1,8 +1,9 @@
-"""Lint the SAM template as written and expanded: cfn-lint checks ranges only in the latter."""
+"""Lint the SAM templates as written and expanded: cfn-lint checks ranges only in the latter."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from cfnlint import api
 from cfnlint.config import ManualArgs
@@ -10,14 +11,19 @@ from cfnlint.config import ManualArgs
 from tools import sam
 
 
-def findings() -> list[str]:
-    """List cfn-lint's messages about both forms of the template, one line each."""
-    forms = {"as written": sam.TEMPLATE.read_text(), "expanded": sam.as_yaml(sam.expand())}
+def findings(path: Path) -> list[str]:
+    """List cfn-lint's messages about both forms of a template, one line each."""
+    config = ManualArgs(regions=[sam.REGION])
+    # From the file, because cfn-lint follows the locations of nested templates.
+    forms = {
+        "as written": api.lint_file(path, config=config),
+        "expanded": api.lint(sam.as_yaml(sam.expand(path)), config=config),
+    }
     return [
-        f"{sam.TEMPLATE.name} {form}, line {match.linenumber}, {_where(match)}: "
+        f"{path} {form}, line {match.linenumber}, {_where(match)}: "
         f"{match.rule.id} {match.message}"
-        for form, text in forms.items()
-        for match in api.lint(text, config=ManualArgs(regions=[sam.REGION]))
+        for form, matches in forms.items()
+        for match in matches
     ]
 
 
@@ -31,8 +37,9 @@ def main() -> int:
     Returns:
         0 if there are none, 1 otherwise.
     """
-    messages = findings()
-    print("\n".join(messages) or f"{sam.TEMPLATE.name}: clean, as written and expanded")
+    paths = [sam.TOP, *sam.TEMPLATES.values()]
+    messages = [message for path in paths for message in findings(path)]
+    print("\n".join(messages) or f"{len(paths)} templates: clean, as written and expanded")
     return bool(messages)
 
 

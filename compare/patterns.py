@@ -1,7 +1,7 @@
 """Write what each pattern costs, and the table of patterns: `python -m compare.patterns`.
 
-The figures come from a run of each pattern's main scenario. Everything else in the README's table is
-in the README of the pattern's folder, which can be copied without the rest of this repository.
+The figures come from a run of each pattern's main scenario. Everything else in the README's table
+is in the README of the pattern's folder, which can be copied without the rest of this repository.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What Lambda charges for one run.
+    """Lambda's charges for one run.
 
     Parameters:
         operations: durable operations.

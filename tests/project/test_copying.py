@@ -209,11 +209,21 @@ def test_nothing_is_overwritten(
     assert file.read_text() == "mine"
 
 
-def test_make_refuses_a_mistake_with_status_2_and_without_a_virtual_environment() -> None:
-    make = ["make", "--no-print-directory", "copy", f"PYTHON={sys.executable}", "PATTERN=x"]
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["PATTERN=x", "TO=app"], " ".join(PATTERNS)),
+        (["PATTERN=polling"], "TO is missing"),
+        (["TO=app"], "PATTERN is missing"),
+    ],
+)
+def test_make_refuses_a_mistake_with_status_2_and_without_a_virtual_environment(
+    arguments: list[str], problem: str
+) -> None:
+    make = ["make", "--no-print-directory", "copy", f"PYTHON={sys.executable}", *arguments]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert done.stderr.startswith("there is no pattern 'x'")
+    assert problem in done.stderr.splitlines()[0]
     assert "venv" not in done.stdout
 
 

@@ -18,6 +18,7 @@ from patterns.event_callback import handler as event_callback
 from patterns.migration import task
 
 TASK_ARN = "arn:aws:dms:us-east-1:123456789012:task:orders"
+EVENT = json.dumps({"task_arn": TASK_ARN})
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 FOUR_DAYS = 4 * 24 * 3600
 
@@ -60,7 +61,7 @@ def script(dms: Stubber, *checks: dict[str, Any]) -> None:
 
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:
     """Start the execution; return its ARN, and the ID of its callback once it is open."""
-    arn = runner.run_async(json.dumps({"task_arn": TASK_ARN}), FOUR_DAYS)
+    arn = runner.run_async(EVENT, FOUR_DAYS)
     return arn, runner.wait_for_callback(arn)
 
 
@@ -116,7 +117,6 @@ def test_a_timeout_triggers_a_check_and_another_wait(
     a_second = WaitForCallbackConfig(timeout=Duration.from_seconds(1))
     monkeypatch.setattr(event_callback, "_WAIT", a_second)
     script(dms, RUNNING, RUNNING, FINISHED)
-    arn, _ = start(runner)
-    result = runner.wait_for_result(arn)
+    result = runner.run(EVENT, FOUR_DAYS)
     assert json.loads(str(result.result))["reason"] == "FULL_LOAD_ONLY_FINISHED"
     assert len(bodies) == 3, "the handler was not replayed"

@@ -1,13 +1,15 @@
 """What each test here needs: a harmless AWS configuration, moto, and AWS's own runner.
 
-Copy this file along with a test. With `skip_time`, which is its default, the runner skips waits,
-polls, and the delays of retries. Four things are as slow as on AWS, or different:
+Copy this file along with a test. The runner skips waits, polls, and the delays of retries. It has
+limits that a test can't do anything about, except to say so where one bites:
 
-- Timeouts and heartbeats of callbacks take real time: a test shortens them.
-- The timeout of an execution counts skipped time. Its default of 300 s ends an execution that waits
-  for an hour: a test passes `execution_timeout`.
+- Timeouts and heartbeats of callbacks take real time: a test shortens them. So does the timeout of
+  an execution, which is why no test notices an ExecutionTimeout that is shorter than the waits.
 - The process's clock doesn't move: a step that reads it doesn't see that hours were skipped.
 - Nothing outside can act "after two hours": see `before`.
+- Branches run on threads, in an order that no seed decides.
+- An invocation always runs to its end, so no test shows what a crash between two calls does.
+- Quotas aren't enforced: 3,000 operations, or 256 KB for the result of a step.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ import pytest
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from moto import mock_aws  # before the patterns: it sees only clients that are created later
 
+# Made once: creating a client is slower than all that a test does with it.
+dynamodb = boto3.client("dynamodb")
+
 
 @pytest.fixture
 def aws() -> Iterator[None]:
@@ -41,7 +46,7 @@ def create_table(aws: None) -> Callable[..., None]:
 
     def create(name: str, *keys: str) -> None:
         kinds = zip(keys, ("HASH", "RANGE"), strict=False)
-        boto3.client("dynamodb").create_table(
+        dynamodb.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in kinds],  # type: ignore[typeddict-item]
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],

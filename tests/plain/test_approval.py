@@ -21,6 +21,11 @@ from patterns.approval import handler as approval
 from patterns.approval import orders, outbox, page
 from patterns.callbacks import reference, service, table
 
+dynamodb = boto3.client("dynamodb")
+events = boto3.client("events")
+kms = boto3.client("kms")
+sesv2 = boto3.client("sesv2")
+
 SENDER, REVIEWER, CUSTOMER = "orders@shop.example", "rita@shop.example", "carl@home.example"
 ORDER = {"order_id": "A-17", "items": ["desk"], "customer": CUSTOMER, "reviewer": REVIEWER}
 
@@ -33,9 +38,9 @@ def runner(
 ) -> DurableFunctionTestRunner:
     create_table("callbacks", table.KEY)
     create_table("orders", orders.KEY)
-    key = boto3.client("kms").create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
-    boto3.client("sesv2").create_email_identity(EmailIdentity=SENDER)
-    boto3.client("events").create_event_bus(Name="shop")
+    key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
+    sesv2.create_email_identity(EmailIdentity=SENDER)
+    events.create_event_bus(Name="shop")
     monkeypatch.setenv(table.TABLE_VARIABLE, "callbacks")
     monkeypatch.setenv(orders.TABLE_VARIABLE, "orders")
     monkeypatch.setenv(reference.KEY_VARIABLE, key["KeyMetadata"]["KeyId"])
@@ -81,9 +86,7 @@ def press(button: str) -> int:
 
 def status() -> str:
     key = {orders.KEY: {"S": "A-17"}}
-    return str(
-        boto3.client("dynamodb").get_item(TableName="orders", Key=key)["Item"]["status"]["S"]
-    )
+    return str(dynamodb.get_item(TableName="orders", Key=key)["Item"]["status"]["S"])
 
 
 @pytest.mark.parametrize("decision", ["accepted", "rejected"])

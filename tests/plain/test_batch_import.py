@@ -16,6 +16,9 @@ from botocore.stub import Stubber
 from patterns.batch_import import blocks, totals
 from patterns.batch_import.handler import handler
 
+dynamodb = boto3.client("dynamodb")
+s3 = boto3.client("s3")
+
 BUCKET, KEY = "ledgers", "january.jsonl"
 # Batches of 1 KiB, four per invocation: this ledger has seven batches, so two chunks.
 EVENT = json.dumps({"bucket": BUCKET, "key": KEY, "batch_bytes": 1024})
@@ -33,17 +36,17 @@ def runner(
     monkeypatch.setenv(totals.TABLE_VARIABLE, "totals")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the handler caches blocks
     create_table("totals", totals.KEY)
-    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    s3.create_bucket(Bucket=BUCKET)
     put(RECORD * RECORDS)
     return runner_of(handler)
 
 
 def put(content: bytes) -> None:
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=content)
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)
 
 
 def row() -> dict[str, Any]:
-    (item,) = boto3.client("dynamodb").scan(TableName="totals")["Items"]
+    (item,) = dynamodb.scan(TableName="totals")["Items"]
     return {name: next(iter(value.values())) for name, value in item.items()}
 
 
@@ -76,10 +79,10 @@ def test_a_batch_that_s3_throttles_is_retried_and_added_once(
     before: dict[int, Callable[[], object]],
 ) -> None:
     # A stub answers every call of its client, so it stands in for S3 in one invocation only.
-    s3 = Stubber(blocks.s3)
-    s3.add_client_error("head_object", "SlowDown", http_status_code=503)
-    s3.activate()
-    before[2] = s3.deactivate
+    stub = Stubber(blocks.s3)
+    stub.add_client_error("head_object", "SlowDown", http_status_code=503)
+    stub.activate()
+    before[2] = stub.deactivate
     result = runner.run(EVENT)
     assert json.loads(str(result.result))["cents"] == 300
     assert row()["cents"] == "300"
@@ -89,7 +92,7 @@ def test_a_batch_that_s3_throttles_is_retried_and_added_once(
 def test_a_missing_object_fails_the_execution(
     runner: DurableFunctionTestRunner, bodies: list[int]
 ) -> None:
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=KEY)
+    s3.delete_object(Bucket=BUCKET, Key=KEY)
     result = runner.run(EVENT)
     assert result.error is not None
     assert "does not exist" in str(result.error.message)

@@ -20,7 +20,6 @@ from patterns.migration import task
 TASK_ARN = "arn:aws:dms:us-east-1:123456789012:task:orders"
 EVENT = json.dumps({"task_arn": TASK_ARN})
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
-FOUR_DAYS = 4 * 24 * 3600
 
 READY: dict[str, Any] = {"Status": "ready"}
 RUNNING = {"Status": "running", "ReplicationTaskStartDate": STARTED}
@@ -61,7 +60,7 @@ def script(dms: Stubber, *checks: dict[str, Any]) -> None:
 
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:
     """Start the execution; return its ARN, and the ID of its callback once it is open."""
-    arn = runner.run_async(EVENT, FOUR_DAYS)
+    arn = runner.run_async(EVENT)
     return arn, runner.wait_for_callback(arn)
 
 
@@ -117,6 +116,6 @@ def test_a_timeout_triggers_a_check_and_another_wait(
     a_second = WaitForCallbackConfig(timeout=Duration.from_seconds(1))
     monkeypatch.setattr(event_callback, "_WAIT", a_second)
     script(dms, RUNNING, RUNNING, FINISHED)
-    result = runner.run(EVENT, FOUR_DAYS)
+    result = runner.run(EVENT)
     assert json.loads(str(result.result))["reason"] == "FULL_LOAD_ONLY_FINISHED"
     assert len(bodies) == 3, "the handler was not replayed"

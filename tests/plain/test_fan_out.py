@@ -17,6 +17,9 @@ from patterns import mails
 from patterns.fan_out import logic, mail, postings, subscribers
 from patterns.fan_out.handler import MAIL_FUNCTION_VARIABLE, handler
 
+dynamodb = boto3.client("dynamodb")
+sesv2 = boto3.client("sesv2")
+
 POSTING = {
     "posting_id": "7ade",
     "trade": "caricatures",
@@ -42,7 +45,7 @@ def runner(
     monkeypatch.setenv(subscribers.TABLE_VARIABLE, "subscribers")
     monkeypatch.setenv(mails.SENDER_VARIABLE, "postings@market.example")
     monkeypatch.setenv(MAIL_FUNCTION_VARIABLE, "posting_mail:live")
-    boto3.client("sesv2").create_email_identity(EmailIdentity="postings@market.example")
+    sesv2.create_email_identity(EmailIdentity="postings@market.example")
     post(SELLER)
     # What the handler invokes has to be registered with the runner, by its unqualified name.
     suspended = threading.Event()
@@ -89,7 +92,7 @@ def subscribe(*addresses: str) -> None:
 
 def put(table: str, item: dict[str, str]) -> None:
     values = {name: {"S": value} for name, value in item.items()}
-    boto3.client("dynamodb").put_item(TableName=table, Item=values)
+    dynamodb.put_item(TableName=table, Item=values)
 
 
 def sent() -> Counter[str]:
@@ -100,7 +103,7 @@ def sent() -> Counter[str]:
 
 def counted() -> int:
     key = {postings.TRADES_KEY: {"S": POSTING["trade"]}}
-    item = boto3.client("dynamodb").get_item(TableName="trades", Key=key).get("Item", {})
+    item = dynamodb.get_item(TableName="trades", Key=key).get("Item", {})
     return int(item.get("postings", {"N": "0"})["N"])
 
 

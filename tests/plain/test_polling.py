@@ -19,8 +19,6 @@ from patterns.polling.handler import Pace, handler, migrate
 TASK_ARN = "arn:aws:dms:us-east-1:123456789012:task:orders"
 EVENT = json.dumps({"task_arn": TASK_ARN})
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
-A_DAY = 24 * 3600
-"""The runner's default would end the execution after 300 s, skipped ones included."""
 
 READY: dict[str, Any] = {"Status": "ready"}
 RUNNING = {"Status": "running", "ReplicationTaskStartDate": STARTED}
@@ -54,7 +52,7 @@ def test_a_migration_is_polled_until_it_has_finished(
     runner_of: RunnerOf, bodies: list[int], dms: Stubber
 ) -> None:
     script(dms, RUNNING, RUNNING, RUNNING, RUNNING, FINISHED)
-    result = runner_of(handler).run(EVENT, execution_timeout=A_DAY)
+    result = runner_of(handler).run(EVENT)
     assert json.loads(str(result.result))["tables_loaded"] == 12
     assert len(bodies) == 5, "the handler was not replayed"
 
@@ -80,7 +78,7 @@ def test_a_migration_that_outlasts_the_last_poll_fails_the_execution(
         return migrate(event, context, hourly)
 
     script(dms, RUNNING, RUNNING, RUNNING)
-    result = runner_of(impatient).run(EVENT, execution_timeout=A_DAY)
+    result = runner_of(impatient).run(EVENT)
     assert result.error is not None
     assert result.error.message == f"{TASK_ARN} is still running after 3 polls"
     assert len(bodies) == 3, "the handler was not replayed"

@@ -15,10 +15,11 @@ from patterns import starting
 from patterns.schedule import work
 from patterns.schedule.handler import MAX_FAILURES, handler
 
+dynamodb = boto3.client("dynamodb")
+sqs = boto3.client("sqs")
+
 PLAN = {"name": "inbox", "function": "schedule:live", "calendar": "berlin", "rounds": 3}
 SUCCESSOR = "arn:aws:lambda:us-east-1:123456789012:function:schedule:1/durable-execution/next/1"
-A_DAY = 24 * 3600
-"""The runner's default would end the execution after 300 s, skipped ones included."""
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def runner(
 ) -> DurableFunctionTestRunner:
     create_table("readings", work.KEY, work.SORT_KEY)
     monkeypatch.setenv(work.TABLE_VARIABLE, "readings")
-    queue = boto3.client("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     monkeypatch.setenv(work.QUEUE_VARIABLE, queue)
     return runner_of(handler)
 
@@ -44,7 +45,7 @@ def lambda_api() -> Iterator[Stubber]:
 
 def readings() -> list[str]:
     """Return the moments that have a reading."""
-    items = boto3.client("dynamodb").scan(TableName="readings")["Items"]
+    items = dynamodb.scan(TableName="readings")["Items"]
     return sorted(item[work.SORT_KEY]["S"] for item in items)
 
 
@@ -59,7 +60,7 @@ def test_a_schedule_works_its_rounds_and_hands_over(
     }
     answer = {"StatusCode": 202, "DurableExecutionArn": SUCCESSOR}
     lambda_api.add_response("invoke", answer, expected)
-    result = json.loads(str(runner.run(json.dumps(PLAN), A_DAY).result))
+    result = json.loads(str(runner.run(json.dumps(PLAN)).result))
     assert result == {"worked": 3, "failed": 0, "missed": 0, "successor": SUCCESSOR}
     # The runner skips the waits, but the clock that the handler reads goes on as always: the rounds
     # see the same moment (or two, if it passes meanwhile). The interval itself can't be tested.
@@ -70,7 +71,7 @@ def test_a_schedule_works_its_rounds_and_hands_over(
 def test_a_schedule_that_is_over_ends_without_work(
     runner: DurableFunctionTestRunner, lambda_api: Stubber
 ) -> None:
-    result = runner.run(json.dumps(PLAN | {"until": "2026-01-01T00:00:00+01:00"}), A_DAY)
+    result = runner.run(json.dumps(PLAN | {"until": "2026-01-01T00:00:00+01:00"}))
     assert json.loads(str(result.result)) == {"worked": 0, "failed": 0, "missed": 0}
     assert readings() == []
 
@@ -78,9 +79,8 @@ def test_a_schedule_that_is_over_ends_without_work(
 def test_rounds_that_fail_in_a_row_fail_the_execution(
     runner: DurableFunctionTestRunner, bodies: list[int], lambda_api: Stubber
 ) -> None:
-    sqs = boto3.client("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="inbox")["QueueUrl"])
-    result = runner.run(json.dumps(PLAN | {"rounds": 144}), A_DAY)
+    result = runner.run(json.dumps(PLAN | {"rounds": 144}))
     assert result.error is not None
     assert f"{MAX_FAILURES} rounds in a row failed" in str(result.error.message)
     assert readings() == []

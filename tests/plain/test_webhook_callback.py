@@ -22,6 +22,9 @@ from patterns.callbacks import reference, service, table
 from patterns.webhook_callback import endpoint, keys, partner, signature
 from patterns.webhook_callback import handler as webhook
 
+kms = boto3.client("kms")
+secrets_manager = boto3.client("secretsmanager")
+
 EVENT = json.dumps({"recording": "s3://recordings/call-17.mp3"})
 TRANSCRIPT = {"transcript": "s3://transcripts/call-17.txt", "words": 812}
 SIGNING_KEY = "a key that is as long as a key has to be"
@@ -71,9 +74,9 @@ def runner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> DurableFunctionTestRunner:
     create_table("callbacks", table.KEY)
-    key = boto3.client("kms").create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
+    key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")
     secret = json.dumps({"current": SIGNING_KEY})
-    boto3.client("secretsmanager").create_secret(Name="signing-key", SecretString=secret)
+    secrets_manager.create_secret(Name="signing-key", SecretString=secret)
     keys.forget()
     monkeypatch.setenv(table.TABLE_VARIABLE, "callbacks")
     monkeypatch.setenv(reference.KEY_VARIABLE, key["KeyMetadata"]["KeyId"])
@@ -179,7 +182,7 @@ def test_silence_ends_the_execution_long_before_the_answer_is_due(
         timeout=Duration.from_hours(1), heartbeat_timeout=Duration.from_seconds(1)
     )
     monkeypatch.setattr(webhook, "_WAIT", impatient)
-    result = runner.run(EVENT, execution_timeout=2 * 3600)
+    result = runner.run(EVENT)
     assert result.error is not None
     assert str(result.error.type).endswith("NoTranscript")
     assert call_back(vendor, {"kind": "success", "result": TRANSCRIPT}) == 410

@@ -103,15 +103,15 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def kept(stack: str) -> str:
+def leftovers(stack: str) -> str:
     """Return how to find and remove the data that a deleted stack left, as text.
 
     Parameters:
         stack: the stack's name.
     """
     return f"""\
-{stack} is deleted. Unless it was deployed with KEEP_DATA=no, its tables, bucket, secret and KMS keys
-are kept, and are still billed. List them (the list may take some hours to forget what is deleted):
+{stack} is deleted. Unless it was deployed with KEEP_DATA=no, its tables, bucket, secret and KMS
+keys are kept, and are still billed. List them (for some hours, the list has deleted ones, too):
   aws resourcegroupstaggingapi get-resources --tag-filters Key={STACK_TAG},Values={stack} \\
     --query 'ResourceTagMappingList[].ResourceARN' --output text | tr '\\t' '\\n'
 Remove what you don't need, for good:
@@ -132,7 +132,7 @@ def main(command: str, *arguments: str) -> int:
         0 if there are no problems, 1 otherwise.
     """
     if command == "kept":
-        print(kept(*arguments))
+        print(leftovers(*arguments))
         return 0
     problems = {"interpreter": interpreter, "built": built}[command]()
     if problems:

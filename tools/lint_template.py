@@ -20,8 +20,7 @@ def findings(path: Path) -> list[str]:
         "expanded": api.lint(sam.as_yaml(sam.expand(path)), config=config),
     }
     return [
-        f"{path} {form}, line {match.linenumber}, {_where(match)}: "
-        f"{match.rule.id} {match.message}"
+        f"{path} {form}, line {match.linenumber}, {_where(match)}: {match.rule.id} {match.message}"
         for form, matches in forms.items()
         for match in matches
     ]

@@ -25,7 +25,10 @@ GIB_PER_VCPU = 2.0
 PROCESSES = 16
 """Python processes per environment: the runtime's default for one vCPU. They share its memory."""
 
-_CODE = {"AWS::Serverless::Application": "Location", "AWS::Serverless::StateMachine": "DefinitionUri"}
+_PATHS = {
+    "AWS::Serverless::Application": "Location",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
 
 
 def durable_functions(template: dict[str, Any]) -> set[str]:
@@ -69,7 +72,7 @@ def _moved(template: dict[str, Any], folder: Path) -> dict[str, Any]:
         code = template["Globals"]["Function"]
         code["CodeUri"] = _relative(folder / code["CodeUri"])
     for resource in template["Resources"].values():
-        if key := _CODE.get(resource["Type"]):
+        if key := _PATHS.get(resource["Type"]):
             resource["Properties"][key] = _relative(folder / resource["Properties"][key])
     return template
 

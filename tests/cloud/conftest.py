@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.cloud.execution import Executions
-from tests.cloud.stack import Stack
+from tests.cloud.stack import Stack, Stacks
 
 STACK_VARIABLE = "DACAPO_STACK"
 SLOW_VARIABLE = "DACAPO_SLOW"
@@ -67,8 +67,8 @@ def _why_offline() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """Provide the deployed stack."""
+def stacks() -> Iterator[Stacks]:
+    """Provide the deployed stacks of the patterns."""
     if why := _why_offline():
         pytest.fail(OFFLINE.format(why=why), pytrace=False)
     if boto3.Session().region_name is None:
@@ -76,7 +76,7 @@ def stack() -> Iterator[Stack]:
     name = os.environ[STACK_VARIABLE]
     deployed, why = None, ""
     try:
-        deployed = Stack(name)
+        deployed = Stacks(name)
     except (BotoCoreError, ClientError) as error:
         why = str(error)
     if deployed is None:
@@ -87,7 +87,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def executions(stack: Stack) -> Iterator[Executions]:
-    """Start executions, and end them after the test."""
+    """Start executions of the pattern that a module's fixture `stack` names, and end them."""
     of_this_test = Executions(stack)
     try:
         yield of_this_test

@@ -27,7 +27,7 @@ from scenarios.worlds.migration import MigrationWorld
 from scenarios.worlds.transcription import ENDPOINT, Vendor
 from tests.interference import watching
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+PATTERNS = Path(__file__).parents[2] / "src/patterns"
 README = Path(__file__).with_name("README.md")
 TABLES = re.compile(r"^\| scenario \|.*^\| \*\*total\*\* \|[^\n]*$", re.MULTILINE | re.DOTALL)
 TEN_MINUTES = timedelta(minutes=10)
@@ -48,7 +48,8 @@ HTTP_REQUEST = 1.00e-6  # API Gateway, HTTP API
 KEY_A_MONTH, SECRET_A_MONTH, ALARM_A_MONTH = 1.00, 0.40, 0.10
 FREE_ALARMS = 10
 SCAN = 0.125e-6  # of an almost empty table
-COUNTS_A_MONTH = 30 * 24 * 4
+RUNS_A_MONTH = 30 * 24 * 12
+"""Runs of one function that sends overdue answers: every 5 minutes."""
 BEHIND_THE_API = (PAGE, ENDPOINT)
 DURABLE = ("durable operations", "data written", "data retained")
 MEMORY_GB, SECONDS = 0.25, 0.1
@@ -164,13 +165,23 @@ def invocation() -> float:
 
 def a_month() -> dict[str, float]:
     """Return the monthly cost of an idle stack, in US dollars, by item."""
-    alarms = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n")
+    alarms, keys_in_kms = _deployed("CloudWatch::Alarm"), _deployed("KMS::Key")
+    runs = RUNS_A_MONTH * _deployed("Serverless::Application")
     return {
-        "KMS key": KEY_A_MONTH,
+        f"{keys_in_kms} KMS keys": keys_in_kms * KEY_A_MONTH,
         "secret": SECRET_A_MONTH,
         f"{alarms} alarms, {FREE_ALARMS} of them free": (alarms - FREE_ALARMS) * ALARM_A_MONTH,
-        f"{COUNTS_A_MONTH} counts of overdue answers": COUNTS_A_MONTH * (invocation() + SCAN),
+        f"{runs} runs that look for overdue answers": runs * (invocation() + SCAN),
     }
+
+
+def _deployed(kind: str) -> int:
+    """Count the resources of a type, with the template that several patterns nest once for each."""
+    templates = [path.read_text() for path in PATTERNS.glob("*/template.yaml")]
+    nested = (PATTERNS / "callbacks/template.yaml").read_text()
+    times = "".join(templates).count("Location: ../callbacks/template.yaml\n")
+    everything = "".join(templates) + nested * (times - 1)
+    return everything.count(f"Type: AWS::{kind}\n")
 
 
 def tables() -> str:

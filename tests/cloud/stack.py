@@ -1,4 +1,4 @@
-"""A deployed stack: its outputs, tables, queue and HTTP API.
+"""The deployed stack of a pattern: its outputs, tables, queue and HTTP API.
 
 These tests run in real time, so they wait; but every wait is bounded.
 """
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import boto3
+import pytest
 import urllib3
 from aws_durable_execution_sdk_python_testing import DurableFunctionCloudTestRunner
 
@@ -67,8 +68,46 @@ def send(
         return once()
 
 
+class Stacks:
+    """The stacks of the patterns: nested in one stack, or a single one that is deployed alone."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._opened: dict[str, Stack] = {}
+        cloudformation = boto3.client("cloudformation")
+        listed = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        cloudformation.close()
+        self._nested = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in listed
+            if resource["ResourceType"] == "AWS::CloudFormation::Stack"
+        }
+        self._alone = {resource["LogicalResourceId"] for resource in listed}
+
+    def of(self, pattern: str) -> Stack:
+        """Return a pattern's stack; skip the test if the pattern is not deployed.
+
+        Parameters:
+            pattern: logical ID of its stack in the template that nests all, for example `Approval`.
+        """
+        if pattern not in self._nested and f"{pattern}Function" not in self._alone:
+            pytest.skip(f"the stack {self._name} does not have the pattern {pattern}")
+        if pattern not in self._opened:
+            self._opened[pattern] = Stack(self._nested.get(pattern, self._name))
+        return self._opened[pattern]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for stack in self._opened.values():
+            stack.close()
+
+
 class Stack:
-    """A deployed CloudFormation stack, and the tests' access to it."""
+    """A deployed CloudFormation stack of one pattern, and the tests' access to it.
+
+    Parameters:
+        name: the stack's name or ARN.
+    """
 
     def __init__(self, name: str) -> None:
         self.lambda_client = boto3.client("lambda")
@@ -93,9 +132,14 @@ class Stack:
         """Return the value that a parameter was deployed with."""
         return str(self._parameters[name])
 
-    def url(self, path: str) -> str:
-        """Return the URL of a path of the HTTP API."""
-        return f"{self.output('HttpApiUrl').rstrip('/')}/{path}"
+    def url(self, output: str, path: str) -> str:
+        """Return the URL of a path of the HTTP API.
+
+        Parameters:
+            output: name of the output with the API's URL.
+            path: the path, without a leading slash.
+        """
+        return f"{self.output(output).rstrip('/')}/{path}"
 
     def item(self, table: str, key: str, value: str) -> Mapping[str, Any] | None:
         """Read an item, with strong consistency; None if there is none.

@@ -17,7 +17,7 @@ import pytest
 from aws_durable_execution_sdk_python_testing.execution import ExecutionStatus
 
 from tests.cloud.execution import Execution, Executions
-from tests.cloud.stack import Reply, Stack, send
+from tests.cloud.stack import Reply, Stack, Stacks, send
 
 MAIL = os.environ.get("DACAPO_MAIL", "success@simulator.amazonses.com")
 """Recipient of all mail; by default, the SES mailbox simulator."""
@@ -52,6 +52,12 @@ class Question:
 
 
 @pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    """Provide the pattern's stack."""
+    return stacks.of("Approval")
+
+
+@pytest.fixture(scope="module")
 def sender(stack: Stack) -> None:
     """Skip the test if the stack can't send mail."""
     address = stack.parameter("MailSender")
@@ -74,7 +80,9 @@ def question(stack: Stack, executions: Executions, sender: None) -> Iterator[Que
     try:
         execution.wait_until_submitted("decision 1")
         reference = stack.reference("approval", execution.arn, "decision")
-        yield Question(order_id, execution, stack, stack.url(f"approvals/{reference}"))
+        yield Question(
+            order_id, execution, stack, stack.url("ApprovalUrl", f"approvals/{reference}")
+        )
     finally:
         execution.stop()
         stack.delete_item("OrdersTable", "order_id", order_id)

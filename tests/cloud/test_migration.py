@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from tests.cloud.execution import Execution, Executions
-from tests.cloud.stack import Stack, poll
+from tests.cloud.stack import Stack, Stacks, poll
 
 if TYPE_CHECKING:
     from mypy_boto3_dms import DatabaseMigrationServiceClient
@@ -44,8 +44,24 @@ def bring_to_rest(dms: DatabaseMigrationServiceClient, arn: str) -> bool | None:
     return status in AT_REST or None
 
 
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    """Provide the stack of the pattern that waits for the event."""
+    return stacks.of("EventCallback")
+
+
 @pytest.fixture
-def task_arn(stack: Stack) -> Iterator[str]:
+def polled(stacks: Stacks) -> Iterator[Executions]:
+    """Start executions of the pattern that polls, and end them after the test."""
+    of_this_test = Executions(stacks.of("Polling"))
+    try:
+        yield of_this_test
+    finally:
+        of_this_test.end()
+
+
+@pytest.fixture
+def task_arn() -> Iterator[str]:
     """Provide the ARN of a full-load task at rest; stop the task after the test."""
     arn = os.environ.get(TASK_VARIABLE)
     if not arn:
@@ -76,7 +92,7 @@ def assert_finished(returned: Mapping[str, Any], arn: str) -> None:
 def request_run(stack: Stack, arn: str, run: str) -> Mapping[str, Any]:
     """Request a run from the function that starts migrations."""
     response = stack.lambda_client.invoke(
-        FunctionName=stack.output("StartMigrationFunction"),
+        FunctionName=stack.output("EventCallbackStartFunction"),
         Payload=json.dumps({"task_arn": arn, "run": run}).encode(),
     )
     payload: dict[str, Any] = json.loads(response["Payload"].read())
@@ -90,8 +106,8 @@ def row_of(execution: Execution, arn: str) -> Mapping[str, Any] | None:
     return row if row and row["owner"]["S"] == execution.arn else None
 
 
-def test_a_migration_is_polled_until_it_has_finished(task_arn: str, executions: Executions) -> None:
-    execution = executions.start("PollingFunction", {"task_arn": task_arn})
+def test_a_migration_is_polled_until_it_has_finished(task_arn: str, polled: Executions) -> None:
+    execution = polled.start("PollingFunction", {"task_arn": task_arn})
     assert_finished(execution.returned(max_seconds()), task_arn)
 
 

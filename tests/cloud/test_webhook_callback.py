@@ -20,7 +20,7 @@ from aws_durable_execution_sdk_python_testing.execution import ExecutionStatus
 
 from patterns.webhook_callback import signature
 from tests.cloud.execution import EndedEarly, Execution, Executions
-from tests.cloud.stack import Reply, Stack, send
+from tests.cloud.stack import Reply, Stack, Stacks, send
 
 RETRIES_SECONDS = 240
 """How long to retry an unavailable vendor (patterns.transient)."""
@@ -46,6 +46,12 @@ class Job:
         path = urlsplit(self.url).path
         signed = signature.headers(key or self.key, "POST", path, time.time(), body)
         return send("POST", self.url, body, JSON | signed)
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    """Provide the pattern's stack."""
+    return stacks.of("WebhookCallback")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +86,7 @@ def job(stack: Stack, executions: Executions, key: str, rejections: list[str]) -
         rejections.append(f"PartnerUrl, {stack.parameter('PartnerUrl')}, accepts no job: {error}")
         pytest.skip(rejections[0])
     reference = stack.reference("webhook", execution.arn, "transcript")
-    return Job(execution, stack.url(f"callbacks/{reference}"), key)
+    return Job(execution, stack.url("WebhookUrl", f"callbacks/{reference}"), key)
 
 
 def test_an_answer_ends_the_wait_and_only_the_same_answer_is_accepted_again(job: Job) -> None:

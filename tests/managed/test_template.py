@@ -1,4 +1,4 @@
-"""The template for managed instances: what it changes, what it keeps, and why it has to exist."""
+"""The templates for managed instances: what they change and keep, and why they have to exist."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from cfnlint import api
+from cfnlint.config import ManualArgs
 from samtranslator.model.exceptions import InvalidDocumentException
 
+from tests.project.template import DURABLE, PATTERNS, TOP
 from tools import managed_template, sam
-from tools.managed_template import PARAMETER
+from tools.managed_template import FOLDER, PARAMETER
 
 PROVIDER = "arn:aws:lambda:us-east-1:123456789012:capacity-provider:orders"
+PATHS = {TOP: sam.TOP, **managed_template.patterns()}
 
 
-def expanded(template: dict[str, Any]) -> dict[str, Any]:
+@cache
+def managed(folder: str) -> dict[str, Any]:
+    return managed_template.managed(PATHS[folder])
+
+
+def expand(template: dict[str, Any]) -> dict[str, Any]:
     with (
         patch.object(sam, "read", lambda path: template),
         patch.dict(sam.EXAMPLES, {PARAMETER: PROVIDER}),
@@ -25,28 +34,33 @@ def expanded(template: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def resources() -> dict[str, Any]:
-    template = sam.read()
-    durable = managed_template.durable_functions(template)
-    return expanded(managed_template.managed(template, durable))
+def resources(folder: str) -> dict[str, Any]:
+    return expand(managed_template.managed(PATHS[folder]))
 
 
-def functions() -> dict[str, Any]:
+def functions(folder: str) -> dict[str, Any]:
     return {
         name: resource["Properties"]
-        for name, resource in resources().items()
+        for name, resource in resources(folder).items()
         if resource["Type"] == "AWS::Lambda::Function"
     }
 
 
-def test_only_the_durable_functions_run_on_the_capacity_provider() -> None:
-    durable = {name for name, function in functions().items() if "DurableConfig" in function}
+def test_every_pattern_has_a_managed_template() -> None:
+    assert sorted(managed_template.patterns()) == PATTERNS
+
+
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_only_the_durable_functions_run_on_the_capacity_provider(folder: str) -> None:
+    durable = {name.split("/")[1] for name in DURABLE if name.startswith(f"{folder}/")}
     assert durable
-    assert {n for n, f in functions().items() if "CapacityProviderConfig" in f} == durable
+    moved = {n for n, f in functions(folder).items() if "CapacityProviderConfig" in f}
+    assert moved == durable
 
 
-def test_they_use_the_provider_of_the_parameter_and_the_minimum_memory() -> None:
-    for function in functions().values():
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_they_use_the_provider_of_the_parameter_and_the_minimum_memory(folder: str) -> None:
+    for function in functions(folder).values():
         if config := function.get("CapacityProviderConfig"):
             provider = config["LambdaManagedInstancesCapacityProviderConfig"]
             assert provider["CapacityProviderArn"] == {"Ref": PARAMETER}
@@ -54,24 +68,53 @@ def test_they_use_the_provider_of_the_parameter_and_the_minimum_memory() -> None
             assert "ReservedConcurrentExecutions" not in function
 
 
-def test_versions_that_waiting_executions_need_are_retained() -> None:
-    versions = [r for r in resources().values() if r["Type"] == "AWS::Lambda::Version"]
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_versions_that_waiting_executions_need_are_retained(folder: str) -> None:
+    versions = [r for r in resources(folder).values() if r["Type"] == "AWS::Lambda::Version"]
     assert versions
     assert {version["DeletionPolicy"] for version in versions} == {"Retain"}
 
 
-def test_everything_else_is_unchanged() -> None:
-    changed = {"CapacityProviderConfig", "MemorySize", "VersionDeletionPolicy"}
-    template = sam.read()
-    managed = managed_template.managed(template, managed_template.durable_functions(template))
-    for name, resource in template["Resources"].items():
-        properties = managed["Resources"][name].get("Properties", {})
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_everything_else_is_unchanged(folder: str) -> None:
+    changed = {"CapacityProviderConfig", "MemorySize", "VersionDeletionPolicy", "Location"}
+    for name, resource in sam.read(PATHS[folder])["Resources"].items():
+        properties = managed(folder)["Resources"][name].get("Properties", {})
         unchanged = {key: value for key, value in properties.items() if key not in changed}
         original = resource.get("Properties", {})
         assert unchanged == {k: value for k, value in original.items() if k not in changed}, name
 
 
-# -- why it has to exist: if one of these fails, a condition in the template may be enough --------
+def test_the_template_at_the_top_nests_the_managed_ones_and_passes_the_provider_on() -> None:
+    nested = {
+        properties["Location"]: properties["Parameters"]
+        for resource in managed(TOP)["Resources"].values()
+        if "Location" in (properties := resource.get("Properties", {}))
+    }
+    baselines = nested.pop("../src/baselines/template.yaml")
+    assert PARAMETER not in baselines
+    assert nested.keys() == {f"{folder}.yaml" for folder in PATTERNS}
+    assert all(parameters[PARAMETER] == {"Ref": PARAMETER} for parameters in nested.values())
+
+
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_paths_lead_from_the_folder_of_the_managed_templates_to_the_code(folder: str) -> None:
+    template = managed(folder)
+    assert (FOLDER / template["Globals"]["Function"]["CodeUri"]).resolve() == sam.ROOT / "src"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Application":
+            location = (FOLDER / resource["Properties"]["Location"]).resolve()
+            assert location == sam.TEMPLATES["callbacks"]
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("folder", PATTERNS)
+def test_every_managed_template_passes_the_lint(folder: str) -> None:
+    text = sam.as_yaml(managed(folder))
+    assert api.lint(text, config=ManualArgs(regions=[sam.REGION])) == []
+
+
+# -- why they have to exist: if one of these fails, a condition in the templates may be enough -----
 
 
 def with_provider(provider: dict[str, Any]) -> dict[str, Any]:
@@ -93,10 +136,10 @@ def with_provider(provider: dict[str, Any]) -> dict[str, Any]:
 def test_sam_rejects_a_condition_around_the_capacity_provider() -> None:
     provider = {"Fn::If": ["IsManaged", {"Arn": PROVIDER}, {"Ref": "AWS::NoValue"}]}
     with pytest.raises(InvalidDocumentException):
-        expanded(with_provider(provider))
+        expand(with_provider(provider))
 
 
 def test_sam_deletes_the_versions_of_a_managed_function_by_default() -> None:
-    expansion = expanded(with_provider({"Arn": PROVIDER}))
+    expansion = expand(with_provider({"Arn": PROVIDER}))
     (version,) = (r for r in expansion.values() if r["Type"] == "AWS::Lambda::Version")
     assert version["DeletionPolicy"] == "Delete"

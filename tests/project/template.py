@@ -1,4 +1,7 @@
-"""The template as CloudFormation sees it, for tests."""
+"""The templates as CloudFormation sees them, for tests.
+
+A resource of a nested template is named `FOLDER/LOGICAL_ID`, for example `polling/PollingFunction`.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,41 @@ from tools import sam
 ALIAS = "Aliaslive"
 """Suffix that SAM appends to a function's logical ID for its alias."""
 DURABLE = {
-    "PollingFunction",
-    "EventCallbackFunction",
-    "WebhookCallbackFunction",
-    "ApprovalFunction",
-    "BatchImportFunction",
-    "PostingBookkeepingFunction",
-    "ScheduleFunction",
-    "WorkflowFunction",
+    "polling/PollingFunction",
+    "event_callback/EventCallbackFunction",
+    "webhook_callback/WebhookCallbackFunction",
+    "approval/ApprovalFunction",
+    "batch_import/BatchImportFunction",
+    "fan_out/PostingBookkeepingFunction",
+    "schedule/ScheduleFunction",
+    "workflow/WorkflowFunction",
 }
+PATTERNS = sorted(name.split("/")[0] for name in DURABLE)
+WAITING = ("approval", "event_callback", "webhook_callback")
+"""The patterns that wait for a callback, and nest what all of them share."""
+NESTED = sorted(sam.TEMPLATES)
+TOP = "top"
 _SUBSTITUTED = re.compile(r"\$\{([^!.}]+)(?:\.[^}]*)?\}")
 
 
 @cache
-def expanded() -> dict[str, Any]:
-    return sam.expand()
+def written(folder: str) -> dict[str, Any]:
+    """Return a template as it is written; don't modify it."""
+    return sam.read(sam.TOP if folder == TOP else sam.TEMPLATES[folder])
+
+
+@cache
+def expanded(folder: str) -> dict[str, Any]:
+    return sam.expand(sam.TOP if folder == TOP else sam.TEMPLATES[folder])
 
 
 def resources() -> dict[str, Any]:
-    return dict(expanded()["Resources"])
+    """Return the resources of all nested templates."""
+    return {
+        f"{folder}/{name}": resource
+        for folder in NESTED
+        for name, resource in expanded(folder)["Resources"].items()
+    }
 
 
 def of_type(kind: str) -> dict[str, Any]:
@@ -47,7 +66,18 @@ def functions() -> dict[str, Any]:
 
 def baselines() -> set[str]:
     """Return the baseline functions, which are deployed only on request."""
-    return {name for name in functions() if resources()[name].get("Condition") == "HasBaselines"}
+    return {name for name in functions() if name.startswith("baselines/")}
+
+
+def near(name: str, logical_id: str) -> str:
+    """Return the name of a resource in the same template as another one."""
+    return f"{name.split('/', maxsplit=1)[0]}/{logical_id}"
+
+
+def function_of(name: str, target: Mapping[str, str]) -> str:
+    """Return the function whose alias a resource references, which must be in its template."""
+    assert target["Ref"].endswith(ALIAS), "functions are invoked through their alias"
+    return near(name, target["Ref"].removesuffix(ALIAS))
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,7 +94,7 @@ def as_list(one_or_more: Any) -> list[Any]:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Yield every name that a part of the template references, resource or not."""
+    """Yield every name that a part of a template references, resource or not."""
     if isinstance(value, list):
         for part in value:
             yield from references(part)

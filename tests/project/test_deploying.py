@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.project.template import PATTERNS
 from tools import deploying
+from tools.cli_model import call_of, commands_in
 
-TEMPLATE = """\
+TOP = """\
+Resources:
+  Orders:
+    Type: AWS::Serverless::Application
+    Properties:
+      Location: Orders/template.yaml
+"""
+NESTED = """\
 Globals:
   Function:
     Runtime: python3.13
@@ -25,14 +34,16 @@ FOR_ARM64 = deploying.ELF + bytes(14) + deploying.ARM64
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Create a project with a correct build."""
-    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    """Create a project with a correct build of a template that nests another."""
     (tmp_path / "constraints.txt").write_text("# pins\nboto3==2.0\ntyping-extensions==4.1\n")
     (tmp_path / "src/patterns").mkdir(parents=True)
+    (tmp_path / "src/patterns/template.yaml").write_text(NESTED)
     (tmp_path / "src/requirements.txt").write_text("boto3[x]==2.0\n")
     (tmp_path / "src/patterns/handler.py").write_text("handler = print\n")
     artifact = artifact_in(tmp_path)
     shutil.copytree(tmp_path / "src", artifact)
+    (tmp_path / deploying.BUILT / "template.yaml").write_text(TOP)
+    (artifact.parent / "template.yaml").write_text(NESTED)
     (artifact / "boto3-2.0.dist-info").mkdir()
     (artifact / "typing_extensions-4.1.dist-info").mkdir()
     (artifact / "fast.so").write_bytes(FOR_ARM64)
@@ -40,7 +51,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def artifact_in(root: Path) -> Path:
-    return root / deploying.BUILT / "AFunction"
+    return root / deploying.BUILT / "Orders/AFunction"
 
 
 def on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -51,7 +62,7 @@ def on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_the_interpreter_is_that_of_the_templates_runtime() -> None:
+def test_the_interpreter_is_that_of_the_one_runtime_of_all_templates() -> None:
     assert deploying.runtime() == "python3.13"
 
 
@@ -90,6 +101,11 @@ def test_a_build_of_what_was_tested_passes(root: Path) -> None:
     assert deploying.built(root) == []
 
 
+def test_a_missing_build_is_reported(root: Path) -> None:
+    shutil.rmtree(root / deploying.BUILT)
+    assert deploying.built(root) == ["there is no build in .aws-sam/build"]
+
+
 def test_a_function_that_was_not_built_is_reported(root: Path) -> None:
     shutil.rmtree(artifact_in(root))
     assert any("boto3 is missing" in problem for problem in deploying.built(root))
@@ -99,7 +115,7 @@ def test_missing_or_outdated_code_is_reported(root: Path) -> None:
     copy = artifact_in(root) / "patterns/handler.py"
     copy.write_text("old\n")
     assert deploying.built(root) == [
-        "AFunction: patterns/handler.py is missing or differs from src"
+        "Orders/AFunction: patterns/handler.py is missing or differs from src"
     ]
     copy.unlink()
     assert len(deploying.built(root)) == 1
@@ -112,24 +128,75 @@ def test_a_package_in_an_untested_version_is_reported(root: Path) -> None:
     )
     (artifact / "new-1.dist-info").mkdir()
     assert sorted(deploying.built(root)) == [
-        "AFunction: new is 1, but no version was tested",
-        "AFunction: typing-extensions is 4.2, but 4.1 was tested",
+        "Orders/AFunction: new is 1, but no version was tested",
+        "Orders/AFunction: typing-extensions is 4.2, but 4.1 was tested",
     ]
 
 
 def test_a_library_for_another_architecture_is_reported(root: Path) -> None:
     (artifact_in(root) / "fast.so").write_bytes(deploying.ELF + bytes(14) + b"\x3e\x00")
-    assert deploying.built(root) == ["AFunction: fast.so is not for arm64"]
+    assert deploying.built(root) == ["Orders/AFunction: fast.so is not for arm64"]
 
 
-def test_make_deploy_first_asks_for_a_missing_partner_url() -> None:
-    completed = subprocess.run(
-        ["make", "--no-print-directory", "deploy", "PARTNER_URL="],
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
         cwd=deploying.ROOT,
         check=False,
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("pattern", ["", "webhook_callback"])
+def test_make_deploy_first_asks_for_a_missing_partner_url(pattern: str) -> None:
+    completed = make("deploy", "PARTNER_URL=", f"PATTERN={pattern}")
     assert completed.returncode != 0
     assert completed.stdout.startswith("make deploy needs PARTNER_URL")
     assert len(completed.stdout.splitlines()) == 1
+
+
+def test_an_unknown_pattern_is_refused_with_the_names_of_all() -> None:
+    completed = make("deploy", "PATTERN=callbacks")
+    assert completed.returncode != 0
+    assert f"PATTERN is one of: {' '.join(PATTERNS)}." in completed.stderr
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_one_pattern_is_deployed_from_its_own_template_as_a_stack_of_its_own(pattern: str) -> None:
+    printed = make(
+        "--dry-run", "deploy", f"PATTERN={pattern}", "PARTNER_URL=https://v.example"
+    ).stdout
+    stack = f"dacapo-{pattern.replace('_', '-')}"
+    assert f"--template-file src/patterns/{pattern}/template.yaml" in printed
+    assert f"--stack-name '{stack}' --resolve-s3 --tags 'stack={stack}'" in printed
+    assert "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND" in printed
+
+
+def test_all_patterns_are_deployed_from_the_template_at_the_top() -> None:
+    printed = make("--dry-run", "deploy", "PARTNER_URL=https://v.example", "KEEP_DATA=no").stdout
+    assert "--template-file template.yaml" in printed
+    assert "--stack-name 'dacapo' " in printed
+    assert "--parameter-overrides 'PartnerUrl=https://v.example' 'KeepData=no'" in printed
+
+
+def test_make_destroy_says_what_it_leaves_and_how_to_remove_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        "tools.deploying kept 'dacapo-approval'" in make("-n", "destroy", "PATTERN=approval").stdout
+    )
+    assert deploying.main("kept", "dacapo-approval") == 0
+    printed = capsys.readouterr().out
+    assert f"Key={deploying.STACK_TAG},Values=dacapo-approval" in printed
+    lines = [line for line in printed.replace("\\\n", "").splitlines() if line.startswith("  aws")]
+    # `aws s3` isn't an API: the CLI's own commands have no model.
+    commands = commands_in("\n".join(line for line in lines if " s3 " not in line))
+    assert [(c.service, c.operation) for c in commands] == [
+        ("resourcegroupstaggingapi", "get-resources"),
+        ("dynamodb", "delete-table"),
+        ("secretsmanager", "delete-secret"),
+        ("kms", "schedule-key-deletion"),
+    ]
+    for command in commands:
+        call_of(command)

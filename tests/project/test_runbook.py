@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from dacapo import run
+from dacapo import Recording, run
 from patterns.approval import logic, outbox
 from patterns.callbacks import answers
 from patterns.event_callback.hint import CHECK
-from patterns.webhook_callback import handler as webhook
 from patterns.webhook_callback.messages import Transcript
 from scenarios import webhook_callback
-from tools import cli_model, sam
+from tests.project.template import NESTED, TOP, expanded, of_type, written
+from tools import cli_model
 from tools.cli_model import Call, Command, InvalidCommand, call_of, commands_in
 
 ROOT = Path(__file__).parents[2]
@@ -37,20 +37,25 @@ def calls_of(operation: str) -> list[tuple[Command, Call]]:
     return [(c, call_of(c)) for c in COMMANDS if c.operation == operation]
 
 
-@cache
-def template() -> dict[str, Any]:
-    return sam.expand()
+def names_in(section: str) -> set[str]:
+    """Return the names in a section of all templates: `Resources` or `Outputs`."""
+    return {name for folder in [TOP, *NESTED] for name in expanded(folder).get(section, {})}
 
 
 def alarms() -> set[str]:
-    resources = template()["Resources"].items()
-    return {name for name, resource in resources if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    return {name.split("/")[1] for name in of_type("AWS::CloudWatch::Alarm")}
+
+
+@cache
+def answered() -> Recording:
+    """Return an execution whose callback was answered."""
+    return run(webhook_callback.answered_soon)
 
 
 @cache
 def history() -> list[dict[str, Any]]:
-    """Return the history of an execution whose callback was answered."""
-    return [event.to_api() for event in run(webhook_callback.answered_soon).events]
+    """Return its history."""
+    return [event.to_api() for event in answered().events]
 
 
 def slugs() -> set[str]:
@@ -113,11 +118,20 @@ def test_every_name_looked_up_in_the_stack_exists() -> None:
     looked_up = re.findall(r"\$\((output|resource) (\w+)\)", RUNBOOK)
     assert {kind for kind, _ in looked_up} == {"output", "resource"}
     for kind, name in looked_up:
-        assert name in template()["Outputs" if kind == "output" else "Resources"]
+        assert name in names_in("Outputs" if kind == "output" else "Resources")
+
+
+def test_every_pattern_is_found_by_the_name_of_its_stack() -> None:
+    listed = re.search(r"# One of (Polling, .*)\.$", RUNBOOK, re.MULTILINE)
+    assert listed
+    nested = written(TOP)["Resources"]
+    kind = "AWS::Serverless::Application"
+    applications = {n for n, r in nested.items() if r["Type"] == kind} - {"Baseline"}
+    assert set(listed[1].split(", ")) == applications
 
 
 def test_every_name_is_from_the_template_the_code_or_the_api() -> None:
-    known = {*template()["Resources"], *template()["Outputs"]}
+    known = names_in("Resources") | names_in("Outputs") | names_in("Parameters")
     for path in (ROOT / "src").rglob("*.py"):
         known.update(CAMEL_CASE.findall(path.read_text()))
     for service in {command.service for command in COMMANDS}:
@@ -185,9 +199,17 @@ def test_manual_answers_match_what_the_handlers_accept_and_the_endpoints_send() 
 
 
 def test_keys_computed_manually_match_the_code() -> None:
+    (prepared,) = (
+        json.loads(event["StepSucceededDetails"]["Result"]["Payload"])
+        for event in history()
+        if event["EventType"] == "StepSucceeded" and event["Name"] == "prepare the job"
+    )
+    arn = answered().arn
     pipelines = re.findall(r"printf '%s [a-z_]+' .* sha256sum", "\n".join(BLOCKS))
     computed = [
-        subprocess.check_output(["bash", "-c", f"EXECUTION=arn; {pipeline}"], text=True).split()[0]
+        subprocess.check_output(["bash", "-c", f"EXECUTION={arn}; {pipeline}"], text=True).split()[
+            0
+        ]
         for pipeline in pipelines
     ]
-    assert computed == [webhook._prepare("arn", "")["key"], outbox.key("arn", "order_cancelled")]
+    assert computed == [prepared["v"]["key"]["v"], outbox.key(arn, "order_cancelled")]

@@ -1,58 +1,55 @@
-"""The template has what the patterns need to run, and nothing more."""
+"""Each template has what its pattern needs to run, and nothing more."""
 
 from __future__ import annotations
 
+import copy
 import graphlib
 import importlib
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baselines import event_callback as event_callback_baseline
-from baselines import fan_out as fan_out_baseline
-from baselines import polling as polling_baseline
-from baselines import schedule as schedule_baseline
-from baselines import workflow as workflow_baseline
-from baselines import workflow_state
 from dacapo.sdk.installed import is_durable
-from patterns import mails
+from patterns import transient
 from patterns.approval import handler as approval
-from patterns.approval import orders, outbox
 from patterns.batch_import import handler as batch_import
-from patterns.batch_import import logic, totals
-from patterns.batch_import import start as import_start
-from patterns.callbacks import overdue, reference, table
+from patterns.batch_import import logic
 from patterns.event_callback import handler as event_callback
-from patterns.event_callback import resolver
-from patterns.event_callback import start as start_migration
 from patterns.fan_out import handler as fan_out
-from patterns.fan_out import postings, start, subscribers
 from patterns.polling import handler as polling
-from patterns.schedule import start as schedule_start
-from patterns.schedule import work
 from patterns.schedule.plan import MAX_ROUNDS
 from patterns.webhook_callback import handler as webhook_callback
-from patterns.webhook_callback import keys, partner
 from patterns.workflow import handler as workflow
-from patterns.workflow import ledger_writes
-from patterns.workflow import start as workflow_start
-from scenarios.worlds.beyond_moto import EVENT_IDS
 from tests.project.template import (
     ALIAS,
     DURABLE,
+    NESTED,
+    PATTERNS,
+    TOP,
+    WAITING,
     baselines,
     dependencies,
     expanded,
     functions,
     of_type,
+    references,
     resources,
+    written,
 )
 from tools import lint_template, sam
 
-ROOT = Path(__file__).parents[2]
+EVERY = [TOP, *NESTED]
+MAX_LINES = 400
+RETRIES_SECONDS = sum(
+    min(
+        transient.INITIAL_DELAY.to_seconds() * transient.BACKOFF_RATE**number,
+        transient.MAX_DELAY.to_seconds(),
+    )
+    for number in range(transient.RETRIES)
+)
+"""How long a step retries at most: without jitter, 12 hours and 20 minutes."""
 
 
 def handler_of(function: dict[str, Any]) -> Any:
@@ -65,41 +62,106 @@ def execution_timeout(function: str) -> int:
 
 
 @pytest.mark.prove
-def test_both_forms_of_the_template_pass_the_lint() -> None:
-    assert lint_template.findings() == []
+@pytest.mark.parametrize("folder", EVERY)
+def test_both_forms_of_every_template_pass_the_lint(folder: str) -> None:
+    assert lint_template.findings(sam.TOP if folder == TOP else sam.TEMPLATES[folder]) == []
 
 
-def test_the_lint_reports_an_error_that_only_the_expanded_form_shows(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    function = {
-        "Code": {"ZipFile": "handler = print"},
-        "Handler": "index.handler",
-        "Role": "arn:aws:iam::123456789012:role/role",
-        "Runtime": "python3.13",
-        "DurableConfig": {"ExecutionTimeout": 0},
-    }
-    broken = {"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": function}}}
-    as_written = tmp_path / "template.yaml"
-    as_written.write_text("Resources: {Topic: {Type: AWS::SNS::Topic}}")
-    monkeypatch.setattr(sam, "TEMPLATE", as_written)
-    monkeypatch.setattr(sam, "expand", lambda: broken)
-    (message,) = lint_template.findings()
+def test_the_lint_reports_an_error_that_only_the_expanded_form_shows(tmp_path: Path) -> None:
+    broken = tmp_path / "template.yaml"
+    broken.write_text("""\
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {CodeUri: src/}}
+Resources:
+  Orders:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: orders.handler
+      Runtime: python3.13
+      DurableConfig: {ExecutionTimeout: 0}
+""")
+    (message,) = lint_template.findings(broken)
     assert "expanded" in message
     assert "ExecutionTimeout" in message
 
 
-def test_the_resources_have_no_circular_dependencies() -> None:
-    graph = dependencies(expanded())
-    assert "WebhookEndpointFunctionAliaslive" in graph["HttpApi"]
-    assert "HttpApi" in graph["WebhookCallbackFunction"]
-    assert "RotationPermission" in graph["SigningSecretRotation"]
+@pytest.mark.parametrize("folder", EVERY)
+def test_every_template_is_short_and_has_anchors_only_among_its_alarms(folder: str) -> None:
+    text = (sam.TOP if folder == TOP else sam.TEMPLATES[folder]).read_text()
+    assert len(text.splitlines()) <= MAX_LINES
+    before_the_alarms = text.partition("# -- alarms")[0]
+    assert not re.findall(r"[:{] [&*]\w", before_the_alarms)
+
+
+def test_there_is_a_template_for_each_pattern_and_two_more() -> None:
+    assert {*PATTERNS, "callbacks", "baselines"} == set(NESTED)
+    folders = {path.parent.name for path in (sam.ROOT / "src/patterns").glob("*/handler.py")}
+    assert folders == set(PATTERNS)
+
+
+def applications(folder: str) -> dict[str, dict[str, Any]]:
+    """Return the applications that a template nests, by the folder that each is in."""
+    nested = {
+        Path(resource["Properties"]["Location"]).parent.name: resource
+        for resource in written(folder)["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Application"
+    }
+    start = (sam.TOP if folder == TOP else sam.TEMPLATES[folder]).parent
+    for name, application in nested.items():
+        location = start / application["Properties"]["Location"]
+        assert location.resolve() == sam.TEMPLATES[name]
+    return nested
+
+
+def test_the_template_at_the_top_nests_all_and_holds_only_the_alarm_topic_itself() -> None:
+    assert applications(TOP).keys() == {*PATTERNS, "baselines"}
+    kinds = {resource["Type"] for resource in written(TOP)["Resources"].values()}
+    assert kinds == {
+        "AWS::Serverless::Application",
+        "AWS::SNS::Topic",
+        "AWS::SNS::Subscription",
+    }
+
+
+def test_only_patterns_that_wait_for_a_callback_nest_a_template() -> None:
+    nesting = {folder for folder in NESTED if applications(folder)}
+    assert nesting == set(WAITING)
+    assert all(applications(folder).keys() == {"callbacks"} for folder in WAITING)
+
+
+@pytest.mark.parametrize("folder", [TOP, *WAITING])
+def test_a_nested_template_gets_every_parameter_that_it_takes(folder: str) -> None:
+    for name, application in applications(folder).items():
+        arguments = application["Properties"]["Parameters"]
+        assert arguments.keys() == written(name)["Parameters"].keys(), name
+        for parameter, value in arguments.items():
+            if parameter in written(folder)["Parameters"] or parameter == "AlarmTopic":
+                assert value == {"Ref": parameter}
+
+
+@pytest.mark.parametrize("folder", NESTED)
+def test_the_parameters_that_templates_share_are_the_same_everywhere(folder: str) -> None:
+    shared = written(folder)["Parameters"]
+    for name in shared.keys() & written(TOP)["Parameters"].keys() - {"KeepData"}:
+        assert shared[name] == written(TOP)["Parameters"][name], name
+    assert {"AlarmTopic", "LogRetentionDays"} <= shared.keys()
+    assert shared["AlarmTopic"]["Default"] == ""
+
+
+@pytest.mark.parametrize("folder", EVERY)
+def test_the_resources_have_no_circular_dependencies(folder: str) -> None:
+    graph = dependencies(expanded(folder))
+    assert any(graph.values())
     graphlib.TopologicalSorter(graph).prepare()
 
 
 def test_naming_the_durable_function_in_the_endpoints_role_would_be_circular() -> None:
     """The reason for a separate `WebhookEndpointAnswerPolicy`; also proves the test above works."""
-    template = sam.expand()
+    template = copy.deepcopy(expanded("webhook_callback"))
+    graph = dependencies(template)
+    assert f"WebhookEndpointFunction{ALIAS}" in graph["HttpApi"]
+    assert "HttpApi" in graph["WebhookCallbackFunction"]
+    assert "RotationPermission" in graph["SigningSecretRotation"]
     policy = template["Resources"].pop("WebhookEndpointAnswerPolicy")["Properties"]
     role = template["Resources"]["WebhookEndpointFunctionRole"]["Properties"]
     role["Policies"].append({"PolicyDocument": policy["PolicyDocument"]})
@@ -108,9 +170,15 @@ def test_naming_the_durable_function_in_the_endpoints_role_would_be_circular() -
 
 
 def test_every_handler_can_be_imported() -> None:
-    assert len(functions()) == 30
+    assert len(functions()) == 33
     for function in functions().values():
         assert callable(handler_of(function))
+
+
+def test_every_function_is_in_the_template_of_its_package() -> None:
+    for name, function in functions().items():
+        package = function["Handler"].split(".")[:2]
+        assert name.split("/")[0] in package
 
 
 def test_exactly_the_durable_functions_have_durable_handlers() -> None:
@@ -119,50 +187,62 @@ def test_exactly_the_durable_functions_have_durable_handlers() -> None:
         assert has_durable_handler == ("DurableConfig" in function) == (name in DURABLE)
 
 
-def test_every_execution_timeout_exceeds_the_total_wait() -> None:
-    waits = {
-        "PollingFunction": polling.PACE.max_polls * polling.PACE.max_delay.to_seconds(),
-        "EventCallbackFunction": event_callback.MAX_WAITS
-        * event_callback.EVENT_TIMEOUT.to_seconds(),
-        "WebhookCallbackFunction": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
-        "ApprovalFunction": approval.ANSWER_TIMEOUT.to_seconds(),
-        "BatchImportFunction": logic.MAX_BATCHES * batch_import.PAUSE.to_seconds(),
-        "PostingBookkeepingFunction": sum(
-            pause.to_seconds() for pause in fan_out.CONFIRMATION_PAUSES
-        ),
-        # Rounds are at most 90 minutes apart.
-        "ScheduleFunction": MAX_ROUNDS * 90 * 60,
-        "WorkflowFunction": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),
-    }
-    assert waits.keys() == DURABLE
-    for name, seconds in waits.items():
-        assert execution_timeout(name) > seconds
+WAITS = {
+    "polling": polling.PACE.max_polls * polling.PACE.max_delay.to_seconds(),
+    "event_callback": event_callback.MAX_WAITS * event_callback.EVENT_TIMEOUT.to_seconds(),
+    "webhook_callback": webhook_callback.ANSWER_TIMEOUT.to_seconds(),
+    "approval": approval.ANSWER_TIMEOUT.to_seconds(),
+    "batch_import": logic.MAX_BATCHES * batch_import.PAUSE.to_seconds(),
+    "fan_out": sum(pause.to_seconds() for pause in fan_out.CONFIRMATION_PAUSES),
+    # Rounds are at most 90 minutes apart.
+    "schedule": MAX_ROUNDS * 90 * 60,
+    "workflow": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),
+}
+STEPS = {
+    "polling": 2,
+    "event_callback": 3,
+    "webhook_callback": 3,
+    "approval": 5,
+    "batch_import": 2,
+    "fan_out": 2,
+    "schedule": 2,
+    "workflow": 6,
+}
+"""How many steps in a row may each retry as long as they can, within the ExecutionTimeout."""
+
+
+@pytest.mark.parametrize("name", sorted(DURABLE))
+def test_every_execution_timeout_exceeds_the_total_wait_and_the_retries(name: str) -> None:
+    pattern = name.split("/", maxsplit=1)[0]
+    assert RETRIES_SECONDS > 12 * 3600
+    assert execution_timeout(name) > WAITS[pattern] + STEPS[pattern] * RETRIES_SECONDS
 
 
 def test_every_callback_timeout_is_shorter_than_its_functions_execution_timeout() -> None:
     timeouts = {
-        "EventCallbackFunction": [event_callback._WAIT.timeout],
-        "WebhookCallbackFunction": [
+        "event_callback/EventCallbackFunction": [event_callback._WAIT.timeout],
+        "webhook_callback/WebhookCallbackFunction": [
             webhook_callback._WAIT.timeout,
             webhook_callback._WAIT.heartbeat_timeout,
         ],
-        "ApprovalFunction": [approval.ANSWER_TIMEOUT],
+        "approval/ApprovalFunction": [approval.ANSWER_TIMEOUT],
     }
     for name, durations in timeouts.items():
         for timeout in durations:
             assert 0 < timeout.to_seconds() < execution_timeout(name)
 
 
-def test_any_change_to_a_function_publishes_a_version_under_the_alias() -> None:
-    template = sam.read()
-    assert template["Globals"]["Function"]["AutoPublishAlias"] == "live"
+@pytest.mark.parametrize("folder", NESTED)
+def test_any_change_to_a_function_publishes_a_version_under_the_alias(folder: str) -> None:
+    settings = written(folder)["Globals"]["Function"]
+    assert settings["AutoPublishAlias"] == "live"
+    assert settings["AutoPublishAliasAllProperties"] is True
     for name in functions():
-        assert template["Resources"][name]["Properties"]["AutoPublishAliasAllProperties"] is True
         assert f"{name}{ALIAS}" in resources()
 
 
 def test_no_function_has_a_custom_name() -> None:
-    """A change to DurableConfig replaces the function, and two functions can't share a name."""
+    """DurableConfig can only be set at creation, and two functions can't share a name."""
     assert all("FunctionName" not in function for function in functions().values())
 
 
@@ -181,235 +261,94 @@ def test_no_name_conflicts_with_a_second_stack() -> None:
 
 def test_every_function_runs_on_arm64_with_tracing_and_json_logs_that_expire() -> None:
     groups = of_type("AWS::Logs::LogGroup")
-    own = {name: f["LoggingConfig"]["LogGroup"]["Ref"] for name, f in functions().items()}
-    assert {own.pop(name) for name in baselines()} == {"BaselineLogs"}
-    assert len(set(own.values())) == len(own)
-    for function in functions().values():
+    for name, function in functions().items():
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
-        assert function["LoggingConfig"]["LogFormat"] == "JSON"
-        assert groups[function["LoggingConfig"]["LogGroup"]["Ref"]]["RetentionInDays"]
+        assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "Logs"}}
+        assert groups[f"{name.split('/')[0]}/Logs"]["RetentionInDays"] == {
+            "Ref": "LogRetentionDays"
+        }
 
 
-def test_the_registry_expires_rows_and_is_recoverable_and_encrypted() -> None:
-    properties = of_type("AWS::DynamoDB::Table")["CallbacksTable"]
-    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-    assert properties["SSESpecification"]["SSEEnabled"] is True
-    assert properties["KeySchema"] == [{"AttributeName": "callback_reference", "KeyType": "HASH"}]
-    assert properties["KeySchema"][0]["AttributeName"] == table.KEY
+def test_only_the_schedule_function_may_invoke_itself_recursively() -> None:
+    loops = {name for name, f in functions().items() if f.get("RecursiveLoop") == "Allow"}
+    assert loops == {"schedule/ScheduleFunction"}
 
 
-def test_baselines_are_deployed_only_on_request() -> None:
-    assert sam.read()["Parameters"]["Baselines"]["Default"] == "no"
-    assert baselines() == {
-        name
-        for name, function in functions().items()
-        if function["Handler"].startswith("baselines.")
-    }
-    assert {r["Condition"] for n, r in resources().items() if "Baseline" in n} == {"HasBaselines"}
+def test_a_chunk_of_an_import_fits_into_an_invocation() -> None:
+    seconds = functions()["batch_import/BatchImportFunction"]["Timeout"]
+    slowest = logic.MIB  # bytes per second
+    assert logic.BATCHES_PER_CHUNK * logic.BATCH_BYTES / slowest < seconds / 2
 
 
-def test_no_required_resource_depends_on_a_baseline() -> None:
-    graph = dependencies(expanded())
-    optional = {n for n, r in resources().items() if r.get("Condition") == "HasBaselines"}
-    assert len(optional) > 50
-    assert not {n for n, needs in graph.items() if n not in optional and needs & optional}
+def test_baselines_are_deployed_only_on_request_and_nothing_depends_on_them() -> None:
+    assert written(TOP)["Parameters"]["Baselines"]["Default"] == "no"
+    conditional = {n for n, r in expanded(TOP)["Resources"].items() if "Condition" in r}
+    assert conditional == {"Baseline", "AlarmSubscription"}
+    assert expanded(TOP)["Resources"]["Baseline"]["Condition"] == "HasBaselines"
+    assert not {n for n, needs in dependencies(expanded(TOP)).items() if "Baseline" in needs}
+    assert "Baseline" not in set(references(expanded(TOP)["Outputs"]))
+    for name, function in functions().items():
+        assert (name in baselines()) == function["Handler"].startswith("baselines.")
 
 
 def test_every_state_machine_is_deployed_from_the_file_that_the_tests_run() -> None:
     machines = {
         name: resource["Properties"]["DefinitionUri"]
-        for name, resource in sam.read()["Resources"].items()
+        for name, resource in written("baselines")["Resources"].items()
         if resource["Type"] == "AWS::Serverless::StateMachine"
     }
     assert machines == {
-        "PollingBaselineStateMachine": "src/baselines/polling.asl.json",
-        "EventCallbackBaselineStateMachine": "src/baselines/event_callback.asl.json",
+        "PollingStateMachine": "polling.asl.json",
+        "EventCallbackStateMachine": "event_callback.asl.json",
     }
-    name = "EventCallbackBaselineStateMachine"
-    deployed = of_type("AWS::StepFunctions::StateMachine")[name]
-    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / machines[name]).read_text()))
+    name = "EventCallbackStateMachine"
+    deployed = of_type("AWS::StepFunctions::StateMachine")[f"baselines/{name}"]
+    text = (sam.TEMPLATES["baselines"].parent / machines[name]).read_text()
+    used = set(re.findall(r"\$\{(\w+)\}", text))
     assert deployed["DefinitionSubstitutions"].keys() == used == {"StartFunction"}
 
 
-def test_only_the_schedule_function_may_invoke_itself_recursively() -> None:
-    loops = {name for name, f in functions().items() if f.get("RecursiveLoop") == "Allow"}
-    assert loops == {"ScheduleFunction"}
-
-
-def test_import_buckets_send_events_and_block_public_access() -> None:
-    buckets = of_type("AWS::S3::Bucket")
-    assert buckets.keys() == {"ImportsBucket", "BaselineImportsBucket"}
-    for bucket in buckets.values():
-        events = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
-        assert events == {"EventBridgeEnabled": True}
-        assert all(bucket["PublicAccessBlockConfiguration"].values())
-
-
-def test_a_chunk_of_an_import_fits_into_an_invocation() -> None:
-    seconds = functions()["BatchImportFunction"]["Timeout"]
-    slowest = logic.MIB  # bytes per second
-    assert logic.BATCHES_PER_CHUNK * logic.BATCH_BYTES / slowest < seconds / 2
-
-
-def test_the_table_keys_match_the_code() -> None:
-    keys_of = {
-        name: [key["AttributeName"] for key in table["KeySchema"]]
-        for name, table in of_type("AWS::DynamoDB::Table").items()
-    }
-    assert keys_of == {
-        "CallbacksTable": [table.KEY],
-        "OrdersTable": [orders.KEY],
-        "TotalsTable": [totals.KEY],
-        "ReadingsTable": [work.KEY, work.SORT_KEY],
-        "PostingsTable": [postings.KEY],
-        "SubscribersTable": [subscribers.KEY, subscribers.SORT_KEY],
-        "TradesTable": [postings.TRADES_KEY],
-        "ShopTable": [ledger_writes.KEY],
-        "MigrationsTable": [polling_baseline.KEY],
-        "TaskTokensTable": [event_callback_baseline.KEY],
-        "WorkflowsTable": [workflow_state.KEY],
-    }
-
-
-def test_orders_never_expire_and_are_recoverable_and_encrypted() -> None:
-    table = of_type("AWS::DynamoDB::Table")["OrdersTable"]
-    assert "TimeToLiveSpecification" not in table
-    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-    assert table["SSESpecification"]["SSEEnabled"] is True
-    assert table["KeySchema"] == [{"AttributeName": orders.KEY, "KeyType": "HASH"}]
-
-
-def test_the_rule_matches_the_events_that_the_resolver_handles() -> None:
-    rule = of_type("AWS::Events::Rule")["ResolverFunctionTaskStateChange"]
-    assert rule["EventPattern"]["source"] == ["aws.dms"]
-    assert rule["EventPattern"]["detail-type"] == ["DMS Replication Task State Change"]
-    assert set(rule["EventPattern"]["detail"]["eventType"]) == resolver.FINAL_EVENTS
-    assert set(EVENT_IDS) >= resolver.FINAL_EVENTS
-    (target,) = rule["Targets"]
-    assert target["Arn"] == {"Ref": f"ResolverFunction{ALIAS}"}
-
-
-def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
-    variables = {
-        name: set(function.get("Environment", {}).get("Variables", {}))
-        for name, function in functions().items()
-    }
-    registry, key = table.TABLE_VARIABLE, reference.KEY_VARIABLE
-    controller = {
-        subscribers.TABLE_VARIABLE,
-        postings.TABLE_VARIABLE,
-        postings.TRADES_VARIABLE,
-        mails.SENDER_VARIABLE,
-    }
-    secret, vendor = keys.SECRET_VARIABLE, partner.URL_VARIABLE
-    assert variables == {
-        "PollingFunction": set(),
-        "EventCallbackFunction": {registry},
-        "ResolverFunction": {registry},
-        "WebhookCallbackFunction": {registry, key, secret, vendor, webhook_callback.URL_VARIABLE},
-        "WebhookEndpointFunction": {registry, secret},
-        "RotationFunction": {secret, vendor},
-        "ApprovalFunction": {
-            registry,
-            key,
-            orders.TABLE_VARIABLE,
-            outbox.BUS_VARIABLE,
-            outbox.SENDER_VARIABLE,
-            approval.URL_VARIABLE,
-        },
-        "ApprovalPageFunction": {registry},
-        "OverdueFunction": {registry},
-        "StartMigrationFunction": {start_migration.FUNCTION_VARIABLE},
-        "BatchImportFunction": {totals.TABLE_VARIABLE},
-        "BatchImportStartFunction": {import_start.FUNCTION_VARIABLE},
-        "AddPostingFunction": {postings.TABLE_VARIABLE, start.BOOKKEEPING_VARIABLE},
-        "PostingBookkeepingFunction": {
-            *controller,
-            fan_out.MAIL_FUNCTION_VARIABLE,
-        },
-        "PostingMailFunction": {postings.TABLE_VARIABLE, mails.SENDER_VARIABLE},
-        "ScheduleFunction": {work.TABLE_VARIABLE, work.QUEUE_VARIABLE},
-        "ScheduleStartFunction": {schedule_start.FUNCTION_VARIABLE},
-        "WorkflowFunction": {ledger_writes.TABLE_VARIABLE},
-        "WorkflowStartFunction": {workflow_start.FUNCTION_VARIABLE},
-        # Baselines.
-        "PollingBaselineStartFunction": {polling_baseline.TABLE_VARIABLE},
-        "PollingBaselineCheckFunction": {polling_baseline.TABLE_VARIABLE},
-        "EventCallbackBaselineStartFunction": {event_callback_baseline.TABLE_VARIABLE},
-        "EventCallbackBaselineResolverFunction": {event_callback_baseline.TABLE_VARIABLE},
-        "BatchImportBaselineFunction": {totals.TABLE_VARIABLE},
-        "PostingBaselineFunction": {postings.TABLE_VARIABLE, fan_out_baseline.CONTROLLER_VARIABLE},
-        "PostingBaselineControllerFunction": controller,
-        "ScheduleBaselineFunction": {
-            work.TABLE_VARIABLE,
-            work.QUEUE_VARIABLE,
-            schedule_baseline.RULE_VARIABLE,
-            schedule_baseline.CALENDAR_VARIABLE,
-        },
-        "StartBaselineFunction": set(),
-        "WorkflowBaselineFunction": {ledger_writes.TABLE_VARIABLE, workflow_state.TABLE_VARIABLE},
-        "WorkflowBaselineSweepFunction": {
-            workflow_state.TABLE_VARIABLE,
-            workflow_baseline.FUNCTION_VARIABLE,
-        },
-    }
-
-
-def test_the_starter_receives_a_function_with_its_alias() -> None:
-    variables = functions()["StartMigrationFunction"]["Environment"]["Variables"]
-    assert variables[start_migration.FUNCTION_VARIABLE] == {"Ref": f"EventCallbackFunction{ALIAS}"}
-
-
-def test_the_code_can_read_the_generated_secret() -> None:
-    generated = of_type("AWS::SecretsManager::Secret")["SigningSecret"]["GenerateSecretString"]
-    # Letters and digits only; punctuation would need escaping somewhere.
-    assert generated["ExcludePunctuation"] is True
-    secret = {
-        **json.loads(generated["SecretStringTemplate"]),
-        generated["GenerateStringKey"]: "x" * generated["PasswordLength"],
-    }
-    assert keys.Keys.model_validate(secret).accepted(0) == [secret["current"]]
-
-
-def test_the_rotation_uses_the_functions_alias_and_waits_until_the_vendor_has_the_key() -> None:
-    (rotation,) = of_type("AWS::SecretsManager::RotationSchedule").values()
-    assert rotation["RotationLambdaARN"] == {"Ref": f"RotationFunction{ALIAS}"}
-    assert rotation["RotateImmediatelyOnUpdate"] is False
-    assert rotation["RotationRules"] == {"AutomaticallyAfterDays": 30}
-
-
-def test_the_reference_key_generates_the_macs_that_the_code_requests() -> None:
-    (key,) = of_type("AWS::KMS::Key").values()
-    assert (key["KeySpec"], key["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
-
-
-def test_overdue_answers_are_counted_at_the_interval_at_which_they_become_overdue() -> None:
-    schedule = of_type("AWS::Scheduler::Schedule")["OverdueFunctionEvery15Minutes"]
-    minutes = overdue.MAX_INTENT_SECONDS // 60
-    assert schedule["ScheduleExpression"] == f"rate({minutes} minutes)"
-    assert schedule["Target"]["Arn"] == {"Ref": f"OverdueFunction{ALIAS}"}
-
-
 def test_the_outputs_reference_functions_by_alias() -> None:
-    outputs = expanded()["Outputs"]
-    starters = {"StartMigrationFunction", "ScheduleStartFunction", "WorkflowStartFunction"}
-    for name in DURABLE | starters:
-        assert outputs[name]["Value"] == {"Ref": f"{name}{ALIAS}"}
-    assert outputs.keys() == {
-        *DURABLE,
-        *starters,
-        "HttpApiUrl",
-        "CallbacksTable",
-        "OrdersTable",
-        "ImportsBucket",
-        "TotalsTable",
-        "ReadingsTable",
-        "SubscribersTable",
-        "ShopTable",
-        "ReferenceKey",
-        "SigningSecret",
-        "AlarmTopic",
-        *(of_type("AWS::SQS::Queue").keys() - {"BaselineDeadLetterQueue"}),
+    for folder in PATTERNS:
+        outputs = expanded(folder)["Outputs"]
+        assert any(f"{folder}/{name}" in DURABLE for name in outputs), folder
+        for name, output in outputs.items():
+            if name.endswith("Function"):
+                assert output["Value"] == {"Ref": f"{name}{ALIAS}"}
+
+
+@pytest.mark.parametrize("folder", NESTED)
+def test_everything_that_may_be_needed_from_outside_is_an_output(folder: str) -> None:
+    """The tables, buckets, keys, secrets, queues and starters of the patterns."""
+    needed = {"Table", "Bucket", "Key", "Secret", "Queue", "StartFunction"}
+    names = {
+        name
+        for name in written(folder)["Resources"]
+        if any(name.endswith(kind) for kind in needed) and folder != "baselines"
     }
+    internal = {"BatchImportStartFunction", "PostingsTable", "TradesTable"}
+    assert names - internal <= expanded(folder).get("Outputs", {}).keys()
+
+
+def test_the_outputs_at_the_top_exist_in_the_nested_templates() -> None:
+    locations = {
+        name: Path(resource["Properties"]["Location"]).parent.name
+        for name, resource in written(TOP)["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Application"
+    }
+    passed_on = [
+        output["Value"]["Fn::GetAtt"]
+        for name, output in written(TOP)["Outputs"].items()
+        if name != "AlarmTopic"
+    ]
+    for value in passed_on:
+        nested, _, output = ".".join(as_parts(value)).partition(".Outputs.")
+        assert output in written(locations[nested])["Outputs"]
+    starters = {n for n in functions() if n.endswith("StartFunction")} - baselines()
+    outputs = {name.split("/")[1] for name in starters} - {"BatchImportStartFunction"}
+    assert outputs <= written(TOP)["Outputs"].keys()
+
+
+def as_parts(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]

@@ -20,7 +20,8 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check docs compare bench build deploy logs destroy clean interpreter sam-cli managed
+.PHONY: help demo test prove check docs compare bench copy build deploy logs destroy clean
+.PHONY: interpreter sam-cli managed
 
 help:
 	@echo "make demo     wait for a six-hour migration, by polling and by event"
@@ -31,6 +32,7 @@ help:
 	@echo "make docs     regenerate every generated page"
 	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (a minute)"
 	@echo "make bench    measure speed against the official runner (several minutes)"
+	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
 	@echo "make build    build the deployment package, with the tested versions"
 	@echo "make deploy   deploy all patterns to an AWS account, or one: [PATTERN=approval]"
 	@echo "              PARTNER_URL=https://… [STACK=$(STACK)] [MAIL_SENDER=…] [KEEP_DATA=no]"
@@ -74,12 +76,16 @@ docs: $(VENV)/dev.done
 	$(BIN)/python -m tests.baselines.page
 	$(BIN)/python -m tests.cloud.costs
 	$(BIN)/python -m compare.readme
+	$(BIN)/python -m compare.patterns
 
 compare: $(VENV)/compare.done
 	@$(BIN)/python -m compare
 
 bench: $(VENV)/bench.done
 	$(BIN)/python -m bench
+
+copy:
+	@$(PYTHON) -m tools.copying '$(PATTERN)' '$(TO)'
 
 # The constraints reach pip inside sam build, so that only tested versions are deployed.
 build: interpreter sam-cli $(if $(CAPACITY_PROVIDER),managed)

@@ -1,1 +1,1 @@
-"""Two patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""
+"""The eight patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""

@@ -24,7 +24,7 @@ FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
 
 
 def _is_reported(recording: Recording, world: MigrationWorld) -> None:
-    """The migration is started once at most, and one that ran to its end is reported as finished."""
+    """A migration is started once at most, and one that ran to its end is reported as finished."""
     task = world.task
     assert task.starts <= 1, "the migration is started again"
     is_loaded = task.starts == 1 and task.percent == COMPLETE and not task.tables_errored

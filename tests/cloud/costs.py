@@ -144,7 +144,7 @@ class Cost:
 def _clients() -> list[Any]:
     modules = [module for name, module in sys.modules.items() if name.startswith("patterns.")]
     clients = [v for module in modules for v in vars(module).values() if isinstance(v, BaseClient)]
-    return [*{id(client): client for client in (*clients, keys.provider.client)}.values()]
+    return [*{id(client): client for client in (*clients, keys.secrets_manager)}.values()]
 
 
 def cost_of(scenario: Scenario) -> Cost:

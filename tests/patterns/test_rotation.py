@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,90 @@ def test_the_test_step_passes_on_its_own_when_rotation_is_set_up(
     )
     run("testSecret", version)
     assert_accepted(world[1])
+
+
+# -- resumed late ---------------------------------------------------------------------------------
+
+NOON = rotation.ACTIVATION_DELAY_SECONDS / 2
+DAYS_LATE = [NOON + 1, rotation.ACTIVATION_DELAY_SECONDS, 3 * rotation.ACTIVATION_DELAY_SECONDS]
+
+
+def announced(vendor: Vendor) -> float:
+    """Return the time from which the vendor signs with the latest key."""
+    return vendor.key_changes[-1][0]
+
+
+@pytest.mark.parametrize("late", DAYS_LATE)
+def test_a_rotation_that_is_resumed_late_announces_a_moment_in_the_future(
+    world: tuple[Wait, Vendor], late: float
+) -> None:
+    wait, vendor = world
+    run("createSecret")
+    wait.pass_time(late)
+    for step in STEPS:  # Secrets Manager repeats the whole process
+        run(step)
+        assert_accepted(vendor)
+    assert announced(vendor) >= time.time() + rotation.MIN_NOTICE_SECONDS
+    assert announced(vendor) == stored().since
+    wait.pass_time(rotation.ACTIVATION_DELAY_SECONDS)
+    assert_accepted(vendor)
+    assert vendor.key() == stored().current != FIRST_KEY
+
+
+def test_a_rotation_that_is_resumed_in_time_keeps_its_moment(world: tuple[Wait, Vendor]) -> None:
+    wait, vendor = world
+    run("createSecret")
+    created = time.time()
+    wait.pass_time(NOON - 1)
+    run("setSecret")
+    assert announced(vendor) == pytest.approx(created + rotation.ACTIVATION_DELAY_SECONDS)
+
+
+@pytest.mark.parametrize("moment", moments(6), ids=lambda m: f"{m[1]} {m[0]}")
+def test_a_crash_while_the_moment_is_changed_announces_no_moment_in_the_past(
+    world: tuple[Wait, Vendor], moment: tuple[int, str]
+) -> None:
+    """The calls: find the new version, read it, read the current one, write, find, and read."""
+    wait, vendor = world
+    run("createSecret")
+    wait.pass_time(rotation.ACTIVATION_DELAY_SECONDS)
+    with crash_at(CLIENTS, moment) as died, pytest.raises(SystemExit):
+        run("setSecret")
+    assert died
+    assert len(vendor.key_changes) == 1, "something was announced before the crash"
+    for step in STEPS:
+        run(step)
+    assert announced(vendor) >= time.time() + rotation.MIN_NOTICE_SECONDS
+    assert announced(vendor) == stored().since
+    assert_accepted(vendor)
+
+
+def test_a_key_that_was_announced_before_a_long_crash_is_accepted_once_it_is_resumed(
+    world: tuple[Wait, Vendor],
+) -> None:
+    wait, vendor = world
+    run("createSecret")
+    run("setSecret")
+    wait.pass_time(2 * rotation.ACTIVATION_DELAY_SECONDS)
+    assert vendor.key() != FIRST_KEY, "the vendor has switched as announced"
+    for step in STEPS:
+        run(step)
+    assert_accepted(vendor)
+    wait.pass_time(2 * rotation.ACTIVATION_DELAY_SECONDS)
+    assert_accepted(vendor)
+
+
+def test_a_rotation_that_is_repeated_after_its_end_changes_nothing(
+    world: tuple[Wait, Vendor],
+) -> None:
+    wait, _ = world
+    for step in STEPS:
+        run(step)
+    before = stored()
+    wait.pass_time(rotation.ACTIVATION_DELAY_SECONDS)
+    for step in STEPS:
+        run(step)
+    assert stored() == before
 
 
 def test_an_unknown_step_is_rejected(world: tuple[Wait, Vendor]) -> None:

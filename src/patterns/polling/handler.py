@@ -76,9 +76,9 @@ class Pace:
 
 
 PACE = Pace(Duration.from_minutes(1), Duration.from_minutes(15), backoff_rate=1.5, max_polls=120)
-"""About 28 hours, of which an outage may take any part: a poll that fails is like one that finds the
-migration under way. The function's ExecutionTimeout must be longer, by the 25 hours that the two
-steps before may take."""
+"""About 28 hours, of which an outage may take any part: a poll that fails counts as one that finds
+the migration under way. The function's ExecutionTimeout must be longer, by the 25 hours that the
+two steps before may take."""
 
 
 @durable_execution

@@ -121,7 +121,7 @@ def _is_signed(claim: str, *request: Any) -> bool:
     except keys.KeysUnavailable as error:
         logger.error("signing keys unavailable, no request can be verified", reason=str(error))
         raise ServiceUnavailableError("try again") from None
-    return fresh is not None and signature.is_signed(fresh.accepted(time.time()), claim, *request)
+    return signature.is_signed(fresh.accepted(time.time()), claim, *request)
 
 
 def _raw_body(event: dict[str, Any]) -> bytes | None:

@@ -1,7 +1,8 @@
 """Sign requests and verify signatures.
 
 A signature is the HMAC-SHA256 of the method, path, timestamp, and body. None of them can be changed
-without the key, and an intercepted request can be resent for at most five minutes.
+without the key, and an intercepted request can be resent for at most five minutes (and the second
+that the timestamp omits).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 TIMESTAMP_HEADER = "x-timestamp"
 SIGNATURE_HEADER = "x-signature"
 MAX_SKEW_SECONDS = 300
+"""How far a request's timestamp may be from our clock, either way and inclusive."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -46,14 +48,17 @@ def headers(key: str, method: str, path: str, now: float, body: bytes) -> dict[s
 
 
 def is_fresh(timestamp: str, now: float) -> bool:
-    """Return whether a timestamp is valid and within five minutes of `now`, either way.
+    """Return whether a timestamp is valid and within five minutes of `now`, either way, inclusive.
+
+    Both are compared in whole seconds, as `headers` writes them. So every request that is at most
+    five minutes old or ahead is fresh, at any fraction of a second.
 
     Parameters:
         timestamp: time of signing, from the request's header.
         now: epoch seconds.
     """
     is_valid = _TIMESTAMP.fullmatch(timestamp) is not None
-    return is_valid and abs(now - int(timestamp)) <= MAX_SKEW_SECONDS
+    return is_valid and abs(int(now) - int(timestamp)) <= MAX_SKEW_SECONDS
 
 
 def is_signed(

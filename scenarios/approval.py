@@ -5,7 +5,7 @@ Run one with `dacapo run scenarios/approval.py:accepted`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -37,6 +37,7 @@ def _scenario(
     answers: Mapping[str, Answer] | None = None,
     world: Callable[[], AbstractContextManager[ApprovalWorld]] = approval_world,
     expects: str | None = None,
+    outage_endings: Sequence[str] = (),
 ) -> Scenario:
     return Scenario(
         handler=handler,
@@ -45,6 +46,7 @@ def _scenario(
         world=world,
         external_events=external_events,
         expects=expects,
+        outage_endings=outage_endings,
         functions={PAGE: page.handler, OVERDUE: overdue.handler},
         invariant=_invariant,
     )
@@ -109,5 +111,7 @@ invalid_order = replace(
 in_production = _scenario(
     ACCEPT,
     *(ExternalEvent(timedelta(hours=n), "the sweep", ApprovalWorld.sweep) for n in (12, 24, 48)),
+    # An order that the reviewer can't decide on within five minutes is withdrawn.
+    outage_endings=["SUCCEEDED"],
 )
 """With the function that delivers what senders have given up: what has to outlast an outage."""

@@ -5,7 +5,7 @@ Run one with `dacapo run scenarios/webhook_callback.py:answered`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -31,6 +31,7 @@ def _scenario(
     *external_events: ExternalEvent,
     vendor: Callable[[], Vendor] = Vendor,
     expects: str | None = None,
+    outage_endings: Sequence[str] = (),
 ) -> Scenario:
     return Scenario(
         handler=handler,
@@ -38,6 +39,7 @@ def _scenario(
         world=lambda: transcription_world(vendor()),
         external_events=external_events,
         expects=expects,
+        outage_endings=outage_endings,
         functions={ENDPOINT: endpoint.handler, OVERDUE: overdue.handler},
         invariant=_invariant,
     )
@@ -149,8 +151,15 @@ job_accepted_on_third_attempt = _scenario(
     ExternalEvent(timedelta(minutes=50), "the vendor finishes", Vendor.finish),
     vendor=lambda: Vendor(rejections=[503, 429]),
 )
+job_accepted_after_an_hour = _scenario(
+    FINISH,
+    vendor=lambda: Vendor(rejections=[503] * 12),
+)
 in_production = _scenario(
     FINISH,
     *(ExternalEvent(timedelta(hours=n), "the sweep", Vendor.sweep) for n in (12, 24, 48)),
+    # After an hour in which neither an answer nor a heartbeat gets through, the vendor counts as
+    # silent.
+    outage_endings=["NoTranscript"],
 )
 """With the function that delivers what senders have given up: what has to outlast an outage."""

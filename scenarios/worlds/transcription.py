@@ -45,6 +45,7 @@ class Vendor:
         key_changes: the keys announced to it, each with the time from which to sign with it.
         jobs: accepted jobs by idempotency key; the effect that must happen once.
         replies: HTTP statuses of its requests to our URL, in order.
+        reply_seconds: how long each reply took.
         accepted: the messages that we replied to with 200, in order.
         rejections: HTTP statuses for the next requests to it, which it rejects.
         immediate_answer: message about a job to send even before acknowledging the job.
@@ -54,6 +55,7 @@ class Vendor:
     key_changes: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, FIRST_KEY)])
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     replies: list[int] = field(default_factory=list)
+    reply_seconds: list[float] = field(default_factory=list)
     accepted: list[Mapping[str, Any]] = field(default_factory=list)
     rejections: list[int] = field(default_factory=list)
     immediate_answer: Mapping[str, Any] | None = None
@@ -112,6 +114,7 @@ class Vendor:
             changes.get("at", time.time()),
             changes.get("signed_body", body),
         )
+        sent = time.time()
         reply = loopback.send(
             changes.get("method", "POST"),
             url,
@@ -119,6 +122,7 @@ class Vendor:
             {"content-type": "application/json", **headers},
         )
         self.replies.append(reply.status)
+        self.reply_seconds.append(time.time() - sent)
         if reply.status == HTTPStatus.OK:
             self.accepted.append(message)
         return reply

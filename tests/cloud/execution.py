@@ -53,10 +53,10 @@ class Execution:
         return described["Status"] if described else None
 
     def wait_until_submitted(self, operation: str, seconds: float = 120) -> None:
-        """Wait until the submitter of a `wait_for_callback` has succeeded.
+        """Wait until the job of a `wait_for_answer` is submitted.
 
         Parameters:
-            operation: name of the `wait_for_callback`.
+            operation: name of the wait.
             seconds: how long to wait.
 
         Raises:
@@ -65,7 +65,7 @@ class Execution:
 
         def check() -> bool | None:
             described = self.described() or {"Status": RUNS[0]}
-            if self._has_succeeded(f"{operation} submitter"):
+            if self._has_succeeded(f"open {operation}"):
                 return True
             if described["Status"] not in RUNS:
                 raise EndedEarly(described.get("Error", {}).get("ErrorMessage", "no error"))
@@ -74,9 +74,8 @@ class Execution:
         assert poll(check, seconds), f"{operation}: no callback was submitted within {seconds} s"
 
     def callback_id(self, operation: str) -> str:
-        """Return the callback ID of a `wait_for_callback`, once its invocation has ended."""
-        name = f"{operation} create callback id"
-        return str(self.runner.wait_for_callback(self.arn, name=name, timeout=60))
+        """Return the callback ID of a `wait_for_answer`, once its invocation has ended."""
+        return str(self.runner.wait_for_callback(self.arn, name=operation, timeout=60))
 
     def result(self, seconds: int = 60) -> DurableFunctionTestResult:
         """Wait for it to end and return its result.

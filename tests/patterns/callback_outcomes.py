@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import time
@@ -20,9 +22,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dacapo import fail_next_calls
 from patterns import callbacks
-from patterns.callbacks import answers, service, table
+from patterns.callbacks import answers, overdue, service, table
 from patterns.event_callback import resolver
-from patterns.webhook_callback import keys
+from patterns.webhook_callback import endpoint, keys
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.migration import TASK_ARN
 from scenarios.worlds.registry import TABLE
@@ -126,8 +128,9 @@ def _fails_at(number: int, when: str, error: Exception, sender: Sender) -> None:
             raise error
 
     with watching(CLIENTS, fail):
-        sender.deliver()
-    sender.deliver_with_retries()
+        has_to_retry = sender.deliver()
+    if has_to_retry:
+        sender.deliver_with_retries()
 
 
 def _throttled(sender: Sender) -> None:
@@ -143,6 +146,57 @@ def _twice(sender: Sender) -> None:
 def _after_another(sender: Sender) -> None:
     callbacks.answer(sender.wait.reference, answers.failure("no", "No"))
     sender.deliver()
+
+
+def _given_up(sender: Sender) -> None:
+    """The sender crashes after *intend*, and never redelivers."""
+    with crash_at(CLIENTS, (0, "after")):
+        sender.deliver()
+    sender.wait.pass_time(overdue.IN_TRANSIT_SECONDS + 1)
+
+
+def _given_up_then_swept(sender: Sender) -> None:
+    _given_up(sender)
+    _sweep()
+
+
+def _given_up_then_another(sender: Sender) -> None:
+    _given_up(sender)
+    sender.deliver(message=FAILURE)
+
+
+def _never_marked_or_closed(sender: Sender) -> None:
+    """The table is out from *send* on, for the sender and for the handler."""
+    with crash_at(CLIENTS, (1, "after")):
+        sender.deliver()
+    sender.wait.pass_time(overdue.IN_TRANSIT_SECONDS + 1)
+    sender.deliver()
+    _sweep()
+    sender.deliver()
+
+
+def _never_closed(sender: Sender) -> None:
+    """The wait ends without an answer, and the table is out for the handler."""
+    sender.wait.stop()
+    sender.deliver()
+    sender.wait.pass_time(overdue.IN_TRANSIT_SECONDS + 1)
+    _sweep()
+    sender.deliver()
+
+
+def _between_waits(sender: Sender) -> None:
+    sender.wait.close(received=None, asks_again=True)
+    sender.deliver()
+
+
+def _sweep() -> None:
+    context: Any = None
+    with contextlib.redirect_stdout(io.StringIO()):
+        overdue.handler({}, context)
+
+
+def _too_large(sender: Sender) -> None:
+    sender.deliver(message=json.dumps(SUCCESS).encode().ljust(endpoint.MAX_BODY_BYTES + 1))
 
 
 def _late(seconds: float, sender: Sender) -> None:
@@ -200,6 +254,20 @@ CASES: list[tuple[str, tuple[EntryPoint, ...], Fault]] = [
         BOTH,
         partial(_fails_at, 1, "after", LOST),
     ),
+    ("crash after *intend*, and the sender gives up: the sweep", BOTH, _given_up_then_swept),
+    ("… : a different answer arrives", (Webhook,), _given_up_then_another),
+    (
+        "the table is out from *mark* to *close*: before and after the sweep",
+        BOTH,
+        _never_marked_or_closed,
+    ),
+    (
+        "the wait is over, but its row isn't closed: before and after the sweep",
+        BOTH,
+        _never_closed,
+    ),
+    ("the answer arrives between two waits for it", BOTH, _between_waits),
+    ("the answer is larger than 128 KiB", (Webhook,), _too_large),
     ("the same answer is delivered twice", BOTH, _twice),
     ("a different answer was sent first", BOTH, _after_another),
     (

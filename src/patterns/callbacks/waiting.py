@@ -9,8 +9,10 @@ from typing import TypeVar
 from aws_durable_execution_sdk_python import CallbackError, DurableContext, StepError
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.retries import RetryDecision
+from aws_durable_execution_sdk_python.types import StepContext
 
-from patterns.callbacks import answers, registry
+from patterns.callbacks import answers, registry, service
+from patterns.callbacks.service import Reply
 from patterns.transient import RetryStrategy, retry_for, retry_transient
 
 CLOSING_OUTLASTS = Duration.from_minutes(1)
@@ -23,6 +25,10 @@ Parsed = TypeVar("Parsed")
 
 class InvalidAnswer(Exception):  # noqa: N818 - says what it is
     """An answer arrived, but it isn't what the handler waits for."""
+
+
+class WaitOver(Exception):  # noqa: N818 - says what it is
+    """The wait ended while its job could not be submitted."""
 
 
 def wait_for_answer(
@@ -65,7 +71,9 @@ def wait_for_answer(
     # callback and its result: what the handler's body did there, it would do at every replay.
     callback = context.create_callback(name=name, config=config)
 
-    def open_row_and_submit() -> None:
+    def open_row_and_submit(step: StepContext) -> None:
+        if step.attempt > 1 and config.heartbeat_timeout.to_seconds():
+            _keep_open(callback.callback_id)
         # The row first: an answer may arrive even before the job's own response does.
         registry.put(
             row,
@@ -80,7 +88,7 @@ def wait_for_answer(
     result: Parsed | Exception
     try:
         context.step(
-            lambda _: open_row_and_submit(),
+            open_row_and_submit,
             name=f"open {name}",
             config=StepConfig(retry_strategy=config.retry_strategy),
         )
@@ -124,6 +132,13 @@ def retry_until(deadline: float, *, max_delay: Duration) -> RetryStrategy:
         return RetryDecision.retry(Duration.from_seconds(delay))
 
     return retry
+
+
+def _keep_open(callback_id: str) -> None:
+    # The service counts from the creation of the callback. Without this, an outage that is longer
+    # than the heartbeat timeout would have the job done for a wait that is already over.
+    if service.send_heartbeat(callback_id) is not Reply.ACCEPTED:
+        raise WaitOver("the wait was over before the job could be submitted")
 
 
 def _parse_with(parse: Callable[[str], Parsed], text: str) -> Parsed | InvalidAnswer:

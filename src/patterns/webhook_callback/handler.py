@@ -39,7 +39,11 @@ URL_VARIABLE = "CALLBACK_URL"
 """Environment variable with the base URL of our endpoint, without a trailing slash."""
 ANSWER_TIMEOUT = Duration.from_hours(24)
 HEARTBEAT_TIMEOUT = Duration.from_hours(1)
-"""Longest silence we accept from the vendor between heartbeats."""
+"""Longest silence we accept from the vendor between heartbeats.
+
+During an outage of our own, no heartbeat gets through either: choose it longer than the outages
+that a wait has to survive.
+"""
 WAIT = "transcript"
 
 _STEP = StepConfig(retry_strategy=retry_transient)

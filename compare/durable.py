@@ -41,7 +41,7 @@ def poll_as_deployed(length: timedelta) -> Outcome:
 
 
 def wait_for_callback(length: timedelta) -> Outcome:
-    """Run `wait_for_callback`, completed when the event arrives."""
+    """Wait for a callback, which is answered when the event arrives."""
     end = ExternalEvent(
         length, "the load finishes and sends its event", MigrationWorld.finish_and_notify
     )

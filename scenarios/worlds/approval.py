@@ -65,6 +65,7 @@ class ApprovalWorld:
         events: detail type of each event on the bus, in order.
         emails: recipient and subject of each email, in order.
         row: the registry's row for the question.
+        reference: the reference in the link to the reviewer; "" if there was none.
     """
 
     replies: list[int] = field(default_factory=list)
@@ -73,6 +74,7 @@ class ApprovalWorld:
     events: list[str] = field(default_factory=list)
     emails: list[tuple[str, str]] = field(default_factory=list)
     row: table.Row | None = None
+    reference: str = ""
 
     @property
     def link(self) -> str:
@@ -178,6 +180,7 @@ def _record_state(world: ApprovalWorld, queue: str) -> None:
     world.status = stored_status()
     world.emails = sent_emails()
     world.row = question_row(world)
+    world.reference = world.link.rpartition("/")[2] if has_link() else ""
 
 
 def stored_status() -> str | None:

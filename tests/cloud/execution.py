@@ -53,7 +53,7 @@ class Execution:
         return described["Status"] if described else None
 
     def wait_until_submitted(self, operation: str, seconds: float = 120) -> None:
-        """Wait until the step that opens the row of a wait and submits the job has succeeded.
+        """Wait until the job of a `wait_for_answer` is submitted.
 
         Parameters:
             operation: name of the wait.
@@ -74,7 +74,7 @@ class Execution:
         assert poll(check, seconds), f"{operation}: no callback was submitted within {seconds} s"
 
     def callback_id(self, operation: str) -> str:
-        """Return the callback ID of a wait, once its invocation has ended."""
+        """Return the callback ID of a `wait_for_answer`, once its invocation has ended."""
         return str(self.runner.wait_for_callback(self.arn, name=operation, timeout=60))
 
     def result(self, seconds: int = 60) -> DurableFunctionTestResult:

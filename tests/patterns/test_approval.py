@@ -270,6 +270,20 @@ def test_a_throttled_callback_api_returns_503_and_a_retry_succeeds(wait: Wait) -
     assert wait.accepted() == ["success"]
 
 
+def test_a_click_between_two_waits_returns_503_and_asks_for_another_try(wait: Wait) -> None:
+    wait.close(received=None, asks_again=True)
+    answer = handle(event())
+    assert answer["statusCode"] == 503
+    assert "try again in a moment" in answer["body"]
+    assert wait.row().state is State.BETWEEN
+
+
+def test_a_decision_that_was_recorded_but_not_sent_wins_over_a_later_one(wait: Wait) -> None:
+    fail_next_calls("SendDurableExecutionCallbackSuccess", "TooManyRequestsException")
+    assert [press(YES), press(NO), press(YES)] == [503, 409, 200]
+    assert logic.parse_decision(wait.result or "") is Decision.ACCEPTED
+
+
 def test_a_throttled_table_returns_503_and_a_retry_succeeds(wait: Wait) -> None:
     with Stubber(table.dynamodb) as stub:
         stub.add_client_error("update_item", "ProvisionedThroughputExceededException")

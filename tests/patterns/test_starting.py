@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -14,8 +15,12 @@ from hypothesis import strategies as st
 
 from dacapo import START, Simulation
 from patterns import starting
-from patterns.event_callback import start
+from patterns.approval import start as approval_start
+from patterns.event_callback import start as event_start
+from patterns.polling import start as polling_start
 from patterns.starting import StartedWithDifferentInput, execution_name, start_once
+from patterns.webhook_callback import start as webhook_start
+from scenarios.worlds.approval import ORDER
 from scenarios.worlds.migration import TASK_ARN
 from tests.interference import crash_at
 from tests.lab import handlers
@@ -97,46 +102,85 @@ def test_a_function_is_identified_by_name_or_arn(simulation: Simulation, functio
     assert start_once(function, "key", {}).startswith("arn:aws:lambda:")
 
 
-# -- the function that starts a migration ---------------------------------------------------------
+# -- the functions that start a pattern -----------------------------------------------------------
+
+Request = Callable[..., dict[str, Any]]
+STARTERS: dict[str, tuple[ModuleType, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "polling": (
+        polling_start,
+        {"task_arn": TASK_ARN, "run": "2026-11"},
+        {"run": "2026-12"},
+        {"task_arn": TASK_ARN},
+    ),
+    "event_callback": (
+        event_start,
+        {"task_arn": TASK_ARN, "run": "2026-11"},
+        {"run": "2026-12"},
+        {"task_arn": TASK_ARN},
+    ),
+    "webhook_callback": (
+        webhook_start,
+        {"recording": "s3://recordings/call-17.mp3", "job": "first"},
+        {"job": "again"},
+        {"recording": "s3://recordings/call-17.mp3"},
+    ),
+    "approval": (approval_start, ORDER, {"order_id": "A-18"}, ORDER),
+}
+"""Each pattern's start function, a request, the change that makes it another, and the input."""
 
 
 @pytest.fixture
-def send_request(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv(start.FUNCTION_VARIABLE, FUNCTION)
-    simulation.add_function("starter", start.handler)
-
-    def send_request(**event: Any) -> Any:
+def send(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Request:
+    def send(pattern: str, event: dict[str, Any]) -> dict[str, Any]:
+        start, *_ = STARTERS[pattern]
+        monkeypatch.setenv(start.FUNCTION_VARIABLE, FUNCTION)
+        simulation.add_function("starter", start.handler)
         response = boto3.client("lambda").invoke(
             FunctionName="starter", Payload=json.dumps(event).encode()
         )
-        return json.loads(response["Payload"].read()) | {"failed": "FunctionError" in response}
+        result: dict[str, Any] = json.loads(response["Payload"].read())
+        return result | {"failed": "FunctionError" in response}
 
-    return send_request
-
-
-def test_requesting_one_run_twice_starts_it_once(simulation: Simulation, send_request: Any) -> None:
-    first = send_request(task_arn=TASK_ARN, run="2026-11")
-    assert not first["failed"]
-    assert send_request(task_arn=TASK_ARN, run="2026-11") == first
-    (execution,) = simulation.service.executions.values()
-    assert execution.name == first["execution_name"]
-    assert json.loads(execution.payload) == {"task_arn": TASK_ARN}
+    return send
 
 
-def test_requesting_another_run_starts_another_execution(
-    simulation: Simulation, send_request: Any
+@pytest.mark.parametrize("pattern", STARTERS)
+def test_the_same_request_twice_starts_one_execution(
+    simulation: Simulation, send: Request, pattern: str
 ) -> None:
-    send_request(task_arn=TASK_ARN, run="2026-11")
-    send_request(task_arn=TASK_ARN, run="2026-12")
+    _, request, _, payload = STARTERS[pattern]
+    first = send(pattern, request)
+    assert not first["failed"]
+    assert send(pattern, request) == first
+    (execution,) = simulation.service.executions.values()
+    assert (execution.name, execution.arn) == (first["execution_name"], first["execution_arn"])
+    assert json.loads(execution.payload) == payload
+
+
+@pytest.mark.parametrize("pattern", STARTERS)
+def test_a_request_under_another_key_starts_another_execution(
+    simulation: Simulation, send: Request, pattern: str
+) -> None:
+    _, request, change, _ = STARTERS[pattern]
+    send(pattern, request)
+    send(pattern, request | change)
     assert len(simulation.service.executions) == 2
 
 
-@pytest.mark.parametrize(
-    "event",
-    [{}, {"task_arn": TASK_ARN}, {"task_arn": "x", "run": "1"}, {"task_arn": TASK_ARN, "run": ""}],
-)
-def test_a_request_without_a_valid_task_and_run_starts_nothing(
-    simulation: Simulation, send_request: Any, event: dict[str, Any]
+def test_another_order_under_the_same_id_is_an_error(simulation: Simulation, send: Request) -> None:
+    send("approval", ORDER)
+    assert send("approval", ORDER | {"items": ["chair"]})["failed"]
+    assert len(simulation.service.executions) == 1
+
+
+@pytest.mark.parametrize("pattern", STARTERS)
+def test_a_request_without_a_valid_value_in_each_field_starts_nothing(
+    simulation: Simulation, send: Request, pattern: str
 ) -> None:
-    assert send_request(**event)["failed"]
+    _, request, *_ = STARTERS[pattern]
+    for field in request:
+        assert send(pattern, {name: value for name, value in request.items() if name != field})[
+            "failed"
+        ]
+        assert send(pattern, request | {field: ""})["failed"]
     assert not simulation.service.executions

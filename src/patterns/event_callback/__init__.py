@@ -1,1 +1,1 @@
-"""Wait for an event: `wait_for_callback` on a job that reports when it ends."""
+"""Wait for an event: a callback for a job that reports when it ends."""

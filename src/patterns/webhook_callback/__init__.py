@@ -1,1 +1,1 @@
-"""Wait for an external system that knows only a URL: `wait_for_callback` over HTTP."""
+"""Wait for an external system that knows only a URL: a callback over HTTP."""

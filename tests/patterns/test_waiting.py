@@ -1,0 +1,145 @@
+"""A handler waits for an answer: row first, then the job, and the row closes however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aws_durable_execution_sdk_python.config import Duration
+
+from dacapo import START, Durable, ExternalEvent, Recording, Scenario, Simulation, run
+from patterns.callbacks import NotSentYet, retry_until, service, table
+from patterns.callbacks.table import State
+from patterns.transient import TransientError
+from scenarios import approval, event_callback, webhook_callback
+from scenarios.worlds.approval import ApprovalWorld
+from scenarios.worlds.registry import TABLE, dynamodb
+from scenarios.worlds.transcription import Vendor
+
+MINUTE = timedelta(minutes=1)
+THIRTY_SECONDS = Duration.from_seconds(30)
+
+
+def ended(recording: Recording) -> tuple[State, bool]:
+    """Return the row's last state, and whether it knows of an answer."""
+    return recording.world.row.state, bool(recording.world.row.ended_with)
+
+
+def error_of(recording: Recording) -> str:
+    assert recording.error is not None
+    return (recording.error.type or "").rsplit(".", 1)[-1]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error", "knows_an_answer"),
+    [
+        (webhook_callback.answered_soon, "", True),
+        (webhook_callback.fails, "NoTranscript", True),
+        (webhook_callback.never_answers, "NoTranscript", False),
+        (event_callback.start_refused, "MigrationNotStarted", False),
+    ],
+    ids=["success", "failure", "timeout", "failed submitter"],
+)
+def test_a_row_is_closed_however_the_wait_ends(
+    durable: Durable, scenario: Scenario, error: str, knows_an_answer: bool
+) -> None:
+    recording = durable.run(scenario)
+    assert (error_of(recording) if recording.error else "") == error
+    assert ended(recording) == (State.CLOSED, knows_an_answer)
+
+
+def test_a_wait_records_three_operations(durable: Durable) -> None:
+    recording = durable.run(webhook_callback.answered_soon)
+    names = [operation.name for operation in recording.operations]
+    assert names == ["prepare the job", "transcript", "open transcript", "close transcript"]
+    assert recording.charged_operations == 1 + len(names)
+
+
+def test_an_invalid_answer_ends_a_wait_that_is_not_repeated() -> None:
+    bypassed = ExternalEvent(MINUTE, "an operator answers", _answer_with_nonsense)
+    recording = run(
+        replace(webhook_callback.never_answers, external_events=[bypassed], expects="NoTranscript")
+    )
+    assert recording.error is not None
+    assert recording.error.message == "the answer is not a transcript"
+    assert ended(recording) == (State.CLOSED, True)
+
+
+def _answer_with_nonsense(vendor: Vendor) -> None:
+    (item,) = dynamodb.scan(TableName=TABLE)["Items"]
+    row = table.parse_row(item)
+    service.send("success", '"nonsense"', row.callback_id)
+    assert vendor.jobs
+
+
+@pytest.mark.parametrize(
+    "scenario", [webhook_callback.answered_soon, approval.accepted], ids=["webhook", "approval"]
+)
+def test_no_history_contains_a_reference(durable: Durable, scenario: Scenario) -> None:
+    """Everybody who may read it could answer the callback: only a hash is there."""
+    recording = durable.run(scenario)
+    world = recording.world
+    is_approval = isinstance(world, ApprovalWorld)
+    reference = world.reference if is_approval else world.url.rpartition("/")[2]
+    history = json.dumps([operation.stored.to_json_dict() for operation in recording.operations])
+    assert "decision 1" in history or "transcript" in history
+    assert len(reference) == 43
+    assert reference not in history
+
+
+def test_a_row_that_can_never_be_closed_does_not_cost_the_answer() -> None:
+    """No outage that passes: here, the function is configured for a table that doesn't exist."""
+    scenario = replace(
+        webhook_callback.answered_soon,
+        external_events=[
+            *webhook_callback.answered_soon.external_events,
+            ExternalEvent(30 * MINUTE, "somebody misconfigures the function", _misconfigure),
+        ],
+    )
+    recording = run(scenario)
+    assert recording.status == "SUCCEEDED", recording.error
+    assert recording.operation("close transcript").status == "FAILED"
+    assert recording.operation("close transcript").attempts == 1
+
+
+def _misconfigure(_: Vendor) -> None:
+    os.environ[table.TABLE_VARIABLE] = "no such table"  # until the world ends
+
+
+# -- the deadline of a job ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "attempts", "is_retried"),
+    [
+        (0, 1, True),
+        (0, 10, True),
+        (269, 10, True),
+        (270, 10, False),
+        (297, 1, True),
+        (299, 1, False),
+    ],
+)
+def test_a_job_is_retried_until_its_deadline_and_never_after_it(
+    elapsed: int, attempts: int, is_retried: bool
+) -> None:
+    simulation = Simulation(0, START)
+    with simulation.running():
+        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
+        simulation.clock.sleep(elapsed)
+        decision = retry(TransientError("busy"), attempts)
+    assert decision.should_retry is is_retried
+    assert not is_retried or elapsed + decision.delay_seconds < 300
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retried"), [(NotSentYet("later"), True), (ValueError("never"), False)]
+)
+def test_only_a_transient_error_is_retried(error: Exception, is_retried: bool) -> None:
+    simulation = Simulation(0, START)
+    with simulation.running():
+        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
+        assert retry(error, 1).should_retry is is_retried

@@ -187,7 +187,8 @@ def install(to: Path) -> Path:
     else:
         _run(sys.executable, "-m", "venv", ".venv", cwd=to)
         pip = (str(python), "-m", "pip", "--quiet", "--disable-pip-version-check")
-        _run(*pip, "install", *requirements, cwd=to)
+        # Most of botocore and moto is never imported: compiling it takes longer than it saves.
+        _run(*pip, "install", "--no-compile", *requirements, cwd=to)
     return python
 
 

@@ -16,7 +16,7 @@ import pytest
 from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from patterns.callbacks import reference, service, table
 from patterns.webhook_callback import endpoint, keys, partner, signature
@@ -136,9 +136,15 @@ def test_a_signed_transcript_completes_the_execution(
 
 
 def test_a_vendor_that_is_busy_gets_the_job_once(
-    runner: DurableFunctionTestRunner, bodies: list[int], vendor: type[Vendor]
+    runner: DurableFunctionTestRunner,
+    bodies: list[int],
+    vendor: type[Vendor],
+    lambda_api: Stubber,
 ) -> None:
     vendor.busy = 2
+    for _ in range(vendor.busy):  # before each retry, the step keeps its callback open
+        parameters = {"CallbackId": ANY}
+        lambda_api.add_response("send_durable_execution_callback_heartbeat", {}, parameters)
     arn, callback_id = start(runner)
     # The runner calls a callback ready although its submitter has failed and will be retried.
     assert vendor.accepted.wait(timeout=10)

@@ -73,6 +73,7 @@ docs: $(VENV)/dev.done
 	$(BIN)/python -m tools.gotchas
 	$(BIN)/python -m tools.managed_instances
 	$(BIN)/python -m tests.patterns.callback_outcomes
+	$(BIN)/python -m tests.patterns.outages
 	$(BIN)/python -m tests.baselines.page
 	$(BIN)/python -m tests.cloud.costs
 	$(BIN)/python -m compare.readme

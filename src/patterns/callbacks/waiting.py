@@ -141,12 +141,10 @@ class _Wait:
         """Wait; return the answer's text (None if there is none), and what it means."""
         try:
             text = self.callback.result() or ""
-        except CallbackExternalError as error:
-            return None, not_submitted if answers.is_withdrawal(
-                error.message
-            ) and not_submitted else error
         except CallbackError as error:
-            return None, not_submitted or error
+            is_sent = isinstance(error, CallbackExternalError)
+            is_answer = is_sent and not answers.is_withdrawal(error.message)
+            return None, error if is_answer else not_submitted or error
         try:
             return text, parse(text)
         except ValueError:

@@ -164,17 +164,17 @@ def test_a_call_that_hangs_ends_with_a_transient_error(
 def clients() -> dict[int, Any]:
     """Return the clients that the modules of the patterns create, by their ID."""
     modules = [
-        importlib.import_module(one.name)
-        for one in pkgutil.walk_packages(patterns.__path__, "patterns.")
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(patterns.__path__, "patterns.")
     ]
     values = [value for module in modules for value in vars(module).values()]
     return {id(value): value for value in values if isinstance(value, BaseClient)}
 
 
 def test_every_client_of_the_patterns_ends_a_call_that_hangs() -> None:
-    every_client = clients().values()
-    assert len(every_client) > 15
-    for client in every_client:
+    all_clients = clients().values()
+    assert len(all_clients) > 15
+    for client in all_clients:
         config = client.meta.config
         attempts = config.retries["total_max_attempts"]
         seconds = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1

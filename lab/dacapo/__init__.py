@@ -41,17 +41,28 @@ from dacapo.simulation.runner import run
 from dacapo.simulation.simulation import Simulation, fail_next_calls
 from dacapo.testing.fixture import Durable
 from dacapo.verify.deploy_check import check
-from dacapo.verify.findings import Code, Finding, Report, Verdict
+from dacapo.verify.findings import (
+    Certainty,
+    Code,
+    ExperimentName,
+    Finding,
+    OutageOutcome,
+    OutageResult,
+    Report,
+    Verdict,
+)
 from dacapo.verify.verifier import verify
 
 __all__ = [
     "START",
     "Answer",
     "Answers",
+    "Certainty",
     "Code",
     "ConfigurationError",
     "DacapoError",
     "Durable",
+    "ExperimentName",
     "ExternalEvent",
     "Finding",
     "Handler",
@@ -61,6 +72,8 @@ __all__ = [
     "NetworkRefused",
     "OperationNotFound",
     "OutageKind",
+    "OutageOutcome",
+    "OutageResult",
     "RecordedOperation",
     "Recording",
     "Report",

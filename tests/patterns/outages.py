@@ -12,15 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from dacapo import Report, verify
-from dacapo.report.durations import spell
-from dacapo.verify.findings import (
-    Ending,
-    ExperimentName,
-    OutageOutcome,
-    OutageResult,
-    short_type,
-)
+from dacapo import ExperimentName, OutageOutcome, OutageResult, Report, spell, verify
 from tests.all_scenarios import MAIN, SCENARIOS
 
 PAGE = Path(__file__).parents[2] / "docs" / "outages.md"
@@ -51,16 +43,16 @@ def _cell(outcomes: Sequence[OutageOutcome]) -> str:
     bad = [outcome for outcome in outcomes if outcome.result in FAILURES]
     if bad:
         return f"**{bad[0].result}** ({len(bad)} of {len(outcomes)})"
-    endings = {_other(o.ending) for o in outcomes if o.result is OutageResult.ALLOWED}
+    endings = {_other(o) for o in outcomes if o.result is OutageResult.ALLOWED}
     delay = max((o.delay for o in outcomes if o.delay), default=timedelta())
     is_hit = any(outcome.result is not OutageResult.NOT_HIT for outcome in outcomes)
     parts = [f"at most {spell(delay)} later"] if delay >= A_SECOND else []
     return ", or ".join([*parts, *sorted(endings)]) or ("as ever" if is_hit else "not hit")
 
 
-def _other(ending: Ending | None) -> str:
-    error = ending and short_type(ending.error_type)
-    return f"`{error}`" if error else "another result"
+def _other(outcome: OutageOutcome) -> str:
+    error_type = (outcome.ending and outcome.ending.error_type) or ""
+    return f"`{error_type.rpartition('.')[2]}`" if error_type else "another result"
 
 
 def written(pattern: str) -> list[str]:

@@ -10,12 +10,21 @@ from typing import Any
 import pytest
 from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
 
-from dacapo import Durable, ExternalEvent, Recording, Scenario, outage, pause, resume, run
+from dacapo import (
+    Certainty,
+    Durable,
+    ExternalEvent,
+    Recording,
+    Scenario,
+    outage,
+    pause,
+    resume,
+    run,
+)
 from dacapo.service.client import Crash, Interference
 from dacapo.service.execution import Execution
 from dacapo.service.invocations import Conditions
 from dacapo.simulation.runner import run_under
-from dacapo.verify.findings import Certainty
 from patterns.callbacks import answers, waiting
 from patterns.callbacks.table import State
 from patterns.webhook_callback import handler as webhook

@@ -13,9 +13,7 @@ from datetime import timedelta
 import pytest
 
 import dacapo
-from dacapo import Recording, Scenario
-from dacapo.scenario.external_events import OutageKind
-from dacapo.verify.findings import Code, ExperimentName, OutageResult
+from dacapo import Code, ExperimentName, OutageKind, OutageResult, Recording, Scenario
 from tests.all_scenarios import SCENARIOS
 from tests.depth import every
 

@@ -190,4 +190,4 @@ def test_keys_computed_manually_match_the_code() -> None:
         subprocess.check_output(["bash", "-c", f"EXECUTION=arn; {pipeline}"], text=True).split()[0]
         for pipeline in pipelines
     ]
-    assert computed == [webhook._prepare("arn", "")["key"], outbox.key("arn", "order_cancelled")]
+    assert computed == [webhook.job_key("arn"), outbox.key("arn", "order_cancelled")]

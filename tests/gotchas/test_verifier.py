@@ -9,6 +9,7 @@ import pytest
 from dacapo import Code, Report, verify
 from dacapo.verify.experiments.reference import DEFAULT_CRASHES
 from dacapo.verify.findings import ExperimentName
+from dacapo.verify.verifier import ALL
 from gotchas import GOTCHAS
 from gotchas.verdicts import VERDICTS
 from tests.depth import every
@@ -24,7 +25,7 @@ def verified(name: str, scenario: str, *, thorough: bool, crashes: int = DEFAULT
     """Verify a scenario, in other processes only where they show it, and a share if thorough."""
     is_cold = VERDICTS[name].finding == Code.PROCESS_STATE
     needs_cold = is_cold or (thorough and name in GOTCHAS[::4])
-    only = tuple(ExperimentName) if needs_cold else QUICK
+    only = ALL if needs_cold else QUICK
     report = verify(getattr(import_module(f"gotchas.{name}"), scenario), crashes=crashes, only=only)
     assert report.experiments[ExperimentName.REFERENCE_RUN].runs
     return report

@@ -42,6 +42,7 @@ from dacapo import (
 from dacapo.errors import UnsupportedByEngine
 from dacapo.official import runner as official
 from dacapo.service.functions import function_arn
+from dacapo.verify.observe.run import observe
 from tests.depth import every
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=20)
@@ -458,6 +459,15 @@ def test_each_service_says_it_in_its_own_words(
 
     recording = run(scenario(calls, outage(service, lasts=HOUR, kind=kind)))
     assert tuple(recording.result) == expected
+
+
+def test_a_call_that_fails_is_not_a_side_effect() -> None:
+    observed = observe(scenario(persistent, outage("dynamodb", lasts=5 * MINUTE)), seed=0)
+    assert len(observed.recording.failed_calls) == 5
+    assert [(effect.step, count) for effect, count in observed.effects.items()] == [
+        ("first", 1),
+        ("second", 1),
+    ]
 
 
 # -- in other processes -------------------------------------------------------------------------

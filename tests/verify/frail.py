@@ -37,7 +37,7 @@ FOR_A_MINUTE, FOR_HOURS = after_a_minute(2), after_a_minute(60)
 
 
 class Shop:
-    """What is read from the table when the run has ended, and by the outside during the run."""
+    """Reads the table, as somebody outside does, during the run and after it."""
 
     def __init__(self) -> None:
         self.reads: list[int] = []

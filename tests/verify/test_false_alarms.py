@@ -15,6 +15,7 @@ import pytest
 from moto import mock_aws
 
 from dacapo import Recording, Scenario, run
+from dacapo.verify import verifier
 from dacapo.verify.experiments.crashes import CrashAt, crash_points
 from dacapo.verify.findings import Certainty, Code, ExperimentName, Report
 from dacapo.verify.observe.course import CheckpointLog
@@ -58,7 +59,7 @@ def verified(name: str, seed: int, crashes: int, *, in_cold: bool) -> Report:
     skipped = set() if in_cold else {ExperimentName.COLD}
     if seed > 0 and not differs_by_seed(name):
         skipped |= {ExperimentName.CRASHED}
-    only = [experiment for experiment in ExperimentName if experiment not in skipped]
+    only = [experiment for experiment in verifier.ALL if experiment not in skipped]
     return verify(ALL[name], seed=seed, crashes=crashes, only=only)
 
 

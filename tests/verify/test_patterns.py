@@ -13,6 +13,7 @@ from dacapo.history.points import DEFAULT_POINTS
 from dacapo.testing.fixture import Durable
 from dacapo.verify.experiments.reference import DEFAULT_CRASHES
 from dacapo.verify.findings import Certainty, ExperimentName
+from dacapo.verify.verifier import ALL
 from tests.all_scenarios import SCENARIOS
 from tests.depth import every
 
@@ -33,7 +34,7 @@ def test_a_scenario_of_a_pattern_survives_replay(
     skipped = SKIPPED.get(name, set())
     if thorough:
         skipped = set() if name in [*SCENARIOS][::12] else {ExperimentName.COLD}
-    only = [experiment for experiment in ExperimentName if experiment not in skipped]
+    only = [experiment for experiment in ALL if experiment not in skipped]
     crashes, points = (DEFAULT_CRASHES, DEFAULT_POINTS) if thorough else (FEW_CRASHES, FEW_POINTS)
     report = durable.verify(scenario, crashes=crashes, points=points, only=only)
     assert [f.message for f in report.findings if f.certainty is not Certainty.LINT] == []

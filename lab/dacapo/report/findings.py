@@ -215,6 +215,8 @@ def _experiments(report: Report) -> Table:
     table.add_column("time", justify="right")
     table.add_column("")
     for name, result in report.experiments.items():
+        if result.state is ExperimentState.OFF:
+            continue  # nobody misses it
         if result.state is ExperimentState.RAN:
             time = f"{result.seconds * 1000:.0f} ms"
             table.add_row(name, str(result.runs), time, Text(_limits(result), "yellow"))
@@ -229,7 +231,6 @@ _STATES = {
     ExperimentState.NOT_APPLICABLE: "not run",
     ExperimentState.LEFT_OUT: "left out",
     ExperimentState.WAIVED: "waived",
-    ExperimentState.OFF: "off",
 }
 
 

@@ -130,8 +130,8 @@ def outage(
         lasts: virtual time until they work again; more than 0.
         after: virtual time since the run began, or since `from_operation` first started.
         kind: `throttled`, `server error`, `refused` or `hanging`; see `OutageKind`.
-        from_operation: path (or ID) of an operation of the run, as `RecordedOperation.path` has
-            it; "" for the start of the run.
+        from_operation: path of an operation of the run, as `RecordedOperation.path` has it, or the
+            ID of one of the scenario's own execution; "" for the start of the run.
 
     Raises:
         ScenarioError: a service or the kind is not known, or a time is out of range.

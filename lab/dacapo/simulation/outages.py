@@ -122,7 +122,9 @@ class Outages:
         if not self._expected:
             return
         line = lineage(execution.operations, operation)
-        names = operation.operation_id, "/".join(label_of(part) for part in line)
+        names = ["/".join(label_of(part) for part in line)]
+        if ACTIVE.api and execution.arn == ACTIVE.api.first_execution():
+            names.append(operation.operation_id)  # others have the same IDs
         for outage in [one for one in self._expected if one.from_operation in names]:
             self._expected.remove(outage)
             begin = partial(outage.action, None)

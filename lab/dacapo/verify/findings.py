@@ -283,7 +283,7 @@ class OutageResult(StrEnum):
 
 @dataclass(frozen=True)
 class OutageOutcome:
-    """What came of one outage.
+    """The consequence of one outage.
 
     Parameters:
         service: the service that was out, as in `boto3.client(SERVICE)`.

@@ -68,7 +68,7 @@ class KeysUnavailable(Exception):  # noqa: N818 - reads as a fact
 
 
 class _Memory:
-    """What this execution environment knows: times in epoch seconds."""
+    """The cache of this execution environment; times in epoch seconds."""
 
     keys: Keys | None = None
     fetched = refreshed = failed = float("-inf")

@@ -74,7 +74,7 @@ class _Start:
 
 @dataclass(frozen=True)
 class _Tried:
-    """What a run with an outage shows.
+    """A run with an outage, and what it shows.
 
     Parameters:
         message: how its ending differs from that of the reference run.
@@ -97,9 +97,10 @@ def _plan(reference: Reference) -> Plan:
     lengths = reference.options.outages
     starts = [start for service in services for start in _starts(reference.course, service)]
     hitting = [start for start in starts if start.may_hit(max(lengths))]
+    others = [start for start in starts if not start.may_hit(max(lengths))]
     chosen = _sample(reference, hitting)
     works, spared = list[Work[Any]](), list[OutageOutcome]()
-    for number, start in enumerate([*chosen, *(one for one in starts if one not in hitting)]):
+    for number, start in enumerate([*chosen, *_sample(reference, others)]):
         for shift, lasts in enumerate(lengths):
             outcome = _untried(start, lasts, _KINDS[(number + shift) % len(_KINDS)])
             if start.may_hit(lasts):
@@ -117,19 +118,19 @@ def _plan(reference: Reference) -> Plan:
 
 def _starts(course: Sequence[Started | Called], service: str) -> Iterator[_Start]:
     """Yield the operations that differ in what an outage of a service fails from them on."""
+    starts: list[_Start] = []
+    first, at = len(course), None
+    for number, one in reversed([*enumerate(course)]):
+        if isinstance(one, Started):
+            starts.append(_Start(service, one, at, first))
+        elif one.service == service:
+            first, at = number, one.at
     seen: set[tuple[datetime, int]] = set()
-    calls = [
-        (number, one.at)
-        for number, one in enumerate(course)
-        if isinstance(one, Called) and one.service == service
-    ]
-    for number, started in enumerate(course):
-        if not isinstance(started, Started):
-            continue
-        first, at = next((call for call in calls if call[0] > number), (len(course), None))
-        if (started.at, first) not in seen:
-            seen.add((started.at, first))
-            yield _Start(service, started, at, first)
+    for start in reversed(starts):
+        moment = start.operation.at, start.number
+        if moment not in seen:
+            seen.add(moment)
+            yield start
 
 
 def _sample(reference: Reference, starts: Sequence[_Start]) -> Sequence[_Start]:

@@ -102,9 +102,14 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
         raise NoTranscript("the answer is not a transcript") from error
 
 
+def job_key(execution: str) -> str:
+    """Return the idempotency key of an execution's job."""
+    return hashlib.sha256(f"{execution} {WAIT}".encode()).hexdigest()
+
+
 def _prepare(owner: str, recording: str) -> Job:
     return {
-        "key": hashlib.sha256(f"{owner} {WAIT}".encode()).hexdigest(),
+        "key": job_key(owner),
         "recording": recording,
         # Now, so that closing the row needs no KMS. The row's key is a hash: the reference itself
         # must not be in the history.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
+
 from patterns.workflow import ledger
 from patterns.workflow.ledger import AlreadyPickedUp
 from patterns.workflow.ledger_writes import ReservationStatus
@@ -78,6 +80,11 @@ def cancel(order: Order) -> bool:
         ledger.release(_key(order, "parcel"), *_parcel(order))
     except AlreadyPickedUp:
         return False
+    except ClientError:
+        # What nobody may write may still be read, and it may be too late to cancel.
+        if _has_left(order):
+            return False
+        raise
     return True
 
 
@@ -94,6 +101,13 @@ STEPS = (
 def parcel_status(order: Order) -> ReservationStatus:
     """Return the status of the parcel: held, released if canceled, or picked up."""
     return ledger.status(_key(order, "parcel"))
+
+
+def _has_left(order: Order) -> bool:
+    try:
+        return parcel_status(order) is ReservationStatus.PICKED_UP
+    except KeyError:  # it was never booked
+        return False
 
 
 def _key(order: Order, what: str) -> str:

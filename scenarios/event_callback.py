@@ -140,7 +140,9 @@ start_refused = _scenario(
     expects="MigrationNotStarted",
 )
 already_waited_for = _scenario(
-    world=partial(migration_world, is_waited_for=True),
+    ExternalEvent(
+        AT_START, "another execution waits for the task", MigrationWorld.start_another_execution
+    ),
     expects="MigrationNotStarted",
     others={ELSEWHERE: wait_elsewhere},
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 
 from dacapo import ExternalEvent, Recording, Scenario, fail_next_calls
 from patterns.callbacks import overdue
@@ -96,6 +97,28 @@ answered_eventually = _scenario(
 )
 answered_immediately = _scenario(
     vendor=partial(Vendor, immediate_answer={"kind": "success", "result": TRANSCRIPT})
+)
+answered_but_never_acknowledged = _scenario(
+    vendor=partial(
+        Vendor,
+        immediate_answer={"kind": "success", "result": TRANSCRIPT},
+        acknowledgment=HTTPStatus.BAD_GATEWAY,
+    )
+)
+answered_but_rejected = _scenario(
+    vendor=partial(
+        Vendor,
+        immediate_answer={"kind": "success", "result": TRANSCRIPT},
+        acknowledgment=HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
+)
+failed_but_rejected = _scenario(
+    vendor=partial(
+        Vendor,
+        immediate_answer={"kind": "failure", "message": "the recording is silent"},
+        acknowledgment=HTTPStatus.UNPROCESSABLE_ENTITY,
+    ),
+    expects="NoTranscript",
 )
 answered_twice = _scenario(
     FINISH, ExternalEvent(A_MINUTE_LATER, "the vendor repeats its answer", Vendor.finish)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -60,12 +61,14 @@ class Marketplace:
     Parameters:
         office: the simulated SES.
         replies: the status codes of the API's responses.
+        latencies: virtual seconds until each of them.
         postings: the number of postings when they were last counted: at the end of the run.
         counted: the trade's count of postings then.
     """
 
     office: PostOffice
     replies: list[int] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
     postings: int = 0
     counted: int = 0
 
@@ -81,10 +84,11 @@ class Marketplace:
 
     def post(self, **changes: Any) -> loopback.Reply:
         """Post the job over HTTP."""
-        body = json.dumps(POSTING_REQUEST | changes).encode()
+        body, started = json.dumps(POSTING_REQUEST | changes).encode(), time.time()
         with loopback.http_api({"POST /postings": API}) as url:
             reply = loopback.send("POST", f"{url}/postings", body, JSON)
         self.replies.append(reply.status)
+        self.latencies.append(time.time() - started)
         return reply
 
     def refresh(self) -> None:

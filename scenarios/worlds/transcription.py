@@ -49,6 +49,7 @@ class Vendor:
         accepted: the messages that we replied to with 200, in order.
         rejections: HTTP statuses for the next requests to it, which it rejects.
         immediate_answer: message about a job to send even before acknowledging the job.
+        acknowledgment: HTTP status of its replies to a job.
         row: the job's row in the registry when the run ended; None if there is none.
     """
 
@@ -59,6 +60,7 @@ class Vendor:
     accepted: list[Mapping[str, Any]] = field(default_factory=list)
     rejections: list[int] = field(default_factory=list)
     immediate_answer: Mapping[str, Any] | None = None
+    acknowledgment: int = 202
     row: table.Row | None = None
 
     def key(self) -> str:
@@ -79,7 +81,7 @@ class Vendor:
         self.jobs.setdefault(content["job"], content)
         if self.immediate_answer is not None:
             self.send(self.immediate_answer)
-        return Reply(202)
+        return Reply(self.acknowledgment)
 
     def _is_ours(self, request: Request) -> bool:
         timestamp = request.headers.get(signature.TIMESTAMP_HEADER, "")

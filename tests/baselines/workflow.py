@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from tests.baselines import workflow_baseline, workflow_durable
@@ -9,6 +10,7 @@ from tests.baselines.fault import Fault
 from tests.baselines.workflow_counts import done, paid
 
 _GOODS = partial(done, "goods held")
+OUTAGES = {"five minutes": timedelta(minutes=5), "five hours": timedelta(hours=5)}
 FAULTS = [
     Fault(
         "the function crashes before or after any call: goods reserved",
@@ -55,9 +57,15 @@ FAULTS = [
         workflow_baseline.forbidden,
         workflow_durable.forbidden,
     ),
-    Fault(
-        "the shop's table throttles for five minutes",
-        workflow_baseline.throttled,
-        workflow_durable.throttled,
+    *(
+        Fault(
+            f"the shop's table throttles for {words}",
+            partial(workflow_baseline.throttled, lasts),
+            partial(workflow_durable.throttled, lasts),
+        )
+        for words, lasts in (
+            ("five minutes", timedelta(minutes=5)),
+            ("five hours", timedelta(hours=5)),
+        )
     ),
 ]

@@ -171,14 +171,15 @@ def forbidden(hours: int = 6) -> str:
     return f"goods: {world.statuses['goods']}; {letters} dead letters after {hours} hours"
 
 
-def throttled() -> str:
-    """Throttle the table for five minutes."""
+def throttled(lasts: timedelta) -> str:
+    """Throttle the table for a while."""
     with _stage() as (stage, world):
         world.throttle()
-        stage.simulation.clock.schedule(timedelta(minutes=5), world.recover, "it recovers")
+        stage.simulation.clock.schedule(lasts, world.recover, "it recovers")
         stage.send(BASELINE, ORDER)
         stage.play()
         is_stuck = not world.written
+        pass_hours(stage, int(lasts.total_seconds()) // HOUR)
         _carry_out(stage, world)
     is_shipped = world.statuses["parcel"] == "picked up"
     return f"{'stuck until the sweep, then ' * is_stuck}{'' if is_shipped else 'not '}shipped"

@@ -141,9 +141,9 @@ def forbidden() -> str:
     return f"goods: {goods}; after {attempts} attempts, the error names “{uncompensated}”"
 
 
-def throttled() -> str:
-    """Throttle the table for five minutes."""
-    recover = replace(scenarios.RECOVER, after=timedelta(minutes=5))
+def throttled(lasts: timedelta) -> str:
+    """Throttle the table for a while."""
+    recover = replace(scenarios.RECOVER, after=lasts)
     events = (scenarios.THROTTLE, recover, scenarios.PICK_UP)
     recording = dacapo.run(replace(scenarios.shipped, external_events=events))
     assert recording.operation("reserve the goods").attempts > 1

@@ -460,6 +460,24 @@ def test_a_retried_put_keeps_the_deadline(wait: Wait) -> None:
     assert wait.row().deadline == deadline
 
 
+# -- time -----------------------------------------------------------------------------------------
+
+
+def test_no_answer_makes_more_than_four_calls_so_that_its_sender_gets_a_reply_in_time(
+    wait: Wait,
+) -> None:
+    """The API's functions time out after 25 s. The webhook also reads its keys, at most twice."""
+    with crash_at(CLIENTS, (0, "after")), pytest.raises(SystemExit):
+        callbacks.answer(REFERENCE, YES)
+    with watching(CLIENTS) as calls:
+        assert callbacks.answer(REFERENCE, NO) is Outcome.CONFLICT
+    assert calls.names == [*CALLS_TO_ANSWER, "GetItem"]
+    for client in CLIENTS:
+        config = client.meta.config
+        assert config.retries["total_max_attempts"] == 1
+        assert (config.connect_timeout + config.read_timeout) * (len(calls.names) + 2) < 25
+
+
 # -- bodies ---------------------------------------------------------------------------------------
 
 

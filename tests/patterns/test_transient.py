@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 import random
 import socket
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from aws_durable_execution_sdk_python.config import Duration
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -21,6 +24,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+import patterns
 from patterns import transient
 from patterns.callbacks import NotSentYet
 from patterns.transient import TransientError, is_transient, retries_in, retry_for, retry_transient
@@ -155,3 +159,23 @@ def test_a_call_that_hangs_ends_with_a_transient_error(
     with pytest.raises(ReadTimeoutError) as raised:
         client.list_tables()
     assert is_transient(raised.value)
+
+
+def clients() -> dict[int, Any]:
+    """Return the clients that the modules of the patterns create, by their ID."""
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(patterns.__path__, "patterns.")
+    ]
+    values = [value for module in modules for value in vars(module).values()]
+    return {id(value): value for value in values if isinstance(value, BaseClient)}
+
+
+def test_every_client_of_the_patterns_ends_a_call_that_hangs() -> None:
+    all_clients = clients().values()
+    assert len(all_clients) > 15
+    for client in all_clients:
+        config = client.meta.config
+        attempts = config.retries["total_max_attempts"]
+        seconds = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1
+        assert seconds <= 21, client.meta.service_model.service_name

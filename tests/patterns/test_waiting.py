@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 from aws_durable_execution_sdk_python.config import Duration
+from botocore.exceptions import ReadTimeoutError
 
 from dacapo import START, Durable, ExternalEvent, Recording, Scenario, Simulation, run
+from patterns import mails
 from patterns.callbacks import NotSentYet, retry_until, service, table
 from patterns.callbacks.table import State
 from patterns.transient import TransientError
@@ -18,6 +20,7 @@ from scenarios import approval, event_callback, webhook_callback
 from scenarios.worlds.approval import ApprovalWorld
 from scenarios.worlds.registry import TABLE, dynamodb
 from scenarios.worlds.transcription import Vendor
+from tests.interference import watching
 
 MINUTE = timedelta(minutes=1)
 THIRTY_SECONDS = Duration.from_seconds(30)
@@ -88,6 +91,57 @@ def test_no_history_contains_a_reference(durable: Durable, scenario: Scenario) -
     assert "decision 1" in history or "transcript" in history
     assert len(reference) == 43
     assert reference not in history
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [webhook_callback.answered_but_never_acknowledged, webhook_callback.answered_but_rejected],
+    ids=["502", "422"],
+)
+def test_an_answer_counts_although_the_submission_failed(
+    durable: Durable, scenario: Scenario
+) -> None:
+    """The vendor has started the job, so its answer may be accepted while we still submit."""
+    recording = durable.run(scenario)
+    assert recording.status == "SUCCEEDED", recording.error
+    assert recording.world.replies[0] == 200
+    assert ended(recording) == (State.CLOSED, True)
+
+
+def test_a_failure_counts_although_the_submission_failed(durable: Durable) -> None:
+    recording = durable.run(webhook_callback.failed_but_rejected)
+    assert recording.error is not None
+    assert recording.error.message == "the vendor reported: the recording is silent"
+
+
+def test_no_answer_is_accepted_after_a_job_could_not_be_submitted(durable: Durable) -> None:
+    """Otherwise a job that runs all the same gets a 200 for an answer that nobody receives."""
+    recording = durable.run(webhook_callback.job_rejected)
+    withdrawn = [d for d in recording.deliveries if d.refused is None]
+    assert [d.kind for d in withdrawn] == ["failure"]
+    assert recording.operation("withdraw transcript").status == "SUCCEEDED"
+    assert recording.operation("close transcript").status == "SUCCEEDED"
+
+
+def test_a_decision_counts_although_the_email_was_never_acknowledged() -> None:
+    """SES sent it each time, but its replies were lost until the deadline."""
+
+    def lose_the_reply(_: int, when: str) -> None:
+        if when == "after" and not lost[300:]:
+            lost.append(when)
+            raise ReadTimeoutError(endpoint_url="ses")
+
+    lost: list[str] = []
+    clock = ExternalEvent(5 * MINUTE, "SES works again", lambda _: lost.extend([""] * 300))
+    scenario = replace(
+        approval.accepted, external_events=[*approval.accepted.external_events, clock]
+    )
+    with watching([mails.client], lose_the_reply):
+        recording = run(scenario)
+    assert len(lost) > 302, "no reply was lost"
+    assert recording.operation("open decision 1").status == "FAILED"
+    assert recording.world.replies == [200]
+    assert recording.result["status"] == recording.world.status == "accepted"
 
 
 def test_a_row_that_can_never_be_closed_does_not_cost_the_answer() -> None:

@@ -25,9 +25,9 @@ from scenarios.worlds.migration import MigrationWorld
 from tests.depth import every
 
 MAIN = {
-    "approval": (approval.in_production, "close decision 1"),
     "event_callback": (event_callback.in_production, "close event 1"),
     "webhook_callback": (webhook_callback.in_production, "close transcript"),
+    "approval": (approval.in_production, "close decision 1"),
 }
 """The main scenario of each pattern, and the operation that closes its row."""
 SEEDS = range(10)
@@ -150,7 +150,7 @@ def test_no_job_is_submitted_to_a_wait_that_is_over() -> None:
     out = outage("lambda", "dynamodb", lasts=3 * HOUR, from_operation="open transcript")
     recording = run(replace(webhook_callback.never_answers, external_events=[out]))
     assert recording.error is not None
-    assert "the wait was over before the job could be submitted" in (recording.error.message or "")
+    assert "went silent" in (recording.error.message or "")
     assert recording.world.jobs == {}
 
 
@@ -269,7 +269,8 @@ def test_the_largest_body_fits_into_an_item_of_dynamodb() -> None:
     assert answers.MAX_BODY_BYTES < 400 * 1024 - 10_000
 
 
-@pytest.mark.parametrize("pattern", every(3, MAIN))
+@pytest.mark.prove
+@pytest.mark.parametrize("pattern", MAIN)
 def test_each_pattern_outlasts_an_outage_of_each_service_from_each_operation_on(
     durable: Durable, pattern: str
 ) -> None:

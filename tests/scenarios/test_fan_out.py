@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
+import dacapo
 from dacapo import Durable, Recording, Scenario, quotas
 from patterns import mails
 from patterns.fan_out import postings, subscribers
@@ -194,6 +196,23 @@ def test_a_repeated_request_returns_the_same_posting_and_notifies_nobody_again(
     assert recording.world.replies == [200]
     assert recording.others == [], "no second execution"
     assert recording.world.postings == 1
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "lambda"])
+def test_a_client_that_posts_while_a_service_hangs_receives_a_503_in_time(
+    durable: Durable, service: str
+) -> None:
+    only_in_virtual_time(durable, "has no outages")
+    outage = dacapo.outage(service, lasts=timedelta(hours=1), kind="hanging")
+    scenario = scenarios.client_posts_again
+    events = [outage, *scenario.external_events]
+    recording = durable.run(replace(scenario, external_events=events))
+    assert {call.service for call in recording.failed_calls} == {service}
+    assert recording.world.replies == [503]
+    (seconds,) = recording.world.latencies
+    assert 0 < seconds < 25, "the function's timeout is 25 s"
+    assert recording.status == "SUCCEEDED"
+    assert recording.world.notified == {address(0): 1}
 
 
 ONE_READER = with_readers(scenarios.all_are_notified, 1)

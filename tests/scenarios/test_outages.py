@@ -74,6 +74,17 @@ def test_five_hours_without_all_services_at_once_break_no_invariant(case: tuple[
     assert recording.status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("name", every(4, SERVICES))
+def test_no_call_that_hangs_takes_an_invocation_to_its_timeout(name: str) -> None:
+    """Five invocations that time out would end the execution, and no step would be retried."""
+    hanging = dacapo.outage(*SERVICES[name], lasts=timedelta(hours=1), kind=OutageKind.HANGING)
+    scenario = replace(_with(SCENARIOS[name], hanging), timeout=timedelta(seconds=60))
+    recording = dacapo.run(scenario)
+    assert recording.failed_calls
+    assert recording.status == "SUCCEEDED"
+    assert {invocation.status for invocation in recording.invocations} <= {"PENDING", "SUCCEEDED"}
+
+
 def _paths(recording: Recording) -> list[str]:
     """Return the paths of the operations, each once: the first operation of that path."""
     return list(dict.fromkeys(operation.path for operation in recording.operations))

@@ -66,6 +66,15 @@ def failure(message: str, error_type: str) -> Answer:
     return Answer("failure", json.dumps(error, sort_keys=True), identity=message)
 
 
+WITHDRAWAL = failure("withdrawn: the job could not be submitted", "Withdrawn")
+"""The answer with which a handler ends a wait of its own, so that no other one can."""
+
+
+def is_withdrawal(message: str | None) -> bool:
+    """Return whether a failure with this message is the handler's own."""
+    return message == WITHDRAWAL.identity
+
+
 def received(result: str | None = None, error: Exception | None = None) -> Answer | None:
     """Return the answer that a handler received, or None after a timeout.
 

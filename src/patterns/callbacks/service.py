@@ -64,6 +64,15 @@ def send_heartbeat(callback_id: str) -> Reply:
     return _reply(partial(call, CallbackId=callback_id))
 
 
+def withdraw(callback_id: str) -> None:
+    """Close a callback from the handler's side, unless it is closed already.
+
+    Raises:
+        NotSentYet: the service can't accept that now.
+    """
+    send(answers.WITHDRAWAL.kind, answers.WITHDRAWAL.body, callback_id)
+
+
 def is_waiting(execution_arn: str) -> bool:
     """Return whether an execution runs or is paused, so that it may still wait for an answer."""
     try:
@@ -106,7 +115,10 @@ def _digest(event: Mapping[str, Any] | None, *, is_over: bool) -> str | None:
             received = answers.received(result.get("Payload", ""))
         case "CallbackFailed":
             result = event["CallbackFailedDetails"]["Error"]
-            received = answers.failure(result["Payload"].get("ErrorMessage", ""), "")
+            message = result["Payload"].get("ErrorMessage", "")
+            if answers.is_withdrawal(message):
+                return ""
+            received = answers.failure(message, "")
         case _:
             return ""
     # Half an answer has another digest: it would look like a different one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -248,6 +249,49 @@ def test_an_event_between_two_waits_is_redelivered_and_not_lost() -> None:
     recording = run(scenario)
     assert recording.status == "SUCCEEDED", recording.error
     assert recording.virtual_seconds < timedelta(hours=8, minutes=2).total_seconds()
+
+
+# -- at any moment --------------------------------------------------------------------------------
+
+SERVICES = {
+    "event_callback": ("dynamodb", "dms", "lambda"),
+    "webhook_callback": ("dynamodb", "kms", "lambda", "secretsmanager"),
+    "approval": ("dynamodb", "kms", "lambda", "events", "sesv2"),
+}
+ANSWERED = {
+    "event_callback": timedelta(hours=6),
+    "webhook_callback": timedelta(minutes=30),
+    "approval": timedelta(minutes=2),
+}
+"""When the main scenario of each pattern is answered."""
+
+
+def random_outage(pattern: str, seed: int) -> ExternalEvent:
+    """Return an outage of some services; often, it has just begun when the answer arrives."""
+    draw = random.Random(f"{pattern} {seed}")
+    moment = draw.choice([1.2 * draw.random() * ANSWERED[pattern], ANSWERED[pattern]])
+    before = timedelta(seconds=draw.choice([0, 0.5, 5, 44]))
+    services = draw.sample(SERVICES[pattern], draw.randint(1, len(SERVICES[pattern])))
+    return outage(
+        *services,
+        after=max(moment - before, timedelta(0)),
+        lasts=timedelta(seconds=draw.choice([20, 45, 60, 300, 1800, 18_000])),
+        kind=draw.choice(KINDS),
+    )
+
+
+@pytest.mark.parametrize("seed", every(10, SEEDS))
+@pytest.mark.parametrize("pattern", MAIN)
+def test_an_outage_at_any_moment_breaks_no_invariant(pattern: str, seed: int) -> None:
+    """What was acknowledged is what the execution received; see the scenarios' invariants."""
+    scenario, _ = MAIN[pattern]
+    allowed = {"SUCCEEDED", *(str(ending) for ending in scenario.outage_endings)}
+    for number in (seed, seed + len(SEEDS)):
+        events = (*scenario.external_events, random_outage(pattern, number))
+        recording = run(replace(scenario, external_events=events, expects=None), seed=number)
+        assert recording.broken_invariant is None
+        failed = (recording.error.type or "").rsplit(".", 1)[-1] if recording.error else ""
+        assert (failed or recording.status) in allowed
 
 
 # -- senders --------------------------------------------------------------------------------------

@@ -274,7 +274,7 @@ def random_outage(pattern: str, seed: int) -> ExternalEvent:
 @pytest.mark.parametrize("seed", every(10, SEEDS))
 @pytest.mark.parametrize("pattern", MAIN)
 def test_an_outage_at_any_moment_breaks_no_invariant(pattern: str, seed: int) -> None:
-    """What was acknowledged is what the execution received; see the scenarios' invariants."""
+    """The execution receives what was acknowledged; see the scenarios' invariants."""
     scenario, _ = MAIN[pattern]
     allowed = {"SUCCEEDED", *(str(ending) for ending in scenario.outage_endings)}
     for number in (seed, seed + len(SEEDS)):

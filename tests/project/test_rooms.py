@@ -30,11 +30,7 @@ PATTERNS = sorted((ROOT / "src").rglob("*.py"))
 PAGE = (ROOT / "docs/architecture.md").read_text()
 ROOMS = re.findall(r"^\| `([a-z_.]+)` \|", PAGE.partition("\n## From")[0], re.MULTILINE)
 DEPLOYED = {SDK, "boto3", "botocore", "aws_lambda_powertools", "pydantic", "urllib3", "patterns"}
-CRASHES = (
-    "tests/patterns/waiting.py",
-    "tests/scenarios/test_callback_outages.py",
-    "tests/scenarios/test_schedule.py",
-)
+CRASHES = ("tests/patterns/waiting.py", "tests/scenarios/test_schedule.py")
 """They crash an invocation at a chosen checkpoint, which no public name does."""
 PUBLIC_ONLY = [
     path

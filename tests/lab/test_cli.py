@@ -26,7 +26,7 @@ def test_a_scenario_in_a_file_is_run_and_its_timeline_printed(
     for part in (
         "event_callback · event_on_time  SUCCEEDED  after 6h 00m",
         "answered by resolver",
-        "durable operations      7 operations    $0.00005600",
+        "durable operations      6 operations    $0.00004800",
     ):
         assert part in result.stdout
 

@@ -91,12 +91,14 @@ class ApprovalWorld:
         return reply
 
     def decide(self, decision: str) -> None:
-        """Press a button as soon as the email is there, and again after an error page."""
-        started = time.time()
-        while time.time() < started + PATIENCE_SECONDS:
-            if has_link() and self.press(decision).status not in ASK_AGAIN:
-                return
-            time.sleep(30)
+        """Press a button once the email is there, and again after an error page, ever later."""
+        started, first_press = time.time(), None
+        while (now := time.time()) < started + PATIENCE_SECONDS:
+            if has_link():
+                first_press = first_press or now
+                if self.press(decision).status not in ASK_AGAIN:
+                    return
+            time.sleep(max(30, (now - (first_press or now)) / 10))
 
     def accept(self) -> None:
         """Press Accept."""

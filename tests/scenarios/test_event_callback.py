@@ -172,6 +172,7 @@ def test_a_refused_start_closes_the_row(durable: Durable) -> None:
 
 
 def test_a_task_that_another_execution_waits_for_is_left_to_it(durable: Durable) -> None:
+    only_in_virtual_time(durable, "starts no execution while another one runs")
     recording = durable.run(scenarios.already_waited_for)
     name, message = error_of(recording)
     assert name == "MigrationNotStarted"

@@ -346,3 +346,10 @@ def test_what_only_a_step_gives_in_another_process_is_not_proved(step: Any) -> N
         return "done"
 
     assert in_cold(Scenario(handler=handler)).proved == []
+
+
+def test_a_file_in_tmp_is_gone_with_its_sandbox_even_if_the_world_does_not_remove_it() -> None:
+    scenario = Scenario(handler=process_state.literal_path)
+    report = verify(scenario, only=[ExperimentName.COLD])
+    assert [finding.code for finding in report.findings] == [Code.PROCESS_STATE]
+    assert not Path(process_state.LITERAL).exists()

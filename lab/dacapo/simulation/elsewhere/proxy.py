@@ -82,6 +82,7 @@ class Elsewhere:
     _exchange: fakes.Exchange = field(default_factory=fakes.Exchange)
     _turns: Counter[str] = field(default_factory=Counter)
     _warm: dict[str, Connection] = field(default_factory=dict)
+    _files: list[str] = field(default_factory=list)
     _begun: int = 0
 
     def stand_in(self) -> Scenario:
@@ -104,6 +105,7 @@ class Elsewhere:
         for connection in self._warm.values():
             connection.close()
         self._warm.clear()
+        scratch.remove(self._files)  # the next run begins without them
 
     @contextmanager
     def _world(self) -> Iterator[Any]:
@@ -135,15 +137,15 @@ class Elsewhere:
         is_new = self.is_cold or function not in self._warm
         connection = self._connection(location, function)
         job = self._job(scheduler, location, function, event, context, is_new=is_new)
+        served = _Served(self, connection, scheduler, event)
         try:
             messages.send(connection, job)
-            done = _Served(self, connection, scheduler, event).until_done()
+            done = served.until_done()
         except BaseException:
             # The run ended the invocation, and on Lambda its sandbox with it.
-            self._warm.pop(function, None)
-            connection.close()
+            self._lose(function, connection, served.files)
             raise
-        self._keep(function, connection, done)
+        self._keep(function, connection, done, served.files)
         return self._outcome(done)
 
     def _connection(self, location: Location | None, function: str) -> Connection:
@@ -155,14 +157,22 @@ class Elsewhere:
         self.folder.mkdir()
         return connection
 
-    def _keep(self, function: str, connection: Connection, done: Done) -> None:
+    def _keep(
+        self, function: str, connection: Connection, done: Done, files: Sequence[str]
+    ) -> None:
         has_exited = done.error is not None and done.error.type == EXITED
         if self.is_cold or has_exited:
-            scratch.remove(self._own(done.files))
-            self._warm.pop(function, None)
-            connection.close()
+            self._lose(function, connection, [*files, *done.files])
         else:
+            self._files += self._own(done.files)
             self._warm[function] = connection
+
+    def _lose(self, function: str, connection: Connection, files: Sequence[str]) -> None:
+        """End a sandbox; its disk goes with it."""
+        self._warm.pop(function, None)
+        connection.close()
+        scratch.remove([*self._files, *self._own(files)])
+        self._files.clear()
 
     def _own(self, files: Sequence[str]) -> list[str]:
         """Return files but those of the world, which has them in the folder around this."""
@@ -237,6 +247,7 @@ class _Served:
         self.connection = connection
         self.scheduler = scheduler
         self.effects: list[tuple[str, str, Any]] = []
+        self.files: Sequence[str] = ()
         token = event["CheckpointToken"]
         inputs: invocation_input.InvocationInputs = ACTIVE.invocation_inputs
         self.client = inputs.find(event["DurableExecutionArn"], token).client
@@ -271,6 +282,7 @@ class _Served:
 
     def answer(self, ask: Ask) -> None:
         """Answer a question."""
+        self.files = ask.files
         self.run.beat()
         if ask.seen is not None:
             self.run.seen.add(ask.seen)

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -46,12 +46,14 @@ class Link:
         self.clock: FollowingClock | None = None
         self.drain: Callable[[], Any] = lambda: None
         """Returns what was observed since the last message."""
+        self.files: Callable[[], Sequence[str]] = tuple
+        """Returns the files that this invocation has created outside its own folder."""
 
     def ask(self, kind: str, *arguments: Any) -> Any:
         """Ask something, and return the answer, or raise it."""
         with self._lock:
             try:
-                messages.send(self._connection, Ask(kind, arguments, self.drain()))
+                messages.send(self._connection, Ask(kind, arguments, self.drain(), self.files()))
                 answer: Answer = messages.receive(self._connection)
             except (EOFError, OSError):
                 os._exit(0)  # nobody waits for this invocation any more
@@ -190,13 +192,14 @@ class Process:
             self._start = job.now
         try:
             with scratch.watched(is_removing=False) as files:
-                done = self._run(job)
+                done = self._run(job, files)
         except (locate.NotFound, DacapoError) as error:
             return Done(lacks=str(error))
         return Done(done.output, done.error, done.seen, files=list(files.created))
 
-    def _run(self, job: Job) -> Done:
+    def _run(self, job: Job, files: scratch.Files) -> Done:
         link = Link(self._connection)
+        link.files = lambda: list(files.created)
         clock = link.clock = FollowingClock(self._start or job.now, job.now, link)
         scheduler = Scheduler(clock, job.seed, job.seed)
         arn = job.event["DurableExecutionArn"]

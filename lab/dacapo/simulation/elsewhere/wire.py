@@ -112,11 +112,13 @@ class Ask:
         kind: what is asked for.
         arguments: its parameters.
         seen: what was observed since the last message.
+        files: what the invocation has created outside its own folder so far.
     """
 
     kind: str
     arguments: tuple[Any, ...]
     seen: Any = None
+    files: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

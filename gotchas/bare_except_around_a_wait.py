@@ -30,7 +30,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=A_DAY))
     except:  # noqa: E722 - on purpose: catches the suspension
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="notify the customer")
     return answer
 
 
@@ -41,7 +41,7 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=A_DAY))
     except CallbackError:
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="notify the customer")
     return answer
 
 

@@ -32,7 +32,7 @@ def broken(event: dict[str, Any], context: DurableContext) -> str:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=PATIENCE))
     except TimeoutError:  # never matches
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="notify the customer")
     return answer
 
 
@@ -43,7 +43,7 @@ def fixed(event: dict[str, Any], context: DurableContext) -> str:
         answer = str(context.wait_for_callback(_ask, name="kitchen", config=PATIENCE))
     except CallbackTimeoutError:
         answer = "nobody answered"
-    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="tell the guest")
+    context.step(lambda _: shop.send(f"{event['customer']}: {answer}"), name="notify the customer")
     return answer
 
 

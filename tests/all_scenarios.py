@@ -1,4 +1,4 @@
-"""Every scenario of every pattern, by name, and the main one of each."""
+"""Every scenario of every pattern, by name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,3 @@ SCENARIOS = {
     for name, scenario in vars(import_module(f"scenarios.{pattern}")).items()
     if isinstance(scenario, Scenario)
 }
-MAIN = {
-    "approval": "in_production",
-    "batch_import": "finishes",
-    "event_callback": "in_production",
-    "fan_out": "all_are_notified",
-    "polling": "finishes",
-    "schedule": "hands_over",
-    "webhook_callback": "in_production",
-    "workflow": "shipped",
-}
-"""The scenario of each pattern in which it does what it is for."""

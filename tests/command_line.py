@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NoReturn
@@ -55,8 +55,29 @@ def fresh_dacapo(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.Complete
     """Run `dacapo` in a new process, with nothing imported and nothing set up."""
     command = [sys.executable, "-m", "dacapo", *arguments]
     environment = {"PATH": "", "COLUMNS": "80", "PYTHONPATH": os.pathsep.join(PATH)}
+    return run_process(command, cwd=cwd, environment=environment)
+
+
+def run_pytest(
+    *arguments: str, cwd: Path, environment: Mapping[str, str], seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a new process, in a folder of its own."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return run_process(command, cwd=cwd, environment=environment, seconds=seconds)
+
+
+def run_process(
+    command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, for so many seconds at most, and keep what it prints."""
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
     )
 
 

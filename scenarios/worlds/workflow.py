@@ -31,7 +31,7 @@ FUNCTION, BEGIN, BASELINE = "workflow", "workflow-begin", "workflow-baseline"
 TABLE, WORKFLOWS = "shop", "workflows"
 ORDER = Order(order_id="A-17", item="lamp", quantity=2, cents=4900, account="ada", region="north")
 STOCK, MONEY, PLACES = "stock#lamp", "account#ada", "van#north"
-GOODS, PAYMENT, PARCEL = (f"order#A-17#{what}" for what in ("goods", "payment", "parcel"))
+PARCEL = "order#A-17#parcel"
 SUPPLIES = {STOCK: 10, MONEY: 10_000, PLACES: 3}
 """The supplies before the run."""
 

@@ -32,7 +32,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from patterns.fan_out import api, logic, mail, news, postings, subscribers
+from patterns.fan_out import logic, mail, postings, start, subscribers
 from patterns.fan_out.logic import Announcement, PostingRequest
 from patterns.mails import MailRefused
 
@@ -55,7 +55,7 @@ def add_posting(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]
 @app.post("/postings")
 def add() -> Response[str]:
     """Accept a job posting: check for a conflict, store, invoke the controller, and respond."""
-    request = api.request_in(app.current_event.raw_event)
+    request = start.request_in(app.current_event.raw_event)
     stored = _stored(request)
     if stored is not None and stored["seller"]["S"] != request.seller:
         raise ServiceError(HTTPStatus.CONFLICT, "another seller holds this slot")
@@ -64,7 +64,7 @@ def add() -> Response[str]:
     posting = Announcement(posting_id=posting_id, **request.model_dump(exclude={"seller"}))
     for subroutine in SUBROUTINES:
         _invoke_controller(subroutine, posting)
-    return api.booked_response(posting_id, is_new=stored is None)
+    return start.booked_response(posting_id, is_new=stored is None)
 
 
 def controller(event: dict[str, Any], context: LambdaContext) -> None:
@@ -92,7 +92,7 @@ def _notify_subscribers(posting: Announcement) -> None:
     refused = []
     for subscriber in subscribers.of_trade(posting.trade, MAX_SUBSCRIBERS):
         try:
-            news.notify(posting, subscriber)
+            subscribers.notify(posting, subscriber)
         except MailRefused:
             refused.append(subscriber)
     if refused:

@@ -30,7 +30,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ConfigDict
 
 from patterns.migration import task
-from patterns.migration.request import MigrationRequest
+from patterns.migration.start import MigrationRequest
 
 ENVELOPE = "in_the_background"
 """The only field of the event that the function sends to itself."""

@@ -6,6 +6,7 @@ retries for hours. Each retry is a charged operation, of which an execution may 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -131,3 +132,22 @@ MAX_ATTEMPTS = 1 + RETRIES
 
 retry_transient = retry_for(OUTLASTS)
 """Retry transient errors for hours, and no others: the retry strategy of every step here."""
+
+
+def retry_until(deadline: float, *, max_delay: Duration) -> RetryStrategy:
+    """Return a retry strategy for a job that nobody needs after a deadline.
+
+    Parameters:
+        deadline: epoch seconds; must come from a step, like everything that depends on the time.
+        max_delay: longest time between two attempts.
+    """
+
+    def retry(error: Exception, attempts_made: int) -> RetryDecision:
+        # The clock may be read here: a strategy runs when an attempt has failed, never at a replay.
+        decision = retry_transient(error, attempts_made)
+        delay = min(decision.delay_seconds, max_delay.to_seconds())
+        if not decision.should_retry or time.time() + delay >= deadline:
+            return RetryDecision.no_retry()
+        return RetryDecision.retry(Duration.from_seconds(delay))
+
+    return retry

@@ -268,7 +268,7 @@ def _sleep(child: DurableContext, seconds: float, index: int, items: Any) -> int
     """Sleep in a step; a negative number of seconds fails after them."""
 
     def body(_: StepContext) -> int:
-        time.sleep(abs(seconds))
+        time.sleep(abs(seconds))  # virtual, except on AWS's runner
         if seconds < 0:
             raise ValueError(f"branch {index}")
         return index

@@ -86,5 +86,5 @@ def test_a_thread_outside_the_run_sleeps_in_real_time() -> None:
         thread.start()
         thread.join(timeout=10)
         assert simulation.clock.now == START
-        time.sleep(60)
+        time.sleep(60)  # virtual: the subject
         assert simulation.clock.now == START + 60 * SECOND

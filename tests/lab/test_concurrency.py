@@ -39,7 +39,7 @@ def length(recording: Recording) -> timedelta:
 @durable_execution
 def sleepers(event: Any, context: DurableContext) -> list[Any]:
     def branch(child: DurableContext, seconds: int, index: int, _: Any) -> int:
-        child.step(lambda _: time.sleep(seconds), name="sleep")
+        child.step(lambda _: time.sleep(seconds), name="sleep")  # virtual time
         return index
 
     config: MapConfig[int] = MapConfig(

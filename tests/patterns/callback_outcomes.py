@@ -24,7 +24,7 @@ from dacapo import fail_next_calls
 from patterns import callbacks
 from patterns.callbacks import answers, overdue, service, table
 from patterns.event_callback import resolver
-from patterns.webhook_callback import endpoint, keys
+from patterns.webhook_callback import keys
 from scenarios.worlds import beyond_moto
 from scenarios.worlds.migration import TASK_ARN
 from scenarios.worlds.registry import TABLE
@@ -196,7 +196,7 @@ def _sweep() -> None:
 
 
 def _too_large(sender: Sender) -> None:
-    sender.deliver(message=json.dumps(SUCCESS).encode().ljust(endpoint.MAX_BODY_BYTES + 1))
+    sender.deliver(message=json.dumps(SUCCESS).encode().ljust(callbacks.MAX_BODY_BYTES + 1))
 
 
 def _late(seconds: float, sender: Sender) -> None:

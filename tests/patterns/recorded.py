@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 import dacapo
-from tests.all_scenarios import MAIN, SCENARIOS
+from compare.patterns import SCENARIOS
 
 FOLDER = Path(__file__).with_name("histories")
 
@@ -24,8 +24,8 @@ def main() -> None:
     """Record the main scenario of each pattern."""
     logging.disable(logging.CRITICAL)
     FOLDER.mkdir(exist_ok=True)
-    for pattern, name in MAIN.items():
-        dacapo.run(SCENARIOS[f"{pattern} {name}"]).save(file_of(pattern))
+    for pattern, scenario in SCENARIOS.items():
+        dacapo.run(scenario).save(file_of(pattern))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.all_scenarios import MAIN, PATTERNS
+from compare.patterns import SCENARIOS
+from tests.all_scenarios import PATTERNS
 from tests.command_line import dacapo
 from tests.patterns.recorded import file_of
 
@@ -19,10 +20,10 @@ AN_OPERATION = {
 
 
 def test_each_pattern_has_a_main_scenario() -> None:
-    assert sorted(MAIN) == sorted(PATTERNS)
+    assert sorted(SCENARIOS) == sorted(PATTERNS)
 
 
-@pytest.mark.parametrize("pattern", MAIN)
+@pytest.mark.parametrize("pattern", SCENARIOS)
 def test_an_execution_in_flight_continues_with_the_code_of_today(pattern: str) -> None:
     result = dacapo("check", str(file_of(pattern)), f"patterns.{pattern}.handler:handler")
     assert result.returncode == 0, result.stdout

@@ -25,13 +25,22 @@ from botocore.exceptions import (
 )
 
 import patterns
+from dacapo import START, Simulation
 from patterns import transient
 from patterns.callbacks import NotSentYet
-from patterns.transient import TransientError, is_transient, retries_in, retry_for, retry_transient
+from patterns.transient import (
+    TransientError,
+    is_transient,
+    retries_in,
+    retry_for,
+    retry_transient,
+    retry_until,
+)
 from tests.depth import every
 
 FIVE_HOURS = 5 * 3600
 THROTTLED = TransientError("throttled")
+THIRTY_SECONDS = Duration.from_seconds(30)
 
 
 def client_error(code: str, status: int) -> ClientError:
@@ -179,3 +188,38 @@ def test_every_client_of_the_patterns_ends_a_call_that_hangs() -> None:
         attempts = config.retries["total_max_attempts"]
         seconds = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1
         assert seconds <= 21, client.meta.service_model.service_name
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "attempts", "is_retried"),
+    [
+        (0, 1, True),
+        (0, 10, True),
+        (269, 10, True),
+        (270, 10, False),
+        (297, 1, True),
+        (299, 1, False),
+    ],
+)
+def test_a_job_is_retried_until_its_deadline_and_never_after_it(
+    elapsed: int, attempts: int, is_retried: bool
+) -> None:
+    simulation = Simulation(0, START)
+    with simulation.running():
+        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
+        simulation.clock.sleep(elapsed)
+        decision = retry(TransientError("busy"), attempts)
+    assert decision.should_retry is is_retried
+    assert not is_retried or elapsed + decision.delay_seconds < 300
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retried"), [(NotSentYet("later"), True), (ValueError("never"), False)]
+)
+def test_only_a_transient_error_is_retried_until_a_deadline(
+    error: Exception, is_retried: bool
+) -> None:
+    simulation = Simulation(0, START)
+    with simulation.running():
+        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
+        assert retry(error, 1).should_retry is is_retried

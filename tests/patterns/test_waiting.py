@@ -8,14 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aws_durable_execution_sdk_python.config import Duration
 from botocore.exceptions import ReadTimeoutError
 
-from dacapo import START, Durable, ExternalEvent, Recording, Scenario, Simulation, run
+from dacapo import Durable, ExternalEvent, Recording, Scenario, run
 from patterns import mails
-from patterns.callbacks import NotSentYet, retry_until, service, table
+from patterns.callbacks import service, table
 from patterns.callbacks.table import State
-from patterns.transient import TransientError
 from scenarios import approval, event_callback, webhook_callback
 from scenarios.worlds.approval import ApprovalWorld
 from scenarios.worlds.registry import TABLE, dynamodb
@@ -23,7 +21,6 @@ from scenarios.worlds.transcription import Vendor
 from tests.interference import watching
 
 MINUTE = timedelta(minutes=1)
-THIRTY_SECONDS = Duration.from_seconds(30)
 
 
 def ended(recording: Recording) -> tuple[State, bool]:
@@ -161,39 +158,3 @@ def test_a_row_that_can_never_be_closed_does_not_cost_the_answer() -> None:
 
 def _misconfigure(_: Vendor) -> None:
     os.environ[table.TABLE_VARIABLE] = "no such table"  # until the world ends
-
-
-# -- the deadline of a job ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("elapsed", "attempts", "is_retried"),
-    [
-        (0, 1, True),
-        (0, 10, True),
-        (269, 10, True),
-        (270, 10, False),
-        (297, 1, True),
-        (299, 1, False),
-    ],
-)
-def test_a_job_is_retried_until_its_deadline_and_never_after_it(
-    elapsed: int, attempts: int, is_retried: bool
-) -> None:
-    simulation = Simulation(0, START)
-    with simulation.running():
-        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
-        simulation.clock.sleep(elapsed)
-        decision = retry(TransientError("busy"), attempts)
-    assert decision.should_retry is is_retried
-    assert not is_retried or elapsed + decision.delay_seconds < 300
-
-
-@pytest.mark.parametrize(
-    ("error", "is_retried"), [(NotSentYet("later"), True), (ValueError("never"), False)]
-)
-def test_only_a_transient_error_is_retried(error: Exception, is_retried: bool) -> None:
-    simulation = Simulation(0, START)
-    with simulation.running():
-        retry = retry_until(START.timestamp() + 300, max_delay=THIRTY_SECONDS)
-        assert retry(error, 1).should_retry is is_retried

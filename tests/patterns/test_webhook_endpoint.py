@@ -164,7 +164,7 @@ UNSIGNED = {
     "a body that is not base64": lambda: event() | {"isBase64Encoded": True, "body": "é"},
     "six minutes ago": lambda: event(at=time.time() - 360),
     "in six minutes": lambda: event(at=time.time() + 360),
-    "too large": lambda: event(b"x" * (endpoint.MAX_BODY_BYTES + 1), key=OTHER_KEY),
+    "too large": lambda: event(b"x" * (callbacks.MAX_BODY_BYTES + 1), key=OTHER_KEY),
     "an invalid body": lambda: event(b"nonsense", key=OTHER_KEY),
     "an unknown reference": lambda: event(reference="x" * 43, key=OTHER_KEY),
 }
@@ -198,7 +198,7 @@ def test_a_base64_body_is_decoded(wait: Wait) -> None:
 
 
 def test_a_signed_body_that_is_too_large_is_rejected(wait: Wait) -> None:
-    padded = json.dumps(SUCCESS).encode().ljust(endpoint.MAX_BODY_BYTES)
+    padded = json.dumps(SUCCESS).encode().ljust(callbacks.MAX_BODY_BYTES)
     assert status(padded + b" ") == 413
     assert status(padded) == 200
 

@@ -27,6 +27,7 @@ os.environ.update(
 import boto3
 import pytest
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+from botocore.stub import Stubber
 from moto import mock_aws  # before the patterns: it sees only clients that are created later
 
 # Made once: creating a client is slower than all that a test does with it.
@@ -54,6 +55,22 @@ def create_table(aws: None) -> Callable[..., None]:
         )
 
     return create
+
+
+@pytest.fixture
+def stub() -> Iterator[Callable[[Any], Stubber]]:
+    """Return a function that stubs a client.
+
+    Each response is used once, in order, so a step that runs twice is noticed.
+    """
+    with ExitStack() as stack:
+
+        def create(client: Any) -> Stubber:
+            stubber = stack.enter_context(Stubber(client))
+            stack.callback(stubber.assert_no_pending_responses)
+            return stubber
+
+        yield create
 
 
 @pytest.fixture

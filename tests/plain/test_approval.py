@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,11 +51,9 @@ def runner(
 
 
 @pytest.fixture
-def lambda_api() -> Iterator[Stubber]:
+def lambda_api(stub: Callable[[Any], Stubber]) -> Stubber:
     """Stub the API that answers callbacks: moto doesn't know it, and the runner serves no HTTP."""
-    with Stubber(service.lambda_client) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
+    return stub(service.lambda_client)
 
 
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,11 +34,9 @@ RunnerOf = Callable[[Any], DurableFunctionTestRunner]
 
 
 @pytest.fixture
-def dms() -> Iterator[Stubber]:
-    """Stub DMS: each response is used once, in order, so a step that runs twice is noticed."""
-    with Stubber(task.dms) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
+def dms(stub: Callable[[Any], Stubber]) -> Stubber:
+    """Stub DMS."""
+    return stub(task.dms)
 
 
 @pytest.fixture

@@ -86,11 +86,9 @@ def runner(
 
 
 @pytest.fixture
-def lambda_api() -> Iterator[Stubber]:
+def lambda_api(stub: Callable[[Any], Stubber]) -> Stubber:
     """Stub the API that answers callbacks: moto doesn't know it, and the runner serves no HTTP."""
-    with Stubber(service.lambda_client) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
+    return stub(service.lambda_client)
 
 
 def start(runner: DurableFunctionTestRunner) -> tuple[str, str]:

@@ -1,8 +1,7 @@
 """Words that stay out of this project, and where they still are.
 
 `python -m tests.project.language PATH…` prints every place. docs/glossary.md says what to write
-instead. Names of operations are exempt: they are recorded in histories, so they change by
-themselves.
+instead.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -87,35 +85,11 @@ def files() -> list[str]:
     ]
 
 
-@cache
-def operation_names() -> list[str]:
-    """List the names of operations in handlers, the longest first; an f-string by its parts."""
-    names: set[str] = set()
-    for path in (
-        path for folder in ("src", "gotchas", "tests") for path in ROOT.glob(f"{folder}/**/*.py")
-    ):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.keyword) and node.arg == "name":
-                names.update(
-                    part.value.strip()
-                    for part in ast.walk(node.value)
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                )
-    return sorted((name for name in names if len(name) > 3), key=len, reverse=True)
-
-
-@cache
-def exempt() -> re.Pattern[str]:
-    """Return a pattern for names of operations."""
-    return re.compile("|".join(map(re.escape, operation_names())))
-
-
 def prose_problems(name: str) -> Iterator[str]:
     """Yield the lines of a file that hold words which stay out."""
     for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
-        text = exempt().sub("", line)
         for pattern, instead in PROSE.items():
-            if match := re.search(pattern, text, re.IGNORECASE):
+            if match := re.search(pattern, line, re.IGNORECASE):
                 yield f"{name}:{number}: {match[0]!r}: write {instead}"
 
 

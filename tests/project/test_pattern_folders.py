@@ -18,10 +18,10 @@ from patterns.approval.logic import parse_order as parse_approval
 from patterns.batch_import import start as batch_import
 from patterns.batch_import.logic import parse_import
 from patterns.event_callback import handler as event_callback
-from patterns.fan_out import api as fan_out
+from patterns.fan_out import start as fan_out
 from patterns.fan_out.logic import parse_announcement
 from patterns.migration.logic import task_arn_of
-from patterns.migration.request import MigrationRequest
+from patterns.migration.start import MigrationRequest
 from patterns.polling import handler as polling
 from patterns.schedule.plan import Request, parse_plan
 from patterns.webhook_callback import handler as webhook_callback

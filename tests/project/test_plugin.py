@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import command_line
+
 ROOT = Path(__file__).parents[2]
 IMPORTABLE = (ROOT, ROOT / "lab", ROOT / "src")
 USERS_KEY = "the-key-of-a-user"
@@ -105,16 +107,7 @@ def run_pytest(folder: Path, *options: str, **files: str) -> subprocess.Complete
         "AWS_DEFAULT_REGION": "eu-central-1",
         "PYTHONPATH": os.pathsep.join(map(str, IMPORTABLE)),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return command_line.run_pytest(*options, cwd=folder, environment=environment)
 
 
 @pytest.mark.parametrize("files", [{"test_plain": UNRELATED}, {"test_moto": WITH_MOTO}], ids=str)

@@ -15,7 +15,7 @@ import pytest
 from dacapo import Recording, run
 from patterns.approval import logic, outbox
 from patterns.callbacks import answers
-from patterns.event_callback.hint import CHECK
+from patterns.event_callback.resolver import CHECK
 from patterns.webhook_callback import handler as webhook
 from patterns.webhook_callback.messages import Transcript
 from scenarios import webhook_callback

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.command_line import run_process
 
 pytestmark = pytest.mark.prove
 
@@ -54,15 +55,7 @@ def project(tmp_path: Path) -> Path:
 def run(*command: str, cwd: Path = ROOT, status: int = 0) -> str:
     """Run a command without this project on its path, and return what it prints."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_process(command, cwd=cwd, environment=environment, seconds=300)
     assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.command_line import PATH
+from tests.command_line import PATH, run_pytest
 from tests.depth import every
 
 MODULE = """
@@ -136,16 +136,13 @@ def verified(handler: str, conditions: Conditions, folder: Path) -> Mapping[str,
         "PROCESSES": str(conditions.processes),
         "REPORT": str(report),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *conditions.options]
     with busy(conditions.load):
-        done = subprocess.run(
-            [*command, "test_reproduced.py"],
+        done = run_pytest(
+            *conditions.options,
+            "test_reproduced.py",
             cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
+            environment=environment,
+            seconds=300,
         )
     assert done.returncode == 0, done.stdout + done.stderr
     printed: dict[str, Any] = json.loads(report.read_text())

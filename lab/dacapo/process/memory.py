@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable
 from functools import cache
 from itertools import count
 from types import ModuleType
@@ -22,15 +23,16 @@ _COMPARED_CHARACTERS = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def libraries() -> list[str]:
+def libraries(modules: Iterable[ModuleType]) -> list[str]:
     """Return the names of the libraries' modules that the user's modules use."""
-    used = {_module_of(value) for module in user_modules() for value in list(vars(module).values())}
+    used = {_module_of(value) for module in modules for value in list(vars(module).values())}
     return sorted(name for name in used if name in sys.modules and not is_users(name))
 
 
 def modules() -> list[ModuleType]:
     """Return the user's modules, and those that they use."""
-    return [*user_modules(), *(sys.modules[name] for name in libraries())]
+    users = user_modules()
+    return [*users, *(sys.modules[name] for name in libraries(users))]
 
 
 def reached_from(module_name: str) -> list[ModuleType]:

@@ -77,7 +77,7 @@ class HttpRequest(NamedTuple):
 
     Parameters:
         target: host, port and path.
-        keys: headers by which its receiver tells that it is the same.
+        keys: headers by which its receiver recognizes that it is the same.
     """
 
     method: str

@@ -65,7 +65,7 @@ def serializers(
         collect(serdes, operation_id)
         try:
             return sdk_serdes.deserialize(serdes, data, operation_id, durable_execution_arn)
-        except Exception:  # any error of a user's serializer; raised again if nothing is kept
+        except Exception:  # of a user's serializer, of any kind; raised again if nothing is kept
             if frozen_results is None or operation_id not in frozen_results:
                 raise
             return thaw(frozen_results[operation_id])

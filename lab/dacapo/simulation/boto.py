@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import cache, partial
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore import handlers, loaders, session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from botocore.retries.standard import RetryContext, RetryHandler, ThrottledRetryableChecker
@@ -139,6 +141,13 @@ def share_models() -> None:
 
     initialize.is_sharing = True  # type: ignore[attr-defined]
     loaders.Loader.__init__ = initialize  # type: ignore[method-assign]
+
+
+def services_of(modules: Iterable[ModuleType]) -> set[str]:
+    """Return the services for which modules have clients, as in `boto3.client(SERVICE)`."""
+    values = [value for module in modules for value in list(vars(module).values())]
+    clients = [value for value in values if isinstance(value, BaseClient)]
+    return {client.meta.service_model.service_name for client in clients}
 
 
 def read_models(services: Iterable[str]) -> None:

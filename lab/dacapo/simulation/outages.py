@@ -213,7 +213,7 @@ def _hang(context: Mapping[str, Any]) -> None:
     timeout = context.get("read_timeout")
     if timeout is None:
         timeout = getattr(context.get("client_config"), "read_timeout", _READ_TIMEOUT)
-    time.sleep(float(timeout or _READ_TIMEOUT))
+    time.sleep(float(timeout or _READ_TIMEOUT))  # virtual time: this thread is the scheduler's
 
 
 def _throttled(service: ServiceModel) -> tuple[str, int]:
@@ -230,20 +230,14 @@ def _throttled(service: ServiceModel) -> tuple[str, int]:
 def _answer(service: ServiceModel, code: str, status: int) -> tuple[int, dict[str, str], bytes]:
     """Return an answer that is an error, in the protocol of a service."""
     message = "dacapo: the service is out"
+    xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     match service.resolved_protocol:
-        case "query":
-            error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-            body = f"<ErrorResponse>{error}<RequestId>out</RequestId></ErrorResponse>".encode()
-        case "ec2":
-            error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-            body = (
-                f"<Response><Errors>{error}</Errors><RequestID>out</RequestID></Response>".encode()
-            )
         case "rest-xml" if service.service_name == "s3":
-            body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-        case "rest-xml":
-            error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-            body = f"<ErrorResponse>{error}<RequestId>out</RequestId></ErrorResponse>".encode()
+            body = xml.encode()
+        case "query" | "rest-xml":
+            body = f"<ErrorResponse>{xml}<RequestId>out</RequestId></ErrorResponse>".encode()
+        case "ec2":
+            body = f"<Response><Errors>{xml}</Errors><RequestID>out</RequestID></Response>".encode()
         case "smithy-rpc-v2-cbor":
             # A map of one entry: two texts, the second one of up to 255 bytes.
             body = b"\xa1\x66__type\x78" + bytes([len(code)]) + code.encode()

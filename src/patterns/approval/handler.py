@@ -27,9 +27,9 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitFo
 from patterns import callbacks
 from patterns.approval import logic, orders, outbox
 from patterns.approval.logic import FinalStatus, Order
-from patterns.callbacks import InvalidAnswer, retry_until
+from patterns.callbacks import InvalidAnswer
 from patterns.callbacks.reference import Purpose, derive, row_name
-from patterns.transient import retry_transient
+from patterns.transient import retry_transient, retry_until
 
 URL_VARIABLE = "APPROVAL_URL"
 """Environment variable with the base URL of the approval page, without a trailing slash."""

@@ -13,7 +13,7 @@ from patterns.callbacks.answers import (
 )
 from patterns.callbacks.registry import Outcome, ReferenceInUse, answer, close, heartbeat, put
 from patterns.callbacks.service import NotSentYet
-from patterns.callbacks.waiting import InvalidAnswer, retry_until, wait_for_answer
+from patterns.callbacks.waiting import InvalidAnswer, wait_for_answer
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -29,7 +29,6 @@ __all__ = [
     "heartbeat",
     "put",
     "received",
-    "retry_until",
     "success",
     "wait_for_answer",
 ]

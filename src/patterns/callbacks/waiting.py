@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -14,13 +13,12 @@ from aws_durable_execution_sdk_python import (
     StepError,
 )
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
-from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.types import Callback, StepContext
 
 from patterns.callbacks import answers, registry, service
 from patterns.callbacks.answers import Answer
 from patterns.callbacks.service import Reply
-from patterns.transient import RetryStrategy, retry_for, retry_transient
+from patterns.transient import retry_for, retry_transient
 
 CLOSING_OUTLASTS = Duration.from_minutes(1)
 """Length of an outage of the table that closing a row survives; longer ones it gives up on."""
@@ -84,25 +82,6 @@ def wait_for_answer(
     if error is not None:
         raise error
     return cast("Parsed", result)
-
-
-def retry_until(deadline: float, *, max_delay: Duration) -> RetryStrategy:
-    """Return a retry strategy for a job that nobody needs after a deadline.
-
-    Parameters:
-        deadline: epoch seconds; must come from a step, like everything that depends on the time.
-        max_delay: longest time between two attempts.
-    """
-
-    def retry(error: Exception, attempts_made: int) -> RetryDecision:
-        # The clock may be read here: a strategy runs when an attempt has failed, never at a replay.
-        decision = retry_transient(error, attempts_made)
-        delay = min(decision.delay_seconds, max_delay.to_seconds())
-        if not decision.should_retry or time.time() + delay >= deadline:
-            return RetryDecision.no_retry()
-        return RetryDecision.retry(Duration.from_seconds(delay))
-
-    return retry
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from aws_durable_execution_sdk_python import (
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 
 from patterns import callbacks
-from patterns.event_callback.hint import CHECK
+from patterns.event_callback.resolver import CHECK
 from patterns.migration import logic, task
 from patterns.migration.logic import (
     Finished,

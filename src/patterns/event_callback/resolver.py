@@ -19,8 +19,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
 from patterns import callbacks
-from patterns.event_callback.hint import CHECK
+from patterns.callbacks import answers
 
+CHECK = answers.success("check")
+"""The one answer to this wait: time to check. So duplicate or different events never conflict."""
 FINAL_EVENTS = frozenset(
     {"REPLICATION_TASK_STOPPED", "REPLICATION_TASK_FAILED", "REPLICATION_TASK_DELETED"}
 )

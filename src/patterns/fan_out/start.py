@@ -27,18 +27,25 @@ of their token instead.
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
+import json
 import os
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import ServiceError, ServiceUnavailableError
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
+from aws_lambda_powertools.event_handler.exceptions import (
+    BadRequestError,
+    ServiceError,
+    ServiceUnavailableError,
+)
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from patterns.fan_out import api, postings
-from patterns.fan_out.logic import Announcement
+from patterns.fan_out import logic, postings
+from patterns.fan_out.logic import Announcement, InvalidPosting, PostingRequest
 from patterns.starting import StartedWithDifferentInput, start_once
 from patterns.transient import name_of
 
@@ -57,7 +64,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @app.post("/postings")
 def add() -> Response[str]:
     """Accept a job posting."""
-    request = api.request_in(app.current_event.raw_event)
+    request = request_in(app.current_event.raw_event)
     try:
         booking = postings.book(request)
         if booking is None:
@@ -67,7 +74,30 @@ def add() -> Response[str]:
         logger.warning("posting not stored yet", reason=name_of(error))
         raise ServiceUnavailableError("try again shortly") from None
     logger.info("posting stored", posting=booking.posting.posting_id, is_new=booking.is_new)
-    return api.booked_response(booking.posting.posting_id, is_new=booking.is_new)
+    return booked_response(booking.posting.posting_id, is_new=booking.is_new)
+
+
+def request_in(event: dict[str, Any]) -> PostingRequest:
+    """Parse the body of a request from the HTTP API (payload format 2.0).
+
+    Raises:
+        BadRequestError: the body isn't a valid posting; the message names the field.
+    """
+    body = str(event.get("body") or "")
+    try:
+        if event.get("isBase64Encoded"):
+            body = base64.b64decode(body, validate=True).decode()
+        return logic.parse_request(body, dt.datetime.now(dt.UTC).date())
+    except ValueError:
+        raise BadRequestError("body: must be JSON in UTF-8") from None
+    except InvalidPosting as error:
+        raise BadRequestError(str(error)) from None
+
+
+def booked_response(posting_id: str, *, is_new: bool) -> Response[str]:
+    """Build the response for a booked slot: 201 if it is new, 200 if the seller already held it."""
+    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+    return Response(status, content_types.APPLICATION_JSON, json.dumps({"posting_id": posting_id}))
 
 
 def _start_bookkeeping(posting: Announcement) -> None:

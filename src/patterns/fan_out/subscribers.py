@@ -1,4 +1,4 @@
-"""Look up the subscribers of a trade."""
+"""Look up the subscribers of a trade, and notify one of a posting."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 
 import boto3
 
+from patterns import mails
+from patterns.fan_out import logic
+from patterns.fan_out.logic import Announcement
 from patterns.transient import STEP_CLIENT
 
 TABLE_VARIABLE = "SUBSCRIBERS_TABLE"
@@ -50,3 +53,24 @@ def address_of(trade: str, subscriber: str) -> str | None:
         Key={KEY: {"S": trade}, SORT_KEY: {"S": subscriber}},
     ).get("Item")
     return item["address"]["S"] if item else None
+
+
+def notify(posting: Announcement, subscriber: str) -> bool:
+    """Send a subscriber the news of a posting.
+
+    The address is looked up as late as possible: it stays out of the execution's history, and
+    people who have unsubscribed since the list was read receive no email.
+
+    Returns:
+        True if the email was sent, False if the subscriber has unsubscribed.
+
+    Raises:
+        MailRefused: SES rejects this address permanently.
+        ClientError: the call to SES or DynamoDB failed, for example because of throttling.
+    """
+    address = address_of(posting.trade, subscriber)
+    if address is None:
+        return False
+    subject, text = logic.news_of(posting)
+    mails.send(address, subject, text, mails.key(posting.posting_id, f"news {subscriber}"))
+    return True

@@ -53,9 +53,6 @@ from patterns.callbacks.reference import Purpose, is_well_formed, row_name
 from patterns.transient import name_of
 from patterns.webhook_callback import keys, messages, signature
 
-MAX_BODY_BYTES = callbacks.MAX_BODY_BYTES
-"""More than a message needs: its result is a claim check, which locates the transcript."""
-
 _STATUS = {
     Outcome.SENT: HTTPStatus.OK,
     Outcome.ALREADY_SENT: HTTPStatus.OK,
@@ -79,8 +76,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def receive(reference: str) -> Response[str]:
     """Verify, validate, and deliver one message from the vendor."""
     body = _signed_body()
-    if len(body) > MAX_BODY_BYTES:
-        raise RequestEntityTooLargeError(f"at most {MAX_BODY_BYTES} bytes")
+    # More than a message needs: its result is a claim check, which locates the transcript.
+    if len(body) > callbacks.MAX_BODY_BYTES:
+        raise RequestEntityTooLargeError(f"at most {callbacks.MAX_BODY_BYTES} bytes")
     try:
         message = messages.parse(body)
     except messages.Malformed as error:

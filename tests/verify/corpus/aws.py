@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -68,12 +68,3 @@ def parameters(**values: str) -> Iterator[Any]:
         for name, value in values.items():
             ssm.put_parameter(Name=name, Value=value, Type="String")
         yield ssm
-
-
-@contextmanager
-def table_and_queue(table: str, queue: str) -> Iterator[None]:
-    """Context manager that creates a table and a queue."""
-    with ExitStack() as stack:
-        stack.enter_context(tables(table))
-        stack.enter_context(queues(queue))
-        yield

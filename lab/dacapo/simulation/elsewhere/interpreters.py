@@ -27,6 +27,7 @@ from pathlib import Path
 from dacapo.process import children, memory, messages, source_lines
 from dacapo.scenario import Scenario
 from dacapo.scheduling.baton import real_monotonic, real_sleep
+from dacapo.sdk import installed
 from dacapo.service.functions import Handler
 from dacapo.simulation import boto
 from dacapo.simulation.elsewhere.sandbox import Process
@@ -162,6 +163,7 @@ def serve(address: str) -> None:
     """Be an interpreter: listen at `address`, until stdin is closed."""
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     boto.share_models()
+    installed.check()  # here, as it takes longer than an invocation
     with Listener(address) as listener:
         _accept(listener, {})
 

@@ -36,7 +36,7 @@ from dacapo.sdk.installed import is_durable
 from dacapo.service.client import Crash, Interference
 from dacapo.service.execution import Execution
 from dacapo.service.invocations import Conditions
-from dacapo.simulation import runner
+from dacapo.simulation import boto, runner
 from dacapo.simulation.elsewhere import fakes, interpreters, locate
 from dacapo.simulation.elsewhere.interpreters import Interpreters
 from dacapo.simulation.elsewhere.proxy import CannotRunElsewhere, Elsewhere
@@ -140,7 +140,13 @@ def _is_found(reference: Reference) -> bool:
 
 
 def _preparation(reference: Reference) -> Prepare:
-    return Prepare(memory.libraries(), reference.services, children.import_path())
+    modules = [
+        module
+        for handler in reference.scenario.handlers.values()
+        for module in memory.reached_from(getattr(handler, "__module__", None) or "")
+    ]
+    services = boto.services_of(modules).union(reference.services)
+    return Prepare(memory.libraries(modules), sorted(services), children.import_path())
 
 
 def _run(

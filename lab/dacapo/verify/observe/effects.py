@@ -45,7 +45,7 @@ class Effect:
         key: digest of what the request acts on, if it names that apart from the content (the key
             of a DynamoDB item); otherwise of the request.
         is_increment: whether it adds to what is there, so that the same request adds again.
-        is_send: whether each such request reaches somebody, with nothing by which to tell that it
+        is_send: whether each such request reaches somebody, with nothing that shows that it
             is the same.
     """
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -197,6 +197,23 @@ def test_one_seed_gives_one_history() -> None:
     one, other = (run(scenario(persistent, events), seed=7) for _ in range(2))
     assert one == other
     assert one.failed_calls == other.failed_calls != []
+
+
+def test_a_client_that_has_spent_its_retries_has_them_again_in_the_next_run() -> None:
+    client = boto3.client("dynamodb", config=THREE_TIMES)
+
+    @durable_execution
+    def spends_its_retries(_: Any, context: DurableContext) -> None:
+        def put_often(_: Any) -> None:
+            for _ in range(60):
+                with suppress(ClientError):
+                    put("never", client)
+
+        context.step(put_often, name="put often")
+
+    one, other = (run(scenario(spends_its_retries, outage("dynamodb", lasts=HOUR))) for _ in "ab")
+    assert 60 < len(one.failed_calls) < 3 * 60, "it retried to the end"
+    assert len(other.failed_calls) == len(one.failed_calls)
 
 
 def test_a_poll_of_a_queue_does_not_sleep_in_real_time_when_the_client_may_not_retry() -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Protocol
+from weakref import WeakSet
 
 EffectListener = Callable[[str, str, Mapping[str, Any]], None]
 """Takes the service, the operation, and the request that is about to be sent."""
@@ -62,6 +63,7 @@ class ActiveRun:
         invocation_inputs: the inputs of the invocations under way; None outside a run.
         forward: sends AWS requests of other services elsewhere; None to leave them here.
         outages: the outages of the run; None for a run that cannot have any.
+        retry_quotas: quotas of boto3's clients from which the run has taken; None outside a run.
         identity: stands in for what tells one invocation from another; None for what it is.
         has_world: whether what listens on this machine is there; False where a handler is replayed
             without the world of its scenario.
@@ -80,6 +82,7 @@ class ActiveRun:
     invocation_inputs: Any = None
     forward: Callable[..., Any] | None = None
     outages: Outages | None = None
+    retry_quotas: WeakSet[Any] | None = None
     identity: Any = None
     has_world: bool = True
     effect_listeners: tuple[EffectListener, ...] = ()

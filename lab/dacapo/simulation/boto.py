@@ -23,12 +23,14 @@ from functools import cache, partial
 from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from weakref import WeakSet
 
 from botocore import handlers, loaders, session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
+from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import RetryContext, RetryHandler, ThrottledRetryableChecker
 
 from dacapo.lambda_api.http import Request, Response
@@ -89,6 +91,7 @@ def install() -> None:
     # Before botocore's own, which draws the tokens that the caller did not pass.
     handlers.BUILTIN_HANDLERS.insert(0, ("before-parameter-build", _note_tokens))
     _install_sleep()
+    _install_retry_quotas()
     _install_moto()
 
 
@@ -99,7 +102,7 @@ def _is_installed() -> bool:
 @contextmanager
 def answered_by(api: Api) -> Iterator[None]:
     """Context manager that makes `api` answer the calls."""
-    with ACTIVE.serving(api=api):
+    with ACTIVE.serving(api=api, retry_quotas=WeakSet()):
         yield
 
 
@@ -254,6 +257,21 @@ def _install_sleep() -> None:
     create.__defaults__ = tuple(
         time.sleep if default is real_sleep else default for default in create.__defaults__
     )
+
+
+def _install_retry_quotas() -> None:
+    # In standard mode, each retry takes tokens from a quota of the client's, which success refills.
+    # A run must not find what earlier runs of the process have taken: it begins with a full quota.
+    acquire = RetryQuota.acquire
+
+    def of_this_run(quota: RetryQuota, amount: int) -> bool:
+        seen = ACTIVE.retry_quotas
+        if seen is not None and quota not in seen:
+            seen.add(quota)
+            quota.release(RetryQuota.INITIAL_CAPACITY)
+        return bool(acquire(quota, amount))
+
+    RetryQuota.acquire = of_this_run  # type: ignore[method-assign, assignment]
 
 
 def _install_moto() -> None:

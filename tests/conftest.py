@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import dacapo  # noqa: F401 - installs itself before the patterns create their clients
+from tests.depth import share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Split the tests: `make test` is short, `make prove` runs what is long or goes deeper."""
+    share(items)
     is_thorough, is_exhaustive = config.getoption("--thorough"), config.getoption("--exhaustive")
     wanted: list[pytest.Item] = []
     others: list[pytest.Item] = []

@@ -31,7 +31,7 @@ def verified(name: str, scenario: str, *, thorough: bool, crashes: int = DEFAULT
     return report
 
 
-@pytest.mark.parametrize("name", every(4, GOTCHAS))
+@pytest.mark.parametrize("name", every(18, GOTCHAS))
 def test_a_broken_handler_has_exactly_one_finding_as_certain_as_the_table_says(
     name: str, thorough: bool
 ) -> None:

@@ -490,6 +490,7 @@ def test_a_call_that_fails_is_not_a_side_effect() -> None:
 # -- in other processes -------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 def test_an_outage_reaches_the_processes_in_which_cold_runs_the_invocations() -> None:
     # If it did not, those runs would need fewer attempts than the reference run.
     events = outage("dynamodb", lasts=2 * MINUTE, kind="hanging")

@@ -27,7 +27,7 @@ def handler(event, context):
     while True:
         pass
 """
-LONGEST_SECONDS = 30
+LONGEST_SECONDS = 120
 
 
 def started(tmp_path: Path, *command: str) -> tuple[subprocess.Popen[str], list[int]]:

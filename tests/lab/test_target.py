@@ -36,6 +36,7 @@ def test_the_folder_of_the_file_is_importable_as_in_lambda(tmp_path: Path) -> No
     assert "the neighbor" in done.stdout, done.stderr
 
 
+@pytest.mark.prove
 def test_the_handler_of_a_plain_folder_is_found_by_other_processes(tmp_path: Path) -> None:
     function_in(tmp_path / "functions/order")
     done = fresh_dacapo("verify", "functions/order/app.py:handler", cwd=tmp_path)

@@ -11,6 +11,7 @@ CHEAPEST_FIRST = sorted(outages.SCENARIOS, key=lambda pattern: pattern != "sched
 REPEAT = "run: python -m tests.patterns.outages"
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("pattern", every(len(CHEAPEST_FIRST), CHEAPEST_FIRST))
 def test_the_table_says_what_happens(pattern: str) -> None:
     assert outages.written(pattern) == list(outages.rows(pattern)), REPEAT

@@ -75,6 +75,7 @@ def assert_prints(expected: str, actual: str) -> None:
         pytest.fail(f"README says\n{expected}\nbut this is printed\n{actual}", pytrace=False)
 
 
+@pytest.mark.prove
 def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:
     commands = 0
     for block in BLOCKS:

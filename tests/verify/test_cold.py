@@ -58,7 +58,7 @@ def assert_found(report: Report, name: str) -> None:
     assert first.place.line in causes(name), first.message
 
 
-@pytest.mark.parametrize("name", every(5, KINDS))
+@pytest.mark.parametrize("name", every(11, KINDS))
 def test_state_in_a_process_is_proved_at_the_line_that_uses_it(name: str) -> None:
     scenario = Scenario(handler=KINDS[name], name=name, world=process_state.forgotten)
     assert_found(in_cold(scenario), name)
@@ -89,6 +89,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("folder", every(2, ["functions/order", "."]))
 def test_a_file_in_a_plain_folder_finds_its_neighbors_in_other_processes(
     folder: str, tmp_path: Path
@@ -118,6 +119,7 @@ def asks_another_function(_: Any, context: DurableContext) -> int:
     return context.step(ask, name="ask")
 
 
+@pytest.mark.prove
 def test_a_call_of_lambda_is_made_once_from_another_process() -> None:
     def once_each(recording: Recording, _: Any) -> None:
         assert 1 <= len(recording.calls) <= len(recording.invocations)
@@ -177,6 +179,7 @@ def both_are_shipped(_: Recording, world: Carrier) -> None:
     assert {*world.shipped} == {"tea", "milk"}
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("handler", "world"),
     [(ships_twice, patched), (ships_with_what_is_held, held_by_a_module)],
@@ -257,7 +260,8 @@ CORRECT = {
 }
 
 
-@pytest.mark.parametrize("name", every(4, CORRECT))
+@pytest.mark.prove
+@pytest.mark.parametrize("name", every(3, CORRECT))
 def test_aws_the_lambda_api_callbacks_sleeps_and_branches_are_as_in_the_process_of_the_world(
     name: str,
 ) -> None:
@@ -293,6 +297,7 @@ def a_fake_that_only_this_process_has() -> Iterator[None]:
         yield
 
 
+@pytest.mark.prove
 def test_a_fake_that_is_not_reached_leaves_the_experiment_out_and_is_not_a_finding() -> None:
     scenario = Scenario(handler=asks_a_partner, world=a_fake_that_only_this_process_has)
     report = verify(scenario, only=[ExperimentName.COLD])
@@ -334,6 +339,7 @@ def is_cold(_: Any) -> bool:
     return next(_invocations) == 0
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     "step", every(3, [process_id, folder, is_cold]), ids=lambda step: step.__name__
 )
@@ -348,6 +354,7 @@ def test_what_only_a_step_gives_in_another_process_is_not_proved(step: Any) -> N
     assert in_cold(Scenario(handler=handler)).proved == []
 
 
+@pytest.mark.prove
 def test_a_file_in_tmp_is_gone_with_its_sandbox_even_if_the_world_does_not_remove_it() -> None:
     scenario = Scenario(handler=process_state.literal_path)
     report = verify(scenario, only=[ExperimentName.COLD])

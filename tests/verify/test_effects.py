@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
@@ -57,9 +58,11 @@ def test_an_effect_outside_a_step_is_proved() -> None:
     assert codes_of(outside) == [(Code.EFFECT_OUTSIDE_STEP, Certainty.PROVED)]
 
 
+@pytest.mark.prove
 def test_a_repeated_effect_in_a_step_is_no_finding_if_it_is_identical() -> None:
     assert codes_of(inside) == []
 
 
+@pytest.mark.prove
 def test_a_repeated_effect_in_a_step_is_proved_if_it_differs() -> None:
     assert (Code.EFFECT_REPEATED, Certainty.PROVED) in codes_of(changing)

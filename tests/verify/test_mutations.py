@@ -164,6 +164,7 @@ def test_a_handler_that_is_rebuilt_without_a_mutation_has_no_findings(
     assert report.experiments[ExperimentName.REPLAYED].runs > 1, "nothing was replayed"
 
 
+@pytest.mark.prove
 def test_nearly_all_mutants_are_detected_and_the_others_are_listed() -> None:
     every = [str(mutant) for mutant in every_mutant()]
     assert set(SURVIVORS) <= set(every)

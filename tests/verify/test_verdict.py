@@ -158,7 +158,7 @@ def test_both_traces_are_shown_with_a_mark_where_they_part() -> None:
     assert "cancel the hotel" in marked
 
 
-@pytest.mark.parametrize("expected", ["LookupError", "builtins.LookupError", "FAILED"])
+@pytest.mark.parametrize("expected", every(3, ["LookupError", "builtins.LookupError", "FAILED"]))
 def test_an_ending_that_is_expected_is_as_it_should_be(expected: str, folder: Path) -> None:
     for command in ("run", "verify"):
         done = dacapo(command, "endings.py:refuses", "--expect", expected, cwd=folder)
@@ -218,6 +218,7 @@ def assert_as_expected(scenario: Scenario) -> None:
     assert recording.broken_invariant is None
 
 
+@pytest.mark.prove
 def test_an_experiment_that_is_left_out_is_not_verified_unless_it_is_waived(folder: Path) -> None:
     scenario = Scenario(handler=handlers.steps, event=2)
     rest = [name for name in ALL if name != ExperimentName.REPLAYED]
@@ -244,6 +245,7 @@ def test_a_waiver_of_what_is_not_an_experiment_is_a_mistake_in_the_scenario() ->
         verify(scenario)
 
 
+@pytest.mark.prove
 def test_a_waiver_is_read_from_pyproject_above_and_repeated_in_the_verdict(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(
         '[[tool.dacapo.waive]]\nexperiment = "replayed"\nreason = "it takes an hour"\n'

@@ -12,6 +12,7 @@ from dacapo.verify.findings import Certainty, ExperimentName, ExperimentState
 from dacapo.verify.verifier import verify
 from gotchas import branch_on_chance
 from tests.command_line import dacapo
+from tests.depth import every
 from tests.lab import handlers
 from tests.verify.quick import QUICK
 
@@ -80,7 +81,7 @@ def test_the_pytest_fixture_fails_a_test_with_the_finding(durable: Durable) -> N
     durable.verify(branch_on_chance.holds, only=QUICK)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", every(5, range(5)))
 def test_a_map_survives_interleavings_of_its_branches(seed: int) -> None:
     for handler in (handlers.mapped, handlers.mapped_flat, handlers.mapped_with_failures):
         report = verify(Scenario(handler=handler, event=5), seed=seed, crashes=6, only=QUICK)

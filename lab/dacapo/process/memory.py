@@ -35,16 +35,23 @@ def modules() -> list[ModuleType]:
     return [*users, *(sys.modules[name] for name in libraries(users))]
 
 
-def reached_from(module_name: str) -> list[ModuleType]:
-    """Return a module and the user's modules that it uses, directly or through others."""
+def reached_from(functions: Iterable[object]) -> list[ModuleType]:
+    """Return the user's modules that functions use, directly or through others.
+
+    Parameters:
+        functions: functions, partials of them, or callable objects.
+
+    Returns:
+        All modules of the user's, if none defines a function.
+    """
     reached: dict[str, ModuleType] = {}
-    waiting = [module_name]
+    waiting = [_module_of(getattr(function, "func", function)) for function in functions]
     while waiting:
         name = waiting.pop()
         if name not in reached and is_users(name):
             reached[name] = sys.modules[name]
             waiting += map(_module_of, list(vars(reached[name]).values()))
-    return list(reached.values())
+    return list(reached.values()) or user_modules()
 
 
 def _module_of(value: object) -> str:
@@ -53,11 +60,11 @@ def _module_of(value: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def variables() -> dict[tuple[str, str], str]:
-    """Return the variables of the user's modules as text, by module and name."""
+def variables(modules: Iterable[ModuleType]) -> dict[tuple[str, str], str]:
+    """Return the variables of modules as text, by module and name."""
     return {
         (module.__name__, name): as_text(value)[:_COMPARED_CHARACTERS]
-        for module in user_modules()
+        for module in modules
         for name, value in list(vars(module).items())
         if not name.startswith("__") and (isinstance(value, _KINDS) or is_users_object(value))
     }
@@ -91,13 +98,13 @@ def _described(value: object) -> str:
         return type(value).__name__
 
 
-def changed_since(before: dict[tuple[str, str], str]) -> list[str]:
+def changed_since(before: dict[tuple[str, str], str], modules: Iterable[ModuleType]) -> list[str]:
     """Return the variables that have changed, each with the line that assigns it first.
 
     Parameters:
-        before: what `variables` returned then.
+        before: what `variables` returned for these modules then.
     """
-    now = variables()
+    now = variables(modules)
     return [_shown(*key) for key in sorted(now) if now[key] != before.get(key, now[key])]
 
 

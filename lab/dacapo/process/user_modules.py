@@ -6,6 +6,7 @@ import builtins
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -16,7 +17,13 @@ _ABSENT = object()
 
 def user_modules() -> list[ModuleType]:
     """Return the modules with user code that are imported."""
-    return [module for module in list(sys.modules.values()) if _has_user_code(module)]
+    return [sys.modules[name] for name in _of_users(tuple(sys.modules)) if name in sys.modules]
+
+
+@lru_cache(maxsize=1)
+def _of_users(names: tuple[str, ...]) -> tuple[str, ...]:
+    # Each run asks several times, and thousands of modules of libraries take longer than a run.
+    return tuple(name for name in names if is_users(name))
 
 
 def is_users(name: str) -> bool:

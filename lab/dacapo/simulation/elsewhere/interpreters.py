@@ -59,7 +59,7 @@ def hash_seeds_for(handler: Handler) -> Sequence[str]:
 
     Each costs an interpreter, which takes most of a second to start.
     """
-    modules = memory.reached_from(getattr(handler, "__module__", None) or "")
+    modules = memory.reached_from([handler])
     files = (getattr(module, "__file__", None) for module in modules)
     return HASH_SEEDS if any(_depends_on_hashes(file) for file in files if file) else FEW_HASH_SEEDS
 

@@ -140,11 +140,7 @@ def _is_found(reference: Reference) -> bool:
 
 
 def _preparation(reference: Reference) -> Prepare:
-    modules = [
-        module
-        for handler in reference.scenario.handlers.values()
-        for module in memory.reached_from(getattr(handler, "__module__", None) or "")
-    ]
+    modules = memory.reached_from(reference.scenario.handlers.values())
     services = boto.services_of(modules).union(reference.services)
     return Prepare(memory.libraries(modules), sorted(services), children.import_path())
 

@@ -289,13 +289,13 @@ def make_reference(
 
 
 def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
-    # Once only: all the modules of a large project take longer to read than a run.
-    before = memory.variables()
+    modules = memory.reached_from([*scenario.handlers.values(), scenario.world, scenario.invariant])
+    before = memory.variables(modules)
     log = CourseLog()
     with listening(log.called):
         first = tried(scenario, seed, beat, interference=log, needs_answers=True)
     observed = replace(first.observed, checkpoints=log.keys, course=log.course)
-    first = replace(first, observed=observed, changed=memory.changed_since(before))
+    first = replace(first, observed=observed, changed=memory.changed_since(before, modules))
     return first, tried(scenario, seed, beat)
 
 

@@ -114,6 +114,7 @@ def test_nothing_is_proved_against_a_correct_handler(case: Case) -> None:
     assert suspected <= case.may_be_suspected, described(report)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("case", every(len(CONTROLS), CONTROLS), ids=str)
 def test_nothing_is_proved_if_two_equal_runs_differ(case: Case) -> None:
     report = verify(case.scenario, processes=1)
@@ -121,6 +122,7 @@ def test_nothing_is_proved_if_two_equal_runs_differ(case: Case) -> None:
     assert report.control
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("case", every(9, [*CONTROLS[:2], *BAD[::18], *CORRECT[::18]]), ids=str)
 def test_the_exit_status_says_what_is_proved_and_what_is_not_verified(case: Case) -> None:
     done = command("verify", f"tests.verify.corpus.registry:{case.name}")
@@ -155,6 +157,7 @@ def test_the_mistake_changes_the_result(name: str) -> None:
     assert results[0] != results[1]
 
 
+@pytest.mark.prove
 def test_handlers_that_depend_on_the_hash_seed_differ_between_processes() -> None:
     some, other, more = (operations_under(seed) for seed in ("1", "2", "3"))
     assert [n for n in BY_SEED if some[n] == other[n] == more[n]] == []

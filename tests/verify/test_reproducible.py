@@ -1,6 +1,6 @@
 """A verdict depends on the handler: not on hash seeds, options of pytest, or the machine's load.
 
-`make test` compares two runs of each handler that are as different as possible, `make prove` ten.
+Two runs of a handler are compared that are as different as possible, and then ten.
 """
 
 from __future__ import annotations
@@ -162,6 +162,7 @@ def assert_same(handler: str, each: tuple[Conditions, ...], folder: Path) -> Non
         assert other == first, str(conditions)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("handler", every(3, VERDICTS))
 def test_a_verdict_is_the_same_under_conditions_that_differ_in_everything(
     handler: str, tmp_path: Path

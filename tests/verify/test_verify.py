@@ -81,6 +81,7 @@ def test_the_pytest_fixture_fails_a_test_with_the_finding(durable: Durable) -> N
     durable.verify(branch_on_chance.holds, only=QUICK)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("seed", every(5, range(5)))
 def test_a_map_survives_interleavings_of_its_branches(seed: int) -> None:
     for handler in (handlers.mapped, handlers.mapped_flat, handlers.mapped_with_failures):

@@ -1,4 +1,4 @@
-"""Scenarios of `versioned`: a preorder is charged and shipped when its item is released, or refused.
+"""Scenarios of `versioned`: a preorder is charged when its item is released, or refused.
 
 Run one with `dacapo run scenarios/versioned.py:settled`.
 """
@@ -51,7 +51,9 @@ REFUSED = [*RESERVED, "canceled"]
 def adds_up(recording: Recording, preorders: Preorders) -> None:
     """Everything is done once, in order, and nothing more than the ending says."""
     written = preorders.written
-    assert written in (SETTLED[: len(written)], REFUSED[: len(written)]), f"this was done: {written}"
+    assert written in (SETTLED[: len(written)], REFUSED[: len(written)]), (
+        f"this was done: {written}"
+    )
     if recording.status == "SUCCEEDED":
         is_settled = recording.result["ending"] == Ending.SETTLED
         assert written == (SETTLED if is_settled else REFUSED), f"this was done: {written}"

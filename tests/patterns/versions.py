@@ -1,8 +1,8 @@
 """The handler of `versioned` as it was deployed first, and edits of it that break executions.
 
-`first` is the code that recorded `histories/versioned`. Each edit adds the fraud check in a way that
-comes to mind first; the tests show which executions in flight each of them breaks. Only what
-differs from the handler of today is written here: the functions that do the work are the same.
+`first` is the code that recorded `histories/versioned`. The edits add the fraud check in ways that
+look simpler than today's; the tests show which executions in flight each of them breaks. The
+functions that do the work are today's.
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
 def _reserve(preorder: Preorder, _: object) -> Reserved:
     seconds = logic.seconds_until_release(preorder, datetime.now(UTC))
     shop.reserve(preorder)
-    # Recorded once, and read back from then on, whatever CURRENT is by then. An attempt that failed
-    # or crashed has recorded nothing, so the next one may decide anew: no other operation began.
+    # Recorded once, and read back from then on, even if CURRENT has changed. An attempt that failed
+    # or crashed has recorded nothing, so the next one may decide again: no other operation began.
     return {"seconds": seconds, "version": CURRENT}
 
 

@@ -26,8 +26,8 @@ DURABLE = {
     "versioned/VersionedFunction",
 }
 UNPINNED = "versioned/VersionedFunction"
-"""The durable function without an alias: its executions run as `$LATEST`, because the pattern is about
-executions that meet new code."""
+"""The durable function without an alias: its executions run as `$LATEST`, because the pattern is
+about executions that meet new code."""
 PATTERNS = sorted(name.split("/")[0] for name in DURABLE)
 WAITING = ("approval", "event_callback", "webhook_callback")
 """The patterns that wait for a callback, and nest what all of them share."""

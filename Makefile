@@ -72,6 +72,7 @@ check: $(VENV)/dev.done
 	$(BIN)/python -m tools.rooms
 
 docs: $(VENV)/dev.done
+	$(BIN)/python -m tools.agents
 	$(BIN)/python -m tools.gotchas
 	$(BIN)/python -m tools.managed_instances
 	$(BIN)/python -m tests.patterns.callback_outcomes

@@ -24,6 +24,7 @@ from patterns.versioned import handler as today
 from patterns.versioned import shop
 from scenarios import versioned as scenarios
 from scenarios.versioned import REFUSED, RESERVED, SETTLED
+from scenarios.worlds.versioned import Preorders
 from tests.command_line import dacapo as command
 from tests.interference import Moment, crash_at, moments, watching
 from tests.patterns import versions
@@ -35,7 +36,7 @@ CLIENTS = [shop.dynamodb]
 CALLS = ["PutItem"] * len(SETTLED)
 """The calls of the first version."""
 HOUR = timedelta(hours=1)
-PAUSES = (timedelta(0), scenarios.RELEASE, scenarios.RELEASE + timedelta(days=14))
+RUNS = (timedelta(0), scenarios.RELEASE, scenarios.RELEASE + timedelta(days=14))
 """When the handler runs: its steps take no time, its waits do."""
 HISTORIES = sorted(FIRST_VERSION.glob("*.json"))
 SOURCE = Path(today.__file__).read_text()
@@ -77,11 +78,14 @@ class Function:
 
 
 @contextmanager
-def paused_at(function: Function, moment: Moment) -> Iterator[None]:
-    """Context manager that pauses the execution at this moment, once."""
+def paused_in(function: Function, call: int) -> Iterator[None]:
+    """Context manager that pauses the execution in the step of this call, by its number from 0.
+
+    The pause begins at the next checkpoint, which stores the step's result.
+    """
 
     def visit(number: int, when: str) -> None:
-        if (number, when) == moment:
+        if (number, when) == (call, "after"):
             function.pause()
 
     with watching(CLIENTS, visit):
@@ -132,13 +136,13 @@ def test_the_first_version_charges_without_a_check() -> None:
     assert "version" not in recording.operation("reserve the item").result
 
 
-@pytest.mark.parametrize("moment", moments(len(CALLS)), ids=str)
-def test_an_execution_paused_at_any_call_continues_by_the_path_that_it_began(
-    moment: Moment,
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_an_execution_paused_after_any_step_continues_by_the_path_that_it_began(
+    number: int,
 ) -> None:
     function = Function(versions.first)
-    resuming = [event(at + HOUR, lambda: function.resume_with(today.handler)) for at in PAUSES]
-    with paused_at(function, moment):
+    resuming = [event(at + HOUR, lambda: function.resume_with(today.handler)) for at in RUNS]
+    with paused_in(function, number):
         recording = dacapo.run(suspected(function, *resuming))
     assert_ends(recording, SETTLED)
     assert {*function.ran} == {versions.first, today.handler}, "new code didn't take over"
@@ -160,6 +164,27 @@ def test_an_execution_paused_in_a_wait_continues_by_the_path_that_it_began(
     assert_ends(recording, SETTLED)
     assert function.ran[-1] is today.handler, "new code didn't take over"
     assert [e.type for e in recording.events].count("ExecutionResumed") == 1
+
+
+@pytest.mark.parametrize("number", range(len(RUNS)))
+def test_an_execution_paused_between_two_attempts_takes_the_path_that_is_recorded(
+    number: int,
+) -> None:
+    """While the first step has no result, no path is recorded, so it takes the new one."""
+    function, at = Function(versions.first), RUNS[number] - HOUR
+    scenario = suspected(
+        function,
+        ExternalEvent(max(at, timedelta(0)), "the table throttles", Preorders.throttle),
+        event(at + 2 * HOUR, function.pause),
+        event(at + 4 * HOUR, lambda: function.resume_with(today.handler)),
+        ExternalEvent(at + 5 * HOUR, "the table recovers", Preorders.recover),
+    )
+    recording = dacapo.run(scenario)
+    assert_ends(recording, REFUSED if number == 0 else SETTLED)
+    types = [e.type for e in recording.events]
+    paused = types.index("ExecutionPaused")
+    assert types[paused - 2 : paused] == ["StepFailed", "InvocationCompleted"]
+    assert types[paused + 1 : paused + 3] == ["ExecutionResumed", "StepStarted"]
 
 
 @pytest.mark.parametrize("moment", moments(len(CALLS)), ids=str)

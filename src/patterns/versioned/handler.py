@@ -9,7 +9,9 @@ them. This pattern shows how a handler changes while executions are in flight:
 - Where not to decide: in a new step. An operation's ID is its position, so a step in front gives
   all that follow other IDs, and breaks every execution. A step at the point of the change breaks
   those that are past it, and so does the new operation without any condition.
-- How to roll back: set `CURRENT` back. Never deploy code that lacks a path some execution is on.
+- How to deploy it: twice. First with `CURRENT` as it was, then with the new version. So the code that
+  a rollback returns to, and that Lambda may run for a moment longer, has both paths. Never deploy
+  code that lacks a path that some execution is on.
 
 You need none of this where an execution stays on the version that it started with: behind an alias,
 as all other patterns are deployed. Prefer that if executions end within weeks. But no fix reaches a
@@ -37,8 +39,8 @@ WITH_FRAUD_CHECK = 2
 VERSIONS = (FIRST, WITH_FRAUD_CHECK)
 """The versions whose paths this code has."""
 CURRENT = WITH_FRAUD_CHECK
-"""The version of executions that begin now. To roll back, set it back: those that began in between
-stay on the path that they recorded."""
+"""The version of executions that begin now. Raise it in a deployment of its own, and set it back to
+roll back: executions that began in between stay on the path that they recorded."""
 RETURN_PERIOD = Duration.from_days(14)
 
 _STEP = StepConfig(retry_strategy=retry_transient)

@@ -9,8 +9,8 @@ them. This pattern shows how a handler changes while executions are in flight:
 - Where not to decide: in a new step. An operation's ID is its position, so a step in front gives
   all that follow other IDs, and breaks every execution. A step at the point of the change breaks
   those that are past it, and so does the new operation without any condition.
-- How to deploy: twice. First with `CURRENT` as it was, then with the new version. So the code that a
-  rollback returns to, and that Lambda may run for a moment longer, has both paths. Never deploy
+- How to deploy: twice. First with `CURRENT` as it was, then with the new version. So the code that
+  a rollback returns to, and that Lambda may run for a moment longer, has both paths. Never deploy
   code that lacks a path that some execution is on.
 
 You need none of this where an execution stays on the version that it started with: behind an alias,

@@ -11,6 +11,8 @@ PINS := -c constraints.txt
 STACK ?= dacapo$(if $(PATTERN),-$(subst _,-,$(PATTERN)))$(if $(CAPACITY_PROVIDER),-managed)
 PATTERNS := $(patsubst src/patterns/%/handler.py,%,$(wildcard src/patterns/*/handler.py))
 $(if $(filter-out $(PATTERNS),$(PATTERN)),$(error PATTERN is one of: $(PATTERNS)))
+$(if $(and $(CAPACITY_PROVIDER),$(filter versioned,$(PATTERN))),$(error versioned runs as $$LATEST, \
+	and a managed function runs published versions only))
 UNMANAGED := $(if $(PATTERN),src/patterns/$(PATTERN)/template.yaml,template.yaml)
 TEMPLATE := $(if $(CAPACITY_PROVIDER),managed/$(or $(PATTERN),template).yaml,$(UNMANAGED))
 SAM_VENV := .venv-sam
@@ -70,6 +72,7 @@ check: $(VENV)/dev.done
 	$(BIN)/python -m tools.rooms
 
 docs: $(VENV)/dev.done
+	$(BIN)/python -m tools.agents
 	$(BIN)/python -m tools.gotchas
 	$(BIN)/python -m tools.managed_instances
 	$(BIN)/python -m tests.patterns.callback_outcomes

@@ -22,6 +22,7 @@ from scenarios import (
     fan_out,
     polling,
     schedule,
+    versioned,
     webhook_callback,
     workflow,
 )
@@ -38,6 +39,7 @@ SCENARIOS: dict[str, Scenario] = {
     "fan_out": fan_out.all_are_notified,
     "schedule": schedule.friday_becomes_saturday,
     "workflow": workflow.shipped,
+    "versioned": versioned.settled,
 }
 """The main scenario of each pattern: its README says what happens in it."""
 

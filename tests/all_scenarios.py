@@ -13,6 +13,7 @@ PATTERNS = (
     "fan_out",
     "polling",
     "schedule",
+    "versioned",
     "webhook_callback",
     "workflow",
 )

@@ -42,8 +42,15 @@ def durable_functions(template: dict[str, Any]) -> set[str]:
 
 @cache
 def patterns() -> dict[str, Path]:
-    """Return the templates that have durable functions, by folder."""
-    return {n: path for n, path in sam.TEMPLATES.items() if durable_functions(sam.read(path))}
+    """Return the templates whose durable functions can be managed, by folder.
+
+    A managed function runs published versions only, so one that is invoked as `$LATEST` can't be.
+    """
+    return {
+        name: path
+        for name, path in sam.TEMPLATES.items()
+        if durable_functions(sam.read(path)) and ":$LATEST" not in path.read_text()
+    }
 
 
 def managed(path: Path) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from cfnlint import api
 from cfnlint.config import ManualArgs
 from samtranslator.model.exceptions import InvalidDocumentException
 
-from tests.project.template import DURABLE, PATTERNS, TOP
+from tests.project import template
+from tests.project.template import DURABLE, TOP, UNPINNED
 from tools import managed_template, sam
 from tools.managed_template import FOLDER, PARAMETER
 
 PROVIDER = "arn:aws:lambda:us-east-1:123456789012:capacity-provider:orders"
+PATTERNS = [name for name in template.PATTERNS if name != UNPINNED.split("/")[0]]
 PATHS = {TOP: sam.TOP, **managed_template.patterns()}
 
 
@@ -46,8 +48,10 @@ def functions(folder: str) -> dict[str, Any]:
     }
 
 
-def test_every_pattern_has_a_managed_template() -> None:
+def test_every_pattern_has_a_managed_template_unless_it_runs_as_latest() -> None:
+    """A managed function runs published versions only, and `versioned` publishes none."""
     assert sorted(managed_template.patterns()) == PATTERNS
+    assert len(PATTERNS) == len(template.PATTERNS) - 1
 
 
 @pytest.mark.parametrize("folder", PATTERNS)
@@ -91,8 +95,8 @@ def test_the_template_at_the_top_nests_the_managed_ones_and_passes_the_provider_
         for resource in managed(TOP)["Resources"].values()
         if "Location" in (properties := resource.get("Properties", {}))
     }
-    baselines = nested.pop("../src/baselines/template.yaml")
-    assert PARAMETER not in baselines
+    for unmanaged in ("baselines", "patterns/versioned"):
+        assert PARAMETER not in nested.pop(f"../src/{unmanaged}/template.yaml")
     assert nested.keys() == {f"{folder}.yaml" for folder in PATTERNS}
     assert all(parameters[PARAMETER] == {"Ref": PARAMETER} for parameters in nested.values())
 

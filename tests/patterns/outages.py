@@ -20,6 +20,7 @@ from scenarios import (
     fan_out,
     polling,
     schedule,
+    versioned,
     webhook_callback,
     workflow,
 )
@@ -32,6 +33,7 @@ SCENARIOS = {
     "fan_out": fan_out.all_are_notified,
     "polling": polling.finishes,
     "schedule": schedule.hands_over,
+    "versioned": versioned.settled,
     "webhook_callback": webhook_callback.in_production,
     "workflow": workflow.shipped,
 }

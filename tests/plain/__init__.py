@@ -1,1 +1,1 @@
-"""The eight patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""
+"""The patterns, tested with nothing but AWS's own runner: to copy, one file at a time."""

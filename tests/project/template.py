@@ -23,7 +23,11 @@ DURABLE = {
     "fan_out/PostingBookkeepingFunction",
     "schedule/ScheduleFunction",
     "workflow/WorkflowFunction",
+    "versioned/VersionedFunction",
 }
+UNPINNED = "versioned/VersionedFunction"
+"""The durable function without an alias: its executions run as `$LATEST`, because the pattern is
+about executions that meet new code."""
 PATTERNS = sorted(name.split("/")[0] for name in DURABLE)
 WAITING = ("approval", "event_callback", "webhook_callback")
 """The patterns that wait for a callback, and nest what all of them share."""
@@ -74,8 +78,15 @@ def near(name: str, logical_id: str) -> str:
     return f"{name.split('/', maxsplit=1)[0]}/{logical_id}"
 
 
+def latest(function: str) -> dict[str, str]:
+    """Return a reference to a function's unpublished code."""
+    return {"Fn::Sub": f"${{{function.split('/')[1]}.Arn}}:$LATEST"}
+
+
 def function_of(name: str, target: Mapping[str, str]) -> str:
     """Return the function whose alias a resource references, which must be in its template."""
+    if near(name, UNPINNED.split("/")[1]) == UNPINNED and target == latest(UNPINNED):
+        return UNPINNED
     assert target["Ref"].endswith(ALIAS), "functions are invoked through their alias"
     return near(name, target["Ref"].removesuffix(ALIAS))
 

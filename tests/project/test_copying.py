@@ -69,8 +69,8 @@ def copied(root: Path, pattern: str) -> set[str]:
     return {str(p.relative_to(root / "src")) for p in copying.modules_of(pattern, root)}
 
 
-def test_there_are_eight_patterns() -> None:
-    assert len(PATTERNS) == 8
+def test_there_are_nine_patterns() -> None:
+    assert len(PATTERNS) == 9
     assert {path.name for path in (ROOT / "tests/plain").glob("test_*.py")} == {
         f"test_{pattern}.py" for pattern in PATTERNS
     }

@@ -162,6 +162,12 @@ def test_an_unknown_pattern_is_refused_with_the_names_of_all() -> None:
     assert f"PATTERN is one of: {' '.join(PATTERNS)}." in completed.stderr
 
 
+def test_the_pattern_that_runs_as_latest_is_not_deployed_on_managed_instances() -> None:
+    completed = make("deploy", "PATTERN=versioned", "CAPACITY_PROVIDER=arn:…")
+    assert completed.returncode != 0
+    assert "versioned runs as $LATEST, and a managed function runs published" in completed.stderr
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_one_pattern_is_deployed_from_its_own_template_as_a_stack_of_its_own(pattern: str) -> None:
     printed = make(

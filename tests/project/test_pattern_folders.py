@@ -24,6 +24,8 @@ from patterns.migration.logic import task_arn_of
 from patterns.migration.start import MigrationRequest
 from patterns.polling import handler as polling
 from patterns.schedule.plan import Request, parse_plan
+from patterns.versioned import logic as preorders
+from patterns.versioned.logic import parse_preorder
 from patterns.webhook_callback import handler as webhook_callback
 from patterns.webhook_callback.start import TranscriptionRequest
 from patterns.workflow import handler as workflow
@@ -44,6 +46,7 @@ HANDLER: dict[str, Callable[[Any], Any]] = {
     "schedule": parse_plan,
     "webhook_callback": lambda event: event["recording"],
     "workflow": parse_order,
+    "versioned": parse_preorder,
 }
 """What each handler parses its event with, `event.json`."""
 START: dict[str, Callable[[Any], Any]] = {
@@ -55,6 +58,7 @@ START: dict[str, Callable[[Any], Any]] = {
     "schedule": Request.model_validate,
     "webhook_callback": TranscriptionRequest.model_validate,
     "workflow": parse_order,
+    "versioned": parse_preorder,
 }
 """What each `start.py` parses its event with: `start.json` where that is another one."""
 
@@ -183,6 +187,7 @@ def test_the_readme_has_the_table_of_all_patterns() -> None:
             "workflow",
             [f"{hours(workflow.CHECK_INTERVAL) * (workflow.MAX_CHECKS - 1) // 24} days"],
         ),
+        ("versioned", [f"{preorders.MAX_WAIT.days} days"]),
     ],
 )
 def test_the_durations_on_a_page_are_those_of_the_code(pattern: str, durations: list[str]) -> None:

@@ -163,6 +163,9 @@ def test_each_role_allows_exactly_what_its_code_calls() -> None:
         "workflow/WorkflowRole": reads | writes | durable,
         "workflow/WorkflowOwnPolicy": RUNS_DURABLY,
         "workflow/WorkflowStartFunctionRole": starts,
+        "versioned/VersionedRole": reads | {"dynamodb:PutItem"} | durable,
+        "versioned/VersionedOwnPolicy": RUNS_DURABLY,
+        "versioned/VersionedStartFunctionRole": starts,
     }
     ledger = reads | writes
     states = {"states:SendTaskFailure", "states:SendTaskSuccess"}
@@ -213,6 +216,7 @@ def test_a_function_that_invokes_another_may_invoke_only_that_one() -> None:
         ("schedule/ScheduleOwnPolicy", "ScheduleFunction"),
         ("schedule/ScheduleStartFunctionRole", "ScheduleFunction"),
         ("workflow/WorkflowStartFunctionRole", "WorkflowFunction"),
+        ("versioned/VersionedStartFunctionRole", "VersionedFunction"),
         ("baselines/EventCallbackStateMachineRole", "EventCallbackStartFunction"),
         ("baselines/BatchImportSelfInvokePolicy", "BatchImportFunction"),
         ("baselines/PostingFunctionRole", "PostingControllerFunction"),

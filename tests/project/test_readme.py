@@ -107,7 +107,7 @@ def test_every_make_target_of_the_page_exists() -> None:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *(
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "AGENTS.md", *(
     str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))
 )])  # fmt: skip
 def test_links_lead_to_files_that_exist(page: str) -> None:
@@ -119,6 +119,6 @@ def test_the_contributors_map_leads_to_files_that_exist() -> None:
     table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where to find it")[2]
     rows = table.partition("\n## ")[0]
     paths = re.findall(r"\| `([^`]+)`[^|]*\|$", rows, re.MULTILINE)
-    assert len(paths) == 22
+    assert len(paths) == 24
     for path in paths:
         assert list(ROOT.glob(path.replace("NAME", "*"))), path

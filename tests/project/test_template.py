@@ -21,6 +21,8 @@ from patterns.fan_out import handler as fan_out
 from patterns.fan_out import mailing
 from patterns.polling import handler as polling
 from patterns.schedule.plan import MAX_ROUNDS
+from patterns.versioned import handler as versioned
+from patterns.versioned import logic as preorders
 from patterns.webhook_callback import handler as webhook_callback
 from patterns.workflow import handler as workflow
 from tests.project.template import (
@@ -29,11 +31,13 @@ from tests.project.template import (
     NESTED,
     PATTERNS,
     TOP,
+    UNPINNED,
     WAITING,
     baselines,
     dependencies,
     expanded,
     functions,
+    latest,
     of_type,
     references,
     resources,
@@ -171,7 +175,7 @@ def test_naming_the_durable_function_in_the_endpoints_role_would_be_circular() -
 
 
 def test_every_handler_can_be_imported() -> None:
-    assert len(functions()) == 33
+    assert len(functions()) == 35
     for function in functions().values():
         assert callable(handler_of(function))
 
@@ -198,6 +202,7 @@ WAITS = {
     # Rounds are at most 90 minutes apart.
     "schedule": MAX_ROUNDS * 90 * 60,
     "workflow": workflow.MAX_CHECKS * workflow.CHECK_INTERVAL.to_seconds(),
+    "versioned": preorders.MAX_WAIT.total_seconds() + versioned.RETURN_PERIOD.to_seconds(),
 }
 STEPS = {
     "polling": 2,
@@ -208,6 +213,7 @@ STEPS = {
     "fan_out": 1,  # more would exceed the quota of operations: see the next test
     "schedule": 2,
     "workflow": 6,
+    "versioned": 5,
 }
 """How many steps in a row may each retry as long as they can, within the ExecutionTimeout."""
 
@@ -240,11 +246,23 @@ def test_every_callback_timeout_is_shorter_than_its_functions_execution_timeout(
 
 @pytest.mark.parametrize("folder", NESTED)
 def test_any_change_to_a_function_publishes_a_version_under_the_alias(folder: str) -> None:
-    settings = written(folder)["Globals"]["Function"]
+    template = written(folder)
+    settings = template["Globals"]["Function"]
+    if folder == "versioned":
+        settings = template["Resources"]["VersionedStartFunction"]["Properties"]
     assert settings["AutoPublishAlias"] == "live"
     assert settings["AutoPublishAliasAllProperties"] is True
     for name in functions():
-        assert f"{name}{ALIAS}" in resources()
+        assert (f"{name}{ALIAS}" in resources()) == (name != UNPINNED)
+
+
+def test_only_executions_of_the_versioned_pattern_run_as_latest() -> None:
+    """All others stay on the version that they started with: no deployment can break them."""
+    folder, function = UNPINNED.split("/")
+    assert f"{UNPINNED}{ALIAS}" not in resources()
+    assert expanded(folder)["Outputs"][function]["Value"] == latest(UNPINNED)
+    texts = [path.read_text() for path in (sam.TOP, *sam.TEMPLATES.values())]
+    assert [text.count(":$LATEST") > 0 for text in texts].count(True) == 1
 
 
 def test_no_function_has_a_custom_name() -> None:
@@ -320,7 +338,7 @@ def test_the_outputs_reference_functions_by_alias() -> None:
         outputs = expanded(folder)["Outputs"]
         assert any(f"{folder}/{name}" in DURABLE for name in outputs), folder
         for name, output in outputs.items():
-            if name.endswith("Function"):
+            if name.endswith("Function") and f"{folder}/{name}" != UNPINNED:
                 assert output["Value"] == {"Ref": f"{name}{ALIAS}"}
 
 

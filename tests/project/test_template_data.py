@@ -27,6 +27,8 @@ from patterns.fan_out import postings, start, subscribers
 from patterns.polling import start as polling_start
 from patterns.schedule import start as schedule_start
 from patterns.schedule import work
+from patterns.versioned import shop
+from patterns.versioned import start as versioned_start
 from patterns.webhook_callback import handler as webhook_callback
 from patterns.webhook_callback import keys, partner
 from patterns.webhook_callback import start as webhook_start
@@ -39,10 +41,12 @@ from tests.project.template import (
     NESTED,
     PATTERNS,
     TOP,
+    UNPINNED,
     WAITING,
     baselines,
     expanded,
     functions,
+    latest,
     of_type,
     resources,
     written,
@@ -85,7 +89,7 @@ def test_the_data_of_the_baselines_is_deleted_with_their_stack() -> None:
 
 def test_the_tables_of_the_patterns_are_recoverable_and_encrypted() -> None:
     tables = {n: t for n, t in of_type("AWS::DynamoDB::Table").items() if "baselines/" not in n}
-    assert len(tables) == 10
+    assert len(tables) == 11
     for properties in tables.values():
         assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
         assert properties["SSESpecification"]["SSEEnabled"] is True
@@ -119,6 +123,7 @@ def test_the_table_keys_match_the_code() -> None:
         "fan_out/SubscribersTable": [subscribers.KEY, subscribers.SORT_KEY],
         "fan_out/TradesTable": [postings.TRADES_KEY],
         "workflow/ShopTable": [ledger_writes.KEY],
+        "versioned/PreordersTable": [shop.KEY, shop.SORT_KEY],
         "baselines/MigrationsTable": [polling_baseline.KEY],
         "baselines/TaskTokensTable": [event_callback_baseline.KEY],
         "baselines/WorkflowsTable": [workflow_state.KEY],
@@ -198,6 +203,8 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
         "schedule/ScheduleStartFunction": {schedule_start.FUNCTION_VARIABLE},
         "workflow/WorkflowFunction": {ledger_writes.TABLE_VARIABLE},
         "workflow/WorkflowStartFunction": {workflow_start.FUNCTION_VARIABLE},
+        "versioned/VersionedFunction": {shop.TABLE_VARIABLE},
+        "versioned/VersionedStartFunction": {versioned_start.FUNCTION_VARIABLE},
     }
     ledger = {ledger_writes.TABLE_VARIABLE, workflow_state.TABLE_VARIABLE}
     sweep = {workflow_state.TABLE_VARIABLE, workflow_baseline.FUNCTION_VARIABLE}
@@ -221,13 +228,14 @@ def test_every_function_has_exactly_the_variables_that_its_code_reads() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DURABLE))
-def test_whatever_starts_a_durable_function_receives_it_with_its_alias(name: str) -> None:
+def test_whatever_starts_a_durable_function_receives_it_qualified(name: str) -> None:
     folder, durable = name.split("/")
     starters = {
         n: f for n, f in functions().items() if f["Handler"] == f"patterns.{folder}.start.handler"
     }
     (starter,) = starters.values()
-    assert {"Ref": f"{durable}{ALIAS}"} in starter["Environment"]["Variables"].values()
+    qualified = latest(name) if name == UNPINNED else {"Ref": f"{durable}{ALIAS}"}
+    assert qualified in starter["Environment"]["Variables"].values()
 
 
 @pytest.mark.parametrize("folder", WAITING)

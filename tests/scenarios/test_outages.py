@@ -31,6 +31,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "schedule hands_over_twice": ("sqs", "dynamodb", "lambda"),
     "fan_out client_posts_again": ("dynamodb", "sesv2"),
     "batch_import finishes": ("s3", "dynamodb"),
+    "versioned settled": ("dynamodb",),
 }
 """The services that the functions of each scenario call."""
 SURVIVED = {OutageResult.LATER, OutageResult.SAME, OutageResult.ALLOWED, OutageResult.NOT_HIT}

@@ -1,0 +1,1 @@
+"""Change a handler while executions are in flight: each ends by the path that it began."""

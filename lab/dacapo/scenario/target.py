@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +52,26 @@ def load(target: str) -> Scenario:
     if value is None:
         raise TargetError(f"{place} has no {name!r}; {_candidates(place, module)}")
     return _scenario(value, name, target)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """Load a function that is neither a scenario nor a handler; imports start as in `load`.
+
+    Parameters:
+        target: `FILE.py:NAME` or `MODULE:NAME`.
+
+    Raises:
+        TargetError: no such file, module or name, or it cannot be called.
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None or not (match["place"] and match["name"]):
+        raise TargetError(f"{target!r} names no function: give FILE.py:NAME or MODULE:NAME")
+    _make_importable(Path.cwd() / "src", Path.cwd())
+    function = getattr(_import(match["place"]), match["name"], None)
+    if not callable(function):
+        raise TargetError(f"{match['place']} has no function {match['name']!r}")
+    loaded: Callable[..., Any] = function
+    return loaded
 
 
 def _scenario(value: Any, name: str, target: str) -> Scenario:

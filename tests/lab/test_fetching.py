@@ -17,11 +17,13 @@ from dacapo.history import exports, fetching, files
 from dacapo.history.exports import Data, Folder, Identity
 from dacapo.history.fetching import CALLS, READS_PER_SECOND, Selection
 from dacapo.scenario import START
+from dacapo.simulation import boto
 from dacapo.simulation.simulation import Simulation
 from tests.lab.api import callback_id, client, running, start_execution
 
 APPROVALS = Selection("approval")
 SECRET = "card 4111-1111"
+boto.share_models()  # most of the time of a test is making its client
 
 
 @pytest.fixture
@@ -53,9 +55,9 @@ class Watched:
         self.client = fetching.connect()
         self.attempts: list[tuple[str, float]] = []
         self._simulation = simulation
-        self.client.meta.events.register_last("before-send.lambda", self._note)
+        self.client.meta.events.register_last("before-send.lambda", self._count)
 
-    def _note(self, event_name: str, **_: Any) -> None:
+    def _count(self, event_name: str, **_: Any) -> None:
         elapsed = (self._simulation.clock.now - START).total_seconds()
         self.attempts.append((event_name.rpartition(".")[2], elapsed))
 
@@ -73,7 +75,11 @@ def test_a_file_holds_one_execution_with_what_says_whose_it_is(
     (file,) = tmp_path.iterdir()
     content = json.loads(file.read_text())
     arn = content["Execution"]["DurableExecutionArn"]
-    assert (content["FunctionName"], content["Version"], content["Data"]) == ("approval", "1", "all")
+    assert (content["FunctionName"], content["Version"], content["Data"]) == (
+        "approval",
+        "1",
+        "all",
+    )
     assert content["Execution"]["Status"] == "RUNNING"
     assert file.name == f"approval.1.order-0.{arn.rpartition('/')[2]}.json"
 
@@ -135,7 +141,9 @@ def test_endless_throttling_ends_with_one_line_and_loses_nothing(
     def throttle(_: str) -> None:
         fail_next_calls("GetDurableExecution", "TooManyRequestsException", fetching.ATTEMPTS)
 
-    with pytest.raises(HistoryError, match="throttles GetDurableExecution, .* 1 of 2 are saved") as e:
+    with pytest.raises(
+        HistoryError, match=r"throttles GetDurableExecution,.*; 1 of 2 are saved"
+    ) as e:
         fetching.fetch(watched.client, APPROVALS, Folder(tmp_path, Data.ALL), on_done=throttle)
     assert "\n" not in str(e.value)
     assert watched.calls["GetDurableExecution"] == 1 + fetching.ATTEMPTS
@@ -259,7 +267,7 @@ def test_an_execution_that_is_deleted_before_it_is_read_is_counted(
 
 
 def answered(simulation: Simulation) -> str:
-    """Start an execution that fails with a text of an external system; return its callback ID."""
+    """Play an execution in which an external system sends an error; return its callback ID."""
     execution = start_execution(simulation, "approval", {"note": SECRET}, "order")
     identifier = callback_id(execution)
     client.send_durable_execution_callback_failure(
@@ -268,30 +276,28 @@ def answered(simulation: Simulation) -> str:
     )
     while simulation.clock.run_next():
         pass
-    assert execution.status == "FAILED"
+    assert execution.execution_status == "SUCCEEDED"
     return identifier
 
 
-FAILED = Selection("approval", statuses=("FAILED",))
+ENDED = Selection("approval", statuses=("SUCCEEDED",))
 
 
 def test_without_data_a_file_has_neither_payload_nor_error_nor_callback_id(
     simulation: Simulation, tmp_path: Path
 ) -> None:
     identifier = answered(simulation)
-    fetch(tmp_path / "all", FAILED)
+    fetch(tmp_path / "all", ENDED)
     (whole,) = (tmp_path / "all").iterdir()
     assert SECRET in whole.read_text()
     assert identifier in whole.read_text()
-    fetch(tmp_path / "shape", FAILED, Data.NONE)
+    fetch(tmp_path / "shape", ENDED, Data.NONE)
     (shape,) = (tmp_path / "shape").iterdir()
     for data in (SECRET, identifier, "Payload", "Error", "Result", "Input", "CallbackId"):
-        assert f'"{data}"' not in shape.read_text()
-        assert data == "Error" or data == "Result" or data not in shape.read_text()
-    kept = [json.loads(file.read_text())["Events"] for file in (whole, shape)]
-    assert [[(e["EventType"], e.get("Name")) for e in events] for events in kept][0] == [
-        (e["EventType"], e.get("Name")) for e in kept[1]
-    ]
+        assert data not in shape.read_text()
+    histories = [json.loads(file.read_text())["Events"] for file in (whole, shape)]
+    types, others = ([(e["EventType"], e.get("Name")) for e in events] for events in histories)
+    assert types == others
 
 
 def test_a_history_without_data_is_refused_by_the_check_in_one_line(
@@ -314,7 +320,7 @@ def test_a_redaction_replaces_every_text_and_every_callback_id(
         seen.setdefault(operation, set()).add(text)
         return text.replace(SECRET, "hidden")
 
-    fetch(tmp_path, FAILED, Data.REDACTED, redact)
+    fetch(tmp_path, ENDED, Data.REDACTED, redact)
     (file,) = tmp_path.iterdir()
     assert SECRET not in file.read_text()
     assert identifier not in file.read_text()

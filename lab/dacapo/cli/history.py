@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,7 +110,7 @@ def _start(since: str) -> datetime:
 def _fetch(
     name: FunctionName, selection: Selection, directory: Path, data: Data, redact: str | None
 ) -> Fetched:
-    redaction: Callable[[str, str], str] | None = redact and load_function(redact) or None
+    redaction = load_function(redact) if redact else None
     folder = Folder(directory, data, redaction)
     console = Console(stderr=True)
     progress = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -129,8 +128,12 @@ def _fetch(
 def _summary(selection: Selection, fetched: Fetched, directory: Path) -> list[str]:
     statuses = " or ".join(selection.statuses)
     total = sum(fetched.listed.values())
-    versions = ", ".join(f"{count} on {version}" for version, count in sorted(fetched.listed.items()))
-    lines = [f"{selection.function}: {total} executions {statuses}" + (f" ({versions})" * bool(total))]
+    versions = ", ".join(
+        f"{count} on {version}" for version, count in sorted(fetched.listed.items())
+    )
+    lines = [
+        f"{selection.function}: {total} executions {statuses}" + (f" ({versions})" * bool(total))
+    ]
     if total:
         there = f", {fetched.present} were there" if fetched.present else ""
         gone = f", {fetched.gone} were deleted" if fetched.gone else ""

@@ -202,7 +202,7 @@ def _redacted_text(redact: Redaction, text: str, operation: str) -> str:
     where = f"operation {operation!r}" if operation else "the execution"
     try:
         replacement: object = redact(text, operation)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is the user's function
         # Its message may quote the text, and so may its traceback.
         kind = type(error).__name__
         raise HistoryError(f"the redaction raised {kind} for a text of {where}") from None

@@ -1,4 +1,4 @@
-"""Reads histories from AWS with stock boto3: lists executions, samples them, fetches what is missing.
+"""Reads histories from AWS with stock boto3: lists executions, and fetches those that are missing.
 
 Every attempt of a call counts against the quota of reads, so the pace is kept where botocore sends.
 """
@@ -117,7 +117,7 @@ def connect(region: str | None = None) -> Any:
         session = boto3.Session(region_name=region)
         client = session.client("lambda", config=Config(retries=retries))
     except NoRegionError as error:
-        raise HistoryError("no AWS region: set AWS_REGION, or AWS_PROFILE to a profile") from error
+        raise HistoryError("no AWS region: set AWS_DEFAULT_REGION or AWS_PROFILE") from error
     except BotoCoreError as error:
         raise HistoryError(f"no connection to AWS: {_line(error)}") from error
     client.meta.events.register("before-send.lambda", Pace())
@@ -255,17 +255,16 @@ def _explain(error: BotoCoreError | ClientError, client: Any, selection: Selecti
         return f"{selection.function!r} is not the name of a function"
     if not isinstance(error, ClientError):
         return f"AWS can't be read: {_line(error)}"
-    operation, code, message = error.operation_name, _code(error), _line(_message(error))
-    if code in _NOT_ALLOWED:
-        return f"the credentials lack the permission lambda:{operation}: {message}"
-    if code in _NOT_ACCEPTED:
-        return f"AWS does not accept the credentials: {code}: sign in again"
-    if code == _NOT_FOUND:
-        qualified = ":".join(part for part in (selection.function, selection.qualifier) if part)
-        return f"there is no function {qualified} in {client.meta.region_name}"
-    if code == _THROTTLED:
-        return f"AWS throttles {operation}, also after {ATTEMPTS} attempts"
-    return f"{operation} fails: {code}: {message}"
+    operation, code = error.operation_name, _code(error)
+    message = _line(_message(error))
+    qualified = ":".join(part for part in (selection.function, selection.qualifier) if part)
+    explanations = {
+        **dict.fromkeys(_NOT_ALLOWED, f"the permission lambda:{operation} is missing: {message}"),
+        **dict.fromkeys(_NOT_ACCEPTED, f"AWS does not accept the credentials, sign in: {code}"),
+        _NOT_FOUND: f"there is no function {qualified} in {client.meta.region_name}",
+        _THROTTLED: f"AWS throttles {operation}, also after {ATTEMPTS} attempts",
+    }
+    return explanations.get(code, f"{operation} fails: {code}: {message}")
 
 
 def _code(error: ClientError) -> str:

@@ -1,4 +1,4 @@
-"""Histories in files: recordings of dacapo, and exports of `dacapo history` and the AWS CLI."""
+"""Histories in files: recordings of dacapo, and exports of the AWS CLI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from dacapo.errors import HistoryError
 from dacapo.history.events import from_json
-from dacapo.history.exports import Identity
 from dacapo.history.recording import Recording
 from dacapo.history.replay_log import Log
 from dacapo.service.events import Event
@@ -22,8 +21,8 @@ def load(path: Path) -> Log:
     """Load the history in a file.
 
     Parameters:
-        path: file written by `Recording.save`, `dacapo run --save` or `dacapo history`, or the JSON
-            output of `aws lambda get-durable-execution-history --include-execution-data`.
+        path: file written by `Recording.save` or `dacapo run --save`, or the JSON output of
+            `aws lambda get-durable-execution-history --include-execution-data`.
 
     Raises:
         HistoryError: it holds no history or only a part of one, or a payload is truncated.
@@ -56,25 +55,16 @@ def _of_export(content: dict[str, Any], path: Path) -> Log:
         raise HistoryError(f"{path} does not begin with the start of an execution")
     started = events[0]
     if (started.details.get("Input") or {}).get("Payload") is None:
-        raise HistoryError(
-            f"{path} holds no payloads: fetch it with dacapo history, or export it with {EXPORT}"
-        )
-    known = _identity(content)
-    key = known.id if known else started.operation_id or "execution"
+        raise HistoryError(f"{path} holds no payloads: export it with {EXPORT}")
+    key = started.operation_id or "execution"
     # The API need not set the ID of the execution's own events.
     events = [
         replace(event, operation_id=key) if event.type.startswith("Execution") else event
         for event in events
     ]
-    unknown = f"{function_arn('exported')}:1/durable-execution/{started.name or key}/{key}"
-    arn = known.arn if known else unknown
+    name = started.name or key
+    arn = f"{function_arn('exported')}:1/durable-execution/{name}/{key}"
     return Log(arn, events, _output(events[-1]))
-
-
-def _identity(content: dict[str, Any]) -> Identity | None:
-    # The output of the AWS CLI does not say whose history it is.
-    execution = content.get("Execution")
-    return Identity.of(execution["DurableExecutionArn"]) if execution else None
 
 
 def _output(last: Event) -> str | None:

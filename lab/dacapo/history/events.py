@@ -52,5 +52,6 @@ def _from_json(value: Any) -> Any:
 def _time(value: str | float) -> datetime:
     # The AWS CLI can be configured to print seconds since 1970.
     if isinstance(value, str):
-        return datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
     return datetime.fromtimestamp(value, UTC)

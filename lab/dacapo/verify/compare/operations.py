@@ -59,7 +59,7 @@ def same(one: str | None, other: str | None) -> bool:
     """Return whether two payloads hold the same values, however they are written."""
     try:
         return are_equal(one and json.loads(one), other and json.loads(other))
-    except ValueError:  # of a serializer of the handler's own
+    except (ValueError, RecursionError):  # of a serializer of the handler's own
         return one == other
 
 

@@ -6,12 +6,14 @@ each point is compared with what the history says came next. A point is what an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
     OperationAction,
+    OperationStatus,
     OperationType,
 )
 
@@ -95,7 +97,8 @@ class _Point:
                 yield self.observed(Code.DIFFERENT_BODY, message, place)
         if trace.has_ended:
             yield from self.compare_end()
-        yield from self.compare_reads()
+        if not trace.has_failed:
+            yield from self.compare_reads()
 
     def stopped(self, error: BaseException) -> Observation:
         if isinstance(error, ReplayTimeout):
@@ -153,11 +156,8 @@ class _Point:
             for version in self.log.states[self.count :]
             if version.operation_id not in known
         ]
-        if output.get("Status") == "FAILED" and (later or self.log.output is not None):
-            error = output.get("Error") or {}
-            kind, text = short_type(error.get("ErrorType")), shorten(error.get("ErrorMessage"))
-            message = f"it fails with {kind}: {text}; the history goes on"
-            yield self.observed(Code.ENDED_EARLY, message, self.trace.failed_at)
+        if self.trace.has_failed:
+            yield from self.compare_failure(output.get("Error") or {}, later)
         elif later and self.log.is_complete:
             message = f"it ends before {label_of(later[0])!r}, which the history has"
             yield self.observed(Code.ENDED_EARLY, message)
@@ -165,6 +165,23 @@ class _Point:
             now, then = contrast(output.get("Result"), self.log.output)
             message = f"it returns {now}, not {then}"
             yield self.observed(Code.DIFFERENT_RESULT, message)
+
+    def compare_failure(
+        self, error: Mapping[str, Any], later: Sequence[Operation]
+    ) -> Iterator[Observation]:
+        """Yield that the handler raises an exception: what it did not reach follows from that."""
+        unread = next(passed_by(self.log, self.count, self.trace), None)
+        kind, text = short_type(error.get("ErrorType")), shorten(error.get("ErrorMessage"))
+        message, place = f"it fails with {kind}: {text}", self.trace.failed_at
+        if unread is not None:
+            message += f", before it reads back {label_of(unread)!r}, which is recorded"
+            yield self.observed(Code.ENDED_EARLY, message, place)
+        elif later or self.log.output is not None:
+            yield self.observed(Code.ENDED_EARLY, f"{message}; the history goes on", place)
+        elif not self.log.has_ended and not any(map(has_failed, self.log.final.values())):
+            # Nobody knows what comes next; but nothing that is recorded is a reason to fail.
+            seen = self.observed(Code.ENDED_EARLY, message, place)
+            yield replace(seen, evidence=Evidence.SIGHTING)
 
     def compare_reads(self) -> Iterator[Observation]:
         passed = next(passed_by(self.log, self.count, self.trace), None)
@@ -186,6 +203,13 @@ class _Point:
             recorded=tuple(_lines(self.log.states[self.count :])),
             replayed=tuple(named(a.update) for a in self.trace.attempts),
         )
+
+
+def has_failed(operation: Operation) -> bool:
+    """Return whether an operation ended otherwise than well, or its last attempt did."""
+    details = operation.step_details
+    is_well = operation.status in (OperationStatus.STARTED, OperationStatus.SUCCEEDED)
+    return not is_well or bool(details and details.error)
 
 
 def after_version(log: Log, count: int) -> str:

@@ -306,7 +306,7 @@ def test_a_history_without_data_is_refused_by_the_check_in_one_line(
     start(simulation, 1)
     fetch(tmp_path, data=Data.NONE)
     (file,) = tmp_path.iterdir()
-    with pytest.raises(HistoryError, match="holds no payloads: fetch it with dacapo history"):
+    with pytest.raises(HistoryError, match="holds no payloads: fetch it with its data"):
         files.load(file)
 
 

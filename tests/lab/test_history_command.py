@@ -108,7 +108,9 @@ NOT_ALLOWED = (403, "AccessDeniedException", "User: x is not authorized to perfo
 EXPIRED = (403, "ExpiredTokenException", "The security token included in the request is expired")
 
 
-REFUSALS: list[tuple[dict[str, str], str, list[Answer], str]] = [
+Refusal = tuple[dict[str, str], str, list[Answer], str]
+"""Credentials and region, function, what the endpoint refuses, and what the command says."""
+REFUSALS: list[Refusal] = [
     ({"AWS_DEFAULT_REGION": "us-east-1"}, "approval", [], "no AWS credentials: set AWS_PROFILE"),
     ({**OWN, "AWS_PROFILE": "none"}, "approval", [], "profile (none) could not be found"),
     ({}, "approval", [], "no AWS region: set AWS_DEFAULT_REGION"),
@@ -118,16 +120,12 @@ REFUSALS: list[tuple[dict[str, str], str, list[Answer], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("own", "function", "refusals", "message"), every(3, REFUSALS))
+@pytest.mark.parametrize("refusal", every(3, REFUSALS), ids=lambda refusal: refusal[-1])
 def test_a_refusal_is_one_clear_line_and_exit_status_2(
-    simulation: Simulation,
-    tmp_path: Path,
-    own: dict[str, str],
-    function: str,
-    refusals: list[Answer],
-    message: str,
+    simulation: Simulation, tmp_path: Path, refusal: Refusal
 ) -> None:
-    with lambda_endpoint(refusals) as (url, _):
+    own, function, refusals, message = refusal
+    with lambda_endpoint(list(refusals)) as (url, _):
         result = history(tmp_path, url, function, "-o", "fetched", own=own)
     assert_usage_error(result, message)
     assert len(result.stderr.splitlines()) == 1

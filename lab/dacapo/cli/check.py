@@ -22,7 +22,9 @@ from dacapo.cli.run import error_as_json
 from dacapo.cli.verify import finding_as_json, suppressed_as_json
 from dacapo.history.files import load as load_history
 from dacapo.history.points import DEFAULT_POINTS
+from dacapo.process.source_lines import of_function
 from dacapo.report import findings
+from dacapo.report.outcome import of_checks
 from dacapo.scenario.target import load
 from dacapo.verify.deploy_check import CheckResult, check_logs
 
@@ -56,6 +58,7 @@ def check(
         form,
         {**as_json(target, results), "exit_status": status.value},
         lambda console: findings.show_checked(target, results, console),
+        lambda: of_checks(target, results, status, of_function(handler)),
     )
     sys.exit(status)
 

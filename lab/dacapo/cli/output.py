@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +14,17 @@ from typing import IO, Any
 from rich.console import Console
 
 from dacapo.process.source_lines import Place
+from dacapo.report import github, junit, sarif
+from dacapo.report.outcome import Outcome
 
+REPORTS: Mapping[str, Callable[[Outcome], str]] = {
+    "junit": junit.dumps,
+    "sarif": sarif.dumps,
+    "github": github.dumps,
+}
+"""Formats for other programs, of commands that have an outcome."""
+PLAIN = ("text", "json")
+"""Formats of every command."""
 SCHEMA = 1
 """Version of what `--format json` prints; it changes if a member changes its meaning or goes."""
 _STDOUT, _STDERR = 1, 2
@@ -37,18 +47,27 @@ def reserve() -> IO[str]:
     return result
 
 
-def write(result: IO[str], form: str, as_json: Any, show: Callable[[Console], None]) -> None:
+def write(
+    result: IO[str],
+    form: str,
+    as_json: Any,
+    show: Callable[[Console], None],
+    outcome: Callable[[], Outcome] | None = None,
+) -> None:
     """Write the result of a command; a reader that has left (`| head`) is not an error.
 
     Parameters:
         result: where to, see `reserve`.
-        form: `text` or `json`.
+        form: one of `PLAIN`, or of `REPORTS`.
         as_json: the result as JSON values.
         show: prints it for people.
+        outcome: makes what the other formats print; None for a command that lacks them.
     """
     try:
         if form == "json":
             result.write(json.dumps({"schema": SCHEMA, **as_json}, indent=1) + "\n")
+        elif form in REPORTS and outcome is not None:
+            result.write(REPORTS[form](outcome()))
         else:
             text = io.StringIO()
             show(_console(text, result))

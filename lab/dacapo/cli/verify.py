@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import IO, Any
 
 import click
@@ -21,7 +22,9 @@ from dacapo.cli.run import error_as_json
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
+from dacapo.process.source_lines import of_function
 from dacapo.report import findings
+from dacapo.report.outcome import of_report
 from dacapo.scenario import Scenario
 from dacapo.verify import verifier
 from dacapo.verify.endings import never_ended
@@ -38,7 +41,7 @@ from dacapo.verify.rules import explain_command, rules
 
 
 @click.command(epilog=exit_status.TABLE)
-@takes_scenario
+@partial(takes_scenario, formats=tuple(output.REPORTS))
 @fails_on
 @click.option("--only", multiple=True, metavar="EXPERIMENT", help="Run only this experiment.")
 @click.option("--skip", multiple=True, metavar="EXPERIMENT", help="Skip this experiment.")
@@ -107,6 +110,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
         form,
         {"target": target, **as_json(report), "exit_status": status.value},
         lambda console: findings.show(report, console),
+        lambda: of_report(target, report, status, of_function(scenario.handler)),
     )
     sys.exit(status)
 

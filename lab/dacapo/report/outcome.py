@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from dacapo.process.source_lines import Place
 from dacapo.verify.deploy_check import CheckResult
@@ -181,11 +183,15 @@ def of_checks(
     """
     grouping, cases = Grouping(), []
     for result in results:
-        causes = _causes_of(result)
-        cases.append(Case(result.name, result.verdict, tuple(causes)))
+        name, causes = _shown(result.name), _causes_of(result)
+        cases.append(Case(name, result.verdict, tuple(causes)))
         for cause in causes:
-            grouping.add(result.name, cause)
+            grouping.add(name, cause)
     return Outcome("check", target, exit_status, cases, grouping.causes(), place)
+
+
+def _shown(name: str) -> str:
+    return name if name.startswith("arn:") else Path(os.path.relpath(name)).as_posix()
 
 
 def _causes_of(result: CheckResult) -> list[Cause]:

@@ -52,6 +52,40 @@ def test_sarif_says_the_exit_status_of_the_command(files: list[str]) -> None:
         assert ("error" in levels) == (status == 1)
 
 
+def test_one_check_writes_several_reports_and_prints_one(files: list[str], tmp_path: Path) -> None:
+    reports = {form: tmp_path / f"check.{form}" for form in ("json", "junit", "sarif")}
+    options = [f"--format={form}={file}" for form, file in reports.items()]
+    result = dacapo("check", files[0], OTHER, *options, "--format", "github")
+    assert (result.returncode, result.stdout.startswith("::error")) == (1, True)
+    assert json.loads(reports["json"].read_text())["exit_status"] == 1
+    assert json.loads(reports["sarif"].read_text())["version"] == "2.1.0"
+    assert ET.fromstring(reports["junit"].read_text()).tag == "testsuites"
+
+
+def test_without_a_format_to_print_the_text_is_printed(files: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "check.sarif"
+    result = dacapo("check", files[0], BASE, "--format", f"sarif={file}")
+    assert "keeps all 1 histories" in result.stdout
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        (["xml"], "'xml' is not one of 'text', 'json', 'junit', 'sarif', 'github'"),
+        (["json", "sarif"], "only one can be printed, give sarif a file"),
+        (["sarif=a", "sarif=b"], "sarif is there twice"),
+        (["sarif=nowhere/a"], "there is no directory nowhere"),
+        (["sarif=tests"], "tests is a directory"),
+    ],
+)
+def test_a_format_that_cannot_be_written_is_one_line(
+    files: list[str], formats: list[str], message: str
+) -> None:
+    options = [f"--format={form}" for form in formats]
+    assert_usage_error(dacapo("check", files[0], BASE, *options), f"--format: {message}")
+
+
 def test_verify_has_the_same_formats() -> None:
     target = "tests.verify.corpus.registry:unnamed_steps"
     result = dacapo("verify", target, "--only", "single invocation", "--format", "github")

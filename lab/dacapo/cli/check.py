@@ -35,7 +35,7 @@ from dacapo.verify.deploy_check import CheckResult, check_logs
 @fails_on
 @takes_output
 def check(
-    recordings: tuple[str, ...], full: bool, fails_on_lint: bool, form: str, verbose: bool
+    recordings: tuple[str, ...], full: bool, fails_on_lint: bool, form: output.Forms, verbose: bool
 ) -> None:
     """Replay histories in today's code, TARGET: do executions in flight survive it?
 

@@ -128,13 +128,40 @@ def takes_output(command: _Command) -> _Command:
 
 
 def _output_options(formats: Iterable[str]) -> Sequence[Callable[[_Command], _Command]]:
-    choice = click.Choice([*output.PLAIN, *formats])
+    known = [*output.PLAIN, *formats]
     return (
-        click.option("--format", "form", type=choice, default="text", show_default=True),
+        click.option(
+            "--format",
+            "form",
+            multiple=True,
+            metavar="FORMAT[=FILE]",
+            callback=lambda _, __, texts: _parse_forms(texts, known),
+            help=f"{', '.join(known)}; text by default. Can be repeated: one is printed, those "
+            "with a FILE are written there.",
+        ),
         click.option(
             "-v", "--verbose", is_flag=True, help="Show what the handlers log, on stderr."
         ),
     )
+
+
+def _parse_forms(texts: Sequence[str], known: Sequence[str]) -> output.Forms:
+    forms: dict[str, Path | None] = {}
+    for text in texts:
+        form, equals, file = text.partition("=")
+        if form not in known:
+            raise Mistake(f"--format: {form!r} is not one of {', '.join(map(repr, known))}")
+        if form in forms:
+            raise Mistake(f"--format: {form} is there twice")
+        if equals and not Path(file).absolute().parent.is_dir():
+            raise Mistake(f"--format: there is no directory {Path(file).parent}")
+        if equals and Path(file).is_dir():
+            raise Mistake(f"--format: {file} is a directory")
+        forms[form] = Path(file) if equals else None
+    printed = [form for form, file in forms.items() if file is None]
+    if len(printed) > 1:
+        raise Mistake(f"--format: only one can be printed, give {printed[1]} a file: FORMAT=FILE")
+    return forms if printed else {"text": None, **forms}
 
 
 def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:

@@ -80,7 +80,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
     scenario: Scenario,
     result: IO[str],
     seed: int,
-    form: str,
+    form: output.Forms,
     fails_on_lint: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],

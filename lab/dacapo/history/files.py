@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dacapo.errors import HistoryError
 from dacapo.history.events import from_json
@@ -134,8 +134,9 @@ _ARN_COLONS = 7
 
 
 def _output(events: Sequence[Event]) -> str | None:
-    last = next((event for event in events if event.type == "ExecutionSucceeded"), None)
-    payload: str | None = last and (last.details.get("Result") or {}).get("Payload")
+    ends = (event for event in events if event.type == "ExecutionSucceeded")
+    results = (event.details.get("Result") or {} for event in ends)
+    payload: str | None = next(results, {}).get("Payload")
     return payload
 
 
@@ -175,7 +176,8 @@ def _check_event(event: Event) -> None:
     for member in _TEXTS:
         if not isinstance(getattr(event, member), str | None):
             raise TypeError(member)
-    if not isinstance(event.timestamp, datetime) or not isinstance(event.details, Mapping):
+    timestamp, details = cast("object", event.timestamp), cast("object", event.details)
+    if not isinstance(timestamp, datetime) or not isinstance(details, Mapping):
         raise TypeError("EventTimestamp")
     if event.event_id < 1:
         raise HistoryError("has an event with an impossible number")

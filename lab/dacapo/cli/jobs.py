@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -108,8 +108,7 @@ def _assigned(
     """Return the files of each function: a file says whose it is, or a directory above it does."""
     assigned: dict[str, list[Path]] = {name: [] for name in functions}
     for file in found:
-        names = (files.function_of(file), *reversed(file.absolute().parent.parts))
-        name = next((name for name in names if name in functions), None)
+        name = _function_of(file, functions)
         if name is None:
             known = ", ".join(functions)
             raise Mistake(
@@ -118,6 +117,19 @@ def _assigned(
             )
         assigned[name].append(file)
     return assigned
+
+
+def _function_of(file: Path, functions: Collection[str]) -> str | None:
+    folders = reversed(file.absolute().parent.parts)
+    names = (files.declared_function(file), *folders)
+    found = next((name for one in names if (name := _known(one, functions))), None)
+    return found or _known(files.function_of(file), functions)
+
+
+def _known(name: str, functions: Collection[str]) -> str | None:
+    """Return the function that a name means: CloudFormation makes STACK-LOGICALID-RANDOM of one."""
+    fits = (one for one in functions if one == name or f"-{one}-" in name)
+    return next(fits, None)
 
 
 def _with_environment(

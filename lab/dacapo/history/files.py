@@ -6,6 +6,7 @@ A file may come from anywhere, so whatever is wrong with one is a single `Histor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +31,9 @@ _DAMAGE = (
     *(OSError, RecursionError, ExceptionGroup),
 )
 """What it raises to read a number, a time or an object that is not one."""
+_HEAD = 2_000
+"""Characters that hold the members of a file before its events."""
+_FUNCTION = re.compile(r'"FunctionName"\s*:\s*"([^"]+)"')
 _TEXTS = ("operation_id", "name", "sub_type", "parent_id")
 
 
@@ -74,6 +78,17 @@ def find(path: Path) -> list[Path]:
     if not files:
         raise HistoryError(f"{path} is a directory without histories (*.json)")
     return files
+
+
+def declared_function(path: Path) -> str:
+    """Return the function that the first members of a file name; "" if they don't."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            head = file.read(_HEAD).partition('"Events"')[0]
+    except OSError:
+        return ""  # `load` says so
+    match = _FUNCTION.search(head)
+    return match[1] if match else ""
 
 
 def function_of(path: Path) -> str:

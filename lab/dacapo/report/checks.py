@@ -40,11 +40,11 @@ _VERDICTS = {
     Verdict.NOT_VERIFIED: "is not verified",
 }
 _CONCLUSIONS = {
-    Verdict.BREAKS: "breaks {count} of {all} histories",
-    Verdict.DRAINS: "breaks no execution that meets it, but {count} of {all} histories are safe "
-    "only on their own version",
-    Verdict.NOT_VERIFIED: "is not verified by {count} of {all} histories",
-    Verdict.SURVIVES: "keeps all {all} histories",
+    Verdict.BREAKS: "breaks {count} of {all}",
+    Verdict.DRAINS: "breaks none that meets it, but only on their own version are safe {count} of "
+    "{all}",
+    Verdict.NOT_VERIFIED: "is not verified by {count} of {all}",
+    Verdict.SURVIVES: "keeps all {all}",
 }
 
 
@@ -77,7 +77,7 @@ def show(
 
 def _show_group(number: int, group: Group, count: int, console: Console) -> None:
     style = STYLES[group.finding.certainty] if group.finding else "red"
-    in_all = f", in {group.count} of {count} histories" if count > 1 else ""
+    in_all = f", in {group.count} of {_histories(count)}" if count > 1 else ""
     console.print(Text(f"{number}  {_title(group)}{in_all}", f"bold {style}"))
     for label, text in _lines(group):
         if label in _PATHS:  # in one line, however long, so that they can be copied
@@ -125,7 +125,7 @@ def _further(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups[:_MOST_SHORT]:
         place = group.finding.place if group.finding else None
         at = f" at {place}" if place else ""
-        yield f"also {_title(group)}{at}, in {group.count} histories"
+        yield f"also {_title(group)}{at}, in {_histories(group.count)}"
     if len(groups) > _MOST_SHORT:
         yield f"also {len(groups) - _MOST_SHORT} further causes: --format json has them"
     if groups:
@@ -149,6 +149,10 @@ def _counts(results: Sequence[CheckResult]) -> Table:
     return table
 
 
+def _histories(count: int) -> str:
+    return "1 history" if count == 1 else f"{count:,} histories"
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
     for column in columns:
@@ -158,12 +162,14 @@ def _table(*columns: str) -> Table:
 
 def _suppressed(results: Sequence[CheckResult]) -> list[str]:
     lines = Counter(suppressed_line(one) for result in results for one in result.suppressed)
-    return [f"{line} ({count} histories)" if count > 1 else line for line, count in lines.items()]
+    return [f"{line} ({_histories(count)})" if count > 1 else line for line, count in lines.items()]
 
 
 def _conclude(target: str, results: Sequence[CheckResult], console: Console) -> None:
     verdict = worst(results)
-    words = _CONCLUSIONS[verdict].format(count=summed(results)[verdict], all=len(results))
+    words = _CONCLUSIONS[verdict].format(
+        count=summed(results)[verdict], all=_histories(len(results))
+    )
     kinds = Counter(group.finding.certainty for group in grouped(results) if group.finding)
     lints = kinds[Certainty.LINT]
     counts = f"{kinds[Certainty.PROVED]} proved, {kinds[Certainty.SUSPECTED]} suspected"

@@ -15,7 +15,7 @@ from dacapo.report import junit, outcome, sarif
 from dacapo.report.outcome import Outcome
 from tests.lab.test_report_formats import CHECKED, RENAMED, UNNAMED
 
-NOTHING = Outcome("check", "nothing:handler", 0, [], [])
+NOTHING = Outcome("check", 0, [], [])
 VERIFIED = outcome.of_report(
     "scenarios/orders.py:paid", Report("paid", findings=[RENAMED, UNNAMED], control=["a key"]), 1
 )
@@ -28,7 +28,7 @@ def schema() -> Any:
     return json.loads(text)
 
 
-@pytest.mark.parametrize("checked", [CHECKED, VERIFIED, NOTHING], ids=lambda one: one.target)
+@pytest.mark.parametrize("checked", [CHECKED, VERIFIED, NOTHING], ids=lambda one: one.command)
 def test_sarif_is_valid(schema: Any, checked: Outcome) -> None:
     log = json.loads(sarif.dumps(checked))
     assert len(log["runs"][0]["results"]) == len(checked.causes)
@@ -46,6 +46,6 @@ def test_a_parser_of_junit_reads_what_is_written() -> None:
     (suite,) = JUnitXml.fromstring(junit.dumps(CHECKED))
     cases = list(suite)
     kinds = [type(one) for case in cases for one in case.result]
-    assert (suite.tests, suite.failures, suite.errors) == (33, 31, 1)
-    assert (len(cases), kinds.count(Failure), kinds.count(Error)) == (33, 31, 1)
+    assert (suite.tests, suite.failures, suite.errors) == (34, 32, 1)
+    assert (len(cases), kinds.count(Failure), kinds.count(Error)) == (34, 32, 1)
     assert cases[0].system_out.startswith("src/orders/my steps.py:34: ")

@@ -16,7 +16,7 @@ import pytest
 from dacapo import Recording
 from dacapo.history.replay_log import Log
 from dacapo.service.functions import Handler
-from dacapo.verify import deploy_check
+from dacapo.verify.deploy_check.replaying import check_log
 from dacapo.verify.findings import Certainty, Code, Finding
 from tests.depth import every
 from tests.verify import order
@@ -49,7 +49,7 @@ def trial(change: Change) -> Trial:
 
 def findings_of(handler: Handler, recording: Recording) -> list[Finding]:
     """Run the deploy check on new code against a history that old code wrote."""
-    return deploy_check.check_log(handler, Log.of(recording)).findings
+    return check_log(handler, Log.of(recording)).findings
 
 
 def objections(change: Change) -> list[str]:

@@ -22,7 +22,6 @@ from dacapo.cli.run import error_as_json
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
-from dacapo.process.source_lines import of_function
 from dacapo.report import findings
 from dacapo.report.outcome import of_report
 from dacapo.scenario import Scenario
@@ -110,7 +109,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
         form,
         {"target": target, **as_json(report), "exit_status": status.value},
         lambda console: findings.show(report, console),
-        lambda: of_report(target, report, status, of_function(scenario.handler)),
+        lambda: of_report(target, report, status),
     )
     sys.exit(status)
 

@@ -6,11 +6,12 @@ A file may come from anywhere, so whatever is wrong with one is a single `Histor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dacapo.errors import HistoryError
 from dacapo.history.events import from_json
@@ -30,6 +31,9 @@ _DAMAGE = (
     *(OSError, RecursionError, ExceptionGroup),
 )
 """What it raises to read a number, a time or an object that is not one."""
+_HEAD = 2_000
+"""Characters that hold the members of a file before its events."""
+_FUNCTION = re.compile(r'"FunctionName"\s*:\s*"([^"]+)"')
 _TEXTS = ("operation_id", "name", "sub_type", "parent_id")
 
 
@@ -74,6 +78,17 @@ def find(path: Path) -> list[Path]:
     if not files:
         raise HistoryError(f"{path} is a directory without histories (*.json)")
     return files
+
+
+def declared_function(path: Path) -> str:
+    """Return the function that the first members of a file name; "" if they don't."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            head = file.read(_HEAD).partition('"Events"')[0]
+    except OSError:
+        return ""  # `load` says so
+    match = _FUNCTION.search(head)
+    return match[1] if match else ""
 
 
 def function_of(path: Path) -> str:
@@ -134,8 +149,9 @@ _ARN_COLONS = 7
 
 
 def _output(events: Sequence[Event]) -> str | None:
-    last = next((event for event in events if event.type == "ExecutionSucceeded"), None)
-    payload: str | None = last and (last.details.get("Result") or {}).get("Payload")
+    ends = (event for event in events if event.type == "ExecutionSucceeded")
+    results = (event.details.get("Result") or {} for event in ends)
+    payload: str | None = next(results, {}).get("Payload")
     return payload
 
 
@@ -175,7 +191,8 @@ def _check_event(event: Event) -> None:
     for member in _TEXTS:
         if not isinstance(getattr(event, member), str | None):
             raise TypeError(member)
-    if not isinstance(event.timestamp, datetime) or not isinstance(event.details, Mapping):
+    timestamp, details = cast("object", event.timestamp), cast("object", event.details)
+    if not isinstance(timestamp, datetime) or not isinstance(details, Mapping):
         raise TypeError("EventTimestamp")
     if event.event_id < 1:
         raise HistoryError("has an event with an impossible number")

@@ -32,7 +32,7 @@ def _annotation(cause: Cause) -> str:
     listed = ",".join(
         f"{name}={_escaped(value, _IN_PROPERTY)}" for name, value in properties.items()
     )
-    message = cause.message + (f"\nfix: {cause.fix}" if cause.fix else "")
+    message = "\n".join([cause.message, *(f"fix: {fix}" for fix in cause.fixes)])
     return f"::{_COMMANDS[cause.level]} {listed}::{_escaped(message, _IN_MESSAGE)}"
 
 

@@ -7,6 +7,7 @@ standard library writes it in fewer lines than a library would need to be called
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from dacapo.report.outcome import Case, Cause, Level, Outcome
@@ -17,11 +18,19 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def dumps(outcome: Outcome) -> str:
-    """Return an outcome as JUnit XML.
+    """Return an outcome as JUnit XML, with a suite for each target.
 
-    An execution that would break is a failure, and one that could not be checked is an error.
+    An execution that does not survive is a failure, and one that could not be checked is an error.
     """
-    elements = [_case(case, outcome.target) for case in outcome.cases]
+    root = ET.Element("testsuites", {"name": f"dacapo {outcome.command}"})
+    for target in dict.fromkeys(case.target for case in outcome.cases):
+        root.append(_suite(target, [case for case in outcome.cases if case.target == target]))
+    ET.indent(root, " ")
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(target: str, cases: Sequence[Case]) -> ET.Element:
+    elements = [_case(case) for case in cases]
     counts = {
         "tests": str(len(elements)),
         "failures": str(sum(element.find("failure") is not None for element in elements)),
@@ -29,40 +38,37 @@ def dumps(outcome: Outcome) -> str:
         "skipped": "0",
         "time": "0",
     }
-    name = _text(f"dacapo {outcome.command} {outcome.target}")
-    suite = ET.Element("testsuite", {"name": name, **counts})
+    suite = ET.Element("testsuite", {"name": _text(target), **counts})
     suite.extend(elements)
-    root = ET.Element("testsuites", {"name": "dacapo"})
-    root.append(suite)
-    ET.indent(root, " ")
-    return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+    return suite
 
 
-def _case(case: Case, target: str) -> ET.Element:
-    names = {"classname": _text(target), "name": _text(case.name), "time": "0"}
+def _case(case: Case) -> ET.Element:
+    names = {"classname": _text(case.target), "name": _text(case.name), "time": "0"}
     element = ET.Element("testcase", names)
     if not case.is_good:
         element.append(_problem(case))
-    rest = [cause for cause in case.causes if cause.level is not Level.ERROR]
+    rest = [cause for cause in case.causes if case.is_good or cause.level is not Level.ERROR]
     if rest:
         ET.SubElement(element, "system-out").text = _text("\n".join(map(_line, rest)))
     return element
 
 
 def _problem(case: Case) -> ET.Element:
-    errors = [cause for cause in case.causes if cause.level is Level.ERROR]
-    kind = errors[0].code if errors else case.verdict.value
-    message = errors[0].message if errors else case.verdict.value
+    # A cause that breaks others is an error, but may leave this one safe on its own version.
+    worst = case.causes[0] if case.causes else None
+    kind, message = (worst.code, worst.message) if worst else (case.verdict, case.verdict)
     tag = "error" if case.verdict is Verdict.NOT_VERIFIED else "failure"
     element = ET.Element(tag, {"type": _text(kind), "message": _text(message)})
-    element.text = _text("\n".join([f"verdict: {case.verdict}", *map(_line, errors)]))
+    lines = [_line(cause) for cause in case.causes if cause is worst or cause.level is Level.ERROR]
+    element.text = _text("\n".join([f"verdict: {case.verdict}", *lines]))
     return element
 
 
 def _line(cause: Cause) -> str:
     where = f"{cause.place}: " if cause.place else ""
-    fix = f"\n  fix: {cause.fix}" if cause.fix else ""
-    return f"{where}{cause.level}: {cause.code}: {cause.message}{fix}"
+    fixes = "".join(f"\n  fix: {fix}" for fix in cause.fixes)
+    return f"{where}{cause.level}: {cause.code}: {cause.message}{fixes}"
 
 
 def _text(text: str) -> str:

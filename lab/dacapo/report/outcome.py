@@ -1,23 +1,28 @@
 """What a check or a verification showed, as other programs want it: cases, and causes with a level.
 
-`junit`, `sarif` and `github` print it. None of them knows how it was found.
+`junit`, `sarif` and `github` print it. None of them knows how it was seen.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from dacapo.process.source_lines import Place
-from dacapo.verify.deploy_check import CheckResult
+from dacapo.verify.deploy_check.advice import advice
+from dacapo.verify.deploy_check.results import CheckResult, Group, grouped, said
 from dacapo.verify.findings import Certainty, Finding, Report, Verdict
 from dacapo.verify.rules import rules
 
 NOT_VERIFIED = "not-verified"
 """Code of a cause that is about the check, and not about the handler: nothing is known of it."""
+_DRAINS = "safe only on their own version"
+_SOURCES = (Path(), Path("src"))
+"""Where modules of a target are looked for."""
 
 
 class Level(StrEnum):
@@ -28,7 +33,7 @@ class Level(StrEnum):
     NOTICE = "note"
 
 
-LEVELS = {
+_LEVELS = {
     Certainty.PROVED: Level.ERROR,
     Certainty.SUSPECTED: Level.WARNING,
     Certainty.LINT: Level.NOTICE,
@@ -42,17 +47,20 @@ class Cause:
     Parameters:
         code: the finding's code, or `NOT_VERIFIED`.
         message: what was seen.
-        place: the line of the user's code; None if there is none to name.
-        cases: the names of the executions that show it, without repetition.
-        fix: what to do about it; "" if nothing is known.
+        target: the handler or scenario, as the user names it.
+        place: the line of the user's code; the handler's file if there is none to name; None if
+            that is not known either.
+        cases: the names of the executions that show it.
+        fixes: what to do about it, the best first.
     """
 
     code: str
     level: Level
     message: str
+    target: str = ""
     place: Place | None = None
     cases: tuple[str, ...] = ()
-    fix: str = ""
+    fixes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -67,10 +75,12 @@ class Case:
 
     Parameters:
         name: its file, the ARN of the execution, or the scenario's name.
+        target: the handler or scenario, as the user names it.
         causes: what is wrong with it.
     """
 
     name: str
+    target: str
     verdict: Verdict
     causes: tuple[Cause, ...] = ()
 
@@ -86,119 +96,101 @@ class Outcome:
 
     Parameters:
         command: `check` or `verify`.
-        target: the handler or scenario, as the user names it.
         exit_status: the command's.
         cases: in the order of the histories.
         causes: each once, the worst first.
-        place: the handler's first line, for a cause that has none; None if it is not known.
     """
 
     command: str
-    target: str
     exit_status: int
     cases: Sequence[Case]
     causes: Sequence[Cause]
-    place: Place | None = None
 
     @property
     def summary(self) -> str:
         """The outcome in one sentence."""
-        good, total = sum(case.is_good for case in self.cases), len(self.cases)
-        what = "executions" if self.command == "check" else "scenarios"
-        return f"{self.target}: {good} of {total} {what} survive"
+        verdicts = Counter(case.verdict for case in self.cases)
+        things = "executions" if self.command == "check" else "scenarios"
+        counts = [f"{verdicts[Verdict.SURVIVES]} of {len(self.cases)} {things} survive"]
+        if verdicts[Verdict.DRAINS]:
+            counts.append(f"{verdicts[Verdict.DRAINS]} are {_DRAINS}")
+        if verdicts[Verdict.NOT_VERIFIED]:
+            counts.append(f"{verdicts[Verdict.NOT_VERIFIED]} are not verified")
+        return ", ".join(counts)
 
 
-def cause_of(finding: Finding, cases: Sequence[str] = ()) -> Cause:
-    """Return a finding as a cause, with what to do about it.
-
-    Parameters:
-        cases: the names of the executions that show it.
-    """
-    level, fix = LEVELS[finding.certainty], rules()[finding.code].fix
-    return Cause(finding.code, level, finding.message, finding.place, tuple(cases), fix)
-
-
-def unverified(message: str, place: Place | None = None, cases: Sequence[str] = ()) -> Cause:
-    """Return the cause that says why nothing is known.
-
-    Parameters:
-        place: the line that failed; None if there is none to name.
-        cases: the names of the executions that could not be checked.
-    """
-    return Cause(NOT_VERIFIED, Level.ERROR, message, place, tuple(cases))
-
-
-@dataclass
-class Grouping:
-    """Collects causes: those that differ in nothing but the execution are one."""
-
-    _groups: dict[tuple[object, ...], list[tuple[str, Cause]]] = field(default_factory=dict)
-
-    def add(self, case: str, cause: Cause) -> None:
-        """Add a cause that an execution shows."""
-        # A line says more than a message, which may quote what differs between executions.
-        key = (cause.code, cause.level, cause.place or cause.message)
-        self._groups.setdefault(key, []).append((case, cause))
-
-    def causes(self) -> list[Cause]:
-        """Return each cause once, the worst first, and then the most frequent."""
-        levels = list(Level)
-        causes = [
-            Cause(first.code, first.level, first.message, first.place, _names(group), first.fix)
-            for group in self._groups.values()
-            for _, first in group[:1]
-        ]
-        return sorted(causes, key=lambda one: (levels.index(one.level), -len(one.cases)))
-
-
-def _names(group: Sequence[tuple[str, Cause]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name, _ in group))
-
-
-def of_report(target: str, report: Report, exit_status: int, place: Place | None = None) -> Outcome:
+def of_report(target: str, report: Report, exit_status: int) -> Outcome:
     """Return the outcome of `dacapo verify`.
 
     Parameters:
         target: the scenario, as the user names it.
         exit_status: the command's.
-        place: the handler's first line.
     """
     name = report.scenario or target
-    causes = [cause_of(finding, [name]) for finding in report.findings]
-    causes += [unverified(reason, cases=[name]) for reason in report.reasons]
-    case = Case(name, report.verdict, tuple(causes))
-    return Outcome("verify", target, exit_status, [case], causes, place)
+    causes = [_of_finding(finding, target, name) for finding in report.findings]
+    causes += [
+        Cause(NOT_VERIFIED, Level.ERROR, reason, target, _place_of(target), (name,))
+        for reason in report.reasons
+    ]
+    return Outcome("verify", exit_status, [Case(name, target, report.verdict, (*causes,))], causes)
 
 
-def of_checks(
-    target: str, results: Sequence[CheckResult], exit_status: int, place: Place | None = None
-) -> Outcome:
+def of_checks(results: Sequence[CheckResult], exit_status: int) -> Outcome:
     """Return the outcome of `dacapo check`.
 
     Parameters:
-        target: the handler, as the user names it.
         results: for each history, named by its file or the execution's ARN.
         exit_status: the command's.
-        place: the handler's first line.
     """
-    grouping, cases = Grouping(), []
-    for result in results:
-        name, causes = _shown(result.name), _causes_of(result)
-        cases.append(Case(name, result.verdict, tuple(causes)))
-        for cause in causes:
-            grouping.add(name, cause)
-    return Outcome("check", target, exit_status, cases, grouping.causes(), place)
+    causes = [_of_group(group) for group in grouped(results)]
+    of_case: dict[tuple[str, str], list[Cause]] = {}
+    for cause in causes:
+        for name in cause.cases:
+            of_case.setdefault((cause.target, name), []).append(cause)
+    cases = [
+        Case(name, one.target, one.verdict, tuple(of_case.get((one.target, name), ())))
+        for one in results
+        for name in [_shown(one.name)]
+    ]
+    levels = list(Level)
+    ranked = sorted(causes, key=lambda cause: (levels.index(cause.level), -len(cause.cases)))
+    return Outcome("check", exit_status, cases, ranked)
+
+
+def _of_finding(finding: Finding, target: str, name: str) -> Cause:
+    return Cause(
+        finding.code,
+        _LEVELS[finding.certainty],
+        finding.message,
+        target,
+        finding.place or _place_of(target),
+        (name,),
+        (rules()[finding.code].fix,),
+    )
+
+
+def _of_group(group: Group) -> Cause:
+    finding, failure = group.finding, group.failure
+    place = (finding and finding.place) or (failure and failure.place) or _place_of(group.target)
+    names = tuple(dict.fromkeys(map(_shown, group.names)))
+    common = group.target, place, names, tuple(advice(group))
+    if finding is None:
+        reason = f"a replay ended with {failure}" if failure else group.reason
+        return Cause(NOT_VERIFIED, Level.ERROR, reason, *common)
+    level, message = _LEVELS[finding.certainty], said(finding.message)
+    if level is Level.ERROR and not group.verdicts[Verdict.BREAKS]:
+        # Nobody has to mend anything, as long as the old version stays.
+        level, message = Level.WARNING, f"{_DRAINS}: {message}"
+    return Cause(finding.code, level, message, *common)
 
 
 def _shown(name: str) -> str:
     return name if name.startswith("arn:") else Path(os.path.relpath(name)).as_posix()
 
 
-def _causes_of(result: CheckResult) -> list[Cause]:
-    causes = [cause_of(finding) for finding in result.findings]
-    if result.failure:
-        failure = result.failure
-        causes.insert(0, unverified(f"a replay ended with {failure}", failure.place))
-    if result.not_run and not result.findings:
-        causes.append(unverified(result.not_run))
-    return causes
+def _place_of(target: str) -> Place | None:
+    """Return the first line of a target's file; the target may be in no process that is left."""
+    place = target.rpartition(":")[0] or target
+    file = Path(place) if place.endswith(".py") else Path(*place.split(".")).with_suffix(".py")
+    found = next((folder / file for folder in _SOURCES if (folder / file).is_file()), None)
+    return Place(str(found.absolute()), 1) if found else None

@@ -29,7 +29,7 @@ _NOT_VERIFIED_RULE = "The check must be able to replay every history."
 def dumps(outcome: Outcome) -> str:
     """Return an outcome as SARIF, with paths relative to the working directory.
 
-    A cause without a line is placed at the handler, because code scanning drops it otherwise.
+    A cause that is about no line has that of the handler's file: code scanning drops what has none.
     """
     codes = list(dict.fromkeys(cause.code for cause in outcome.causes))
     run = {
@@ -41,9 +41,9 @@ def dumps(outcome: Outcome) -> str:
             }
         },
         "invocations": [{"executionSuccessful": True, "exitCode": outcome.exit_status}],
-        "automationDetails": {"id": f"dacapo/{outcome.command}/{outcome.target}/"},
+        "automationDetails": {"id": f"dacapo/{outcome.command}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(cause, outcome, codes) for cause in outcome.causes],
+        "results": [_result(cause, codes) for cause in outcome.causes],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
 
@@ -63,33 +63,32 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(cause: Cause, outcome: Outcome, codes: Sequence[str]) -> dict[str, Any]:
-    place = cause.place or outcome.place
+def _result(cause: Cause, codes: Sequence[str]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": cause.code,
         "ruleIndex": codes.index(cause.code),
         "level": cause.level.value,
         "message": {"text": _message(cause)},
-        "partialFingerprints": {"dacapoCause/v1": _fingerprint(cause, outcome.target)},
-        "properties": {"target": outcome.target, "executions": list(cause.cases[:MOST_NAMES])},
+        "partialFingerprints": {"dacapoCause/v1": _fingerprint(cause)},
+        "properties": {"target": cause.target, "executions": list(cause.cases[:MOST_NAMES])},
     }
     if cause.cases:
         result["occurrenceCount"] = len(cause.cases)
-    if place is not None:
-        result["locations"] = [_location(place)]
+    if cause.place is not None:
+        result["locations"] = [_location(cause.place)]
     return result
 
 
 def _message(cause: Cause) -> str:
     count = len(cause.cases)
     shown = f" ({count} executions)" if count > 1 else ""
-    return f"{cause.message}{shown}" + (f"\nFix: {cause.fix}" if cause.fix else "")
+    return "\n".join([f"{cause.message}{shown}", *(f"Fix: {fix}" for fix in cause.fixes)])
 
 
-def _fingerprint(cause: Cause, target: str) -> str:
+def _fingerprint(cause: Cause) -> str:
     # It has to stay the same when lines above are changed, and when other executions show it.
     file = _relative(cause.place.file) if cause.place else ""
-    text = "\0".join([target, cause.code, file, _NUMBER.sub("#", cause.message)])
+    text = "\0".join([cause.target, cause.code, file, _NUMBER.sub("#", cause.message)])
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
 
 

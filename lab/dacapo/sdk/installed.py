@@ -22,6 +22,8 @@ from dacapo.errors import SdkChangedError
 from dacapo.scheduling.baton import TASK_THREAD
 from dacapo.scheduling.scheduler import here
 
+VERSION = __version__
+"""The version of the SDK that is installed."""
 _FIRST_POSITIONS = 100
 """Positions in a context at which operations are looked for."""
 

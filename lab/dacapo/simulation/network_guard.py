@@ -38,6 +38,9 @@ _DUMMY_ENVIRONMENT = {
 }
 _PROFILE = "AWS_PROFILE"
 
+KEPT_VARIABLES = frozenset((*_DUMMY_ENVIRONMENT, "AWS_PROFILE", NETWORK_VARIABLE))
+"""Variables that keep a run offline: nothing that describes a function may set them."""
+
 
 class _Blocked(BaseException):
     """Ends the run where it tried to leave this machine.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
@@ -43,6 +44,15 @@ def differences(log: Log, update: OperationUpdate, trace: Trace) -> Iterator[Dif
         yield from _different_options(log, update, trace)
     elif update.operation_type is OperationType.CONTEXT:
         yield from _different_result(log, update, recorded, trace)
+
+
+def old_name(log: Log, update: OperationUpdate) -> str:
+    """Return the recorded name of what is attempted under another one; "" if it has none."""
+    recorded = log.final.get(update.operation_id)
+    if recorded is None or recorded.name == update.name:
+        return ""
+    is_same_kind = _identity(replace(update, name=recorded.name)) == _identity(recorded)
+    return (recorded.name or "") if is_same_kind else ""
 
 
 def named(update: OperationUpdate) -> str:

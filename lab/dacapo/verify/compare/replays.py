@@ -6,6 +6,7 @@ each point is compared with what the history says came next. A point is what an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,6 +38,8 @@ from dacapo.verify.findings import (
 
 _DRAWS = 12
 """How often a delay is drawn again: of two lengths, all draws fall on one in one of 2,000 cases."""
+_NAMES = re.compile(r"id='([0-9a-f]+)'.*name checkpoint=(?:None|'.*?') current=(?P<new>'.*?')$")
+"""The SDK's message of a divergence, as far as it is about names."""
 _SHOWN = 12
 """Operations of a trace that a finding shows."""
 
@@ -59,8 +62,26 @@ def observations(
     bodies: dict[str, Any] = {}
     for count in points:
         beat()
-        trace = log.replay(handler, count)
-        yield from _Point(handler, log, count, trace, experiment).observations(bodies)
+        yield from compared(handler, log, count, log.replay(handler, count), experiment, bodies)
+
+
+def compared(
+    handler: Handler,
+    log: Log,
+    count: int,
+    trace: Trace,
+    experiment: ExperimentName,
+    bodies: dict[str, Any],
+) -> Iterator[Observation]:
+    """Yield what a replay from one point shows.
+
+    Parameters:
+        count: the number of states that make the point.
+        trace: what the handler did from there.
+        bodies: where the steps were defined that earlier replays were about to run, by operation
+            ID; this adds to it.
+    """
+    yield from _Point(handler, log, count, trace, experiment).observations(bodies)
 
 
 class _Point:
@@ -111,7 +132,21 @@ class _Point:
         error = str((output.get("Error") or {}).get("ErrorType", ""))
         is_honest = output.get("Status") == "FAILED" and "NonDeterministic" in error
         code = Code.DIFFERENT_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
-        yield self.observed(code, divergence.message, divergence.place)
+        message, old_name = self.read_for(divergence.message)
+        yield replace(self.observed(code, message, divergence.place), old_name=old_name)
+
+    def read_for(self, message: str) -> tuple[str, str]:
+        """Return what the SDK says of a divergence, and the old name of what has another one."""
+        match = _NAMES.search(message)
+        recorded = next(
+            (o for k, o in self.log.final.items() if match and k.startswith(match[1])), None
+        )
+        if match is None or recorded is None:
+            return message, ""
+        name, old = match["new"].strip("'"), label_of(recorded)
+        text = f"it starts {name!r} where the history has {old!r}"
+        is_same_kind = "type checkpoint" not in message
+        return text, (recorded.name or "") if is_same_kind else ""
 
     def compare(self, attempt: Attempt) -> Iterator[Observation]:
         update = attempt.update
@@ -122,7 +157,8 @@ class _Point:
             return  # Which branches had ended by then is a matter of their order.
         for code, message in operations.differences(self.log, update, self.trace):
             if not (code is Code.DIFFERENT_WAIT and attempt.is_retry_backoff):
-                yield self.observed(code, message, attempt.place)
+                seen = self.observed(code, message, attempt.place)
+                yield replace(seen, old_name=operations.old_name(self.log, update))
         if attempt.update.action is OperationAction.RETRY:
             yield from self.compare_delay(attempt)
 

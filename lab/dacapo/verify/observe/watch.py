@@ -15,7 +15,7 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -174,9 +174,14 @@ class Watch:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
-    """Context manager that watches the threads in which handlers are called."""
+def watching(*, reads: bool = True) -> Iterator[Watch]:
+    """Context manager that watches the threads in which handlers are called.
+
+    Parameters:
+        reads: whether to see reads as well, at first; see `Watch`.
+    """
     watch = Watch()
+    watch.sees_reads = reads
     before = threading.getprofile()
     threading.setprofile(watch.begin)
     try:
@@ -185,7 +190,7 @@ def watching() -> Iterator[Watch]:
             listening(watch.observe),
             own_threads.following(watch.origin_here, is_own),
             watch.databases(),
-            watch.identities(),
+            watch.identities() if reads else nullcontext(),
         ):
             yield watch
     finally:

@@ -1,4 +1,4 @@
-"""Reports conform to what others publish: SARIF's schema, and a parser of JUnit's XML."""
+"""Reports and the Action conform to what others publish: schemas, and a parser of JUnit's XML."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
 from junitparser import Error, Failure, JUnitXml
 
 from dacapo import Report
 from dacapo.report import junit, outcome, sarif
 from dacapo.report.outcome import Outcome
 from tests.lab.test_report_formats import CHECKED, RENAMED, UNNAMED
+from tests.project.test_action import FOLDER
 
 NOTHING = Outcome("check", 0, [], [])
 VERIFIED = outcome.of_report(
@@ -49,3 +52,12 @@ def test_a_parser_of_junit_reads_what_is_written() -> None:
     assert (suite.tests, suite.failures, suite.errors) == (34, 32, 1)
     assert (len(cases), kinds.count(Failure), kinds.count(Error)) == (34, 32, 1)
     assert cases[0].system_out.startswith("src/orders/my steps.py:34: ")
+
+
+def test_the_action_conforms_to_the_schema_of_github() -> None:
+    action = yaml.safe_load((FOLDER / "action.yml").read_text())
+    schema = get_builtin_schema("vendor.github-actions")
+    jsonschema.validate(action, schema)
+    del action["runs"]["steps"][0]["shell"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(action, schema)

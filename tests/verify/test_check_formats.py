@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
 
-from tests.command_line import assert_usage_error, dacapo
+from tests.command_line import REPOSITORY, assert_usage_error, dacapo
 from tests.verify import order
 from tests.verify.deployment import Run
 
+SCHEMA = json.loads((REPOSITORY / "docs/check.schema.json").read_text())
 BASE = "tests.verify.order:base"
 OTHER = "tests.lab.handlers:steps"
 
@@ -24,6 +26,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for path in paths:
         recording.save(path)
     return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("target", [BASE, OTHER])
+def test_the_json_of_a_check_conforms_to_its_schema(files: list[str], target: str) -> None:
+    result = dacapo("check", *files[:2], target, "--format", "json")
+    printed = json.loads(result.stdout)
+    assert (result.returncode, bool(printed["groups"])) == (
+        (0, False) if target == BASE else (1, True)
+    )
+    jsonschema.validate(printed, SCHEMA)
+    assert printed["schema"] == SCHEMA["properties"]["schema"]["const"]
+
+
+def test_the_schema_allows_no_member_that_it_does_not_describe(files: list[str]) -> None:
+    printed = json.loads(dacapo("check", files[0], OTHER, "--format", "json").stdout)
+    printed["recordings"][0]["findings"][0]["other"] = 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(printed, SCHEMA)
 
 
 def test_github_annotates_a_cause_of_three_executions_once(files: list[str]) -> None:

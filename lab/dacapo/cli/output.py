@@ -74,20 +74,20 @@ def write(
         outcome: makes what `REPORTS` print; None for a command that lacks them.
     """
 
-    def text_of(form: str) -> str:
+    def text_of(form: str, file: IO[str] | None) -> str:
         if form == "json":
             return json.dumps({"schema": SCHEMA, **as_json}, indent=1) + "\n"
         if form in REPORTS and outcome is not None:
             return REPORTS[form](outcome())
         text = io.StringIO()
-        show(_console(text, result))
+        show(_console(text, file))
         return text.getvalue()
 
     for form, file in forms.items():
         if file is None:
-            _print(result, text_of(form))
+            _print(result, text_of(form, result))
         else:
-            _save(file, text_of(form))
+            _save(file, text_of(form, None))
 
 
 def _save(file: Path, text: str) -> None:
@@ -107,8 +107,10 @@ def _print(result: IO[str], text: str) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), result.fileno())
 
 
-def _console(text: IO[str], result: IO[str]) -> Console:
-    """Return a console that prints into a buffer what it would print into a file."""
+def _console(text: IO[str], result: IO[str] | None) -> Console:
+    """Return a console that prints into a buffer what it would print into a file; None for any."""
+    if result is None:
+        return Console(file=text, color_system=None)
     real = Console(file=result)
     return Console(
         file=text,

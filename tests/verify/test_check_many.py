@@ -247,14 +247,12 @@ def test_a_wrong_function_in_pyproject_is_a_usage_error(tmp_path: Path, table: s
 
 
 @pytest.mark.prove
-def test_a_thousand_histories_take_a_minute_little_memory_and_a_screen(tmp_path: Path) -> None:
+def test_a_thousand_histories_take_little_time_little_memory_and_a_screen(tmp_path: Path) -> None:
     folder = fleet.write(tmp_path / "thousand", 1000)
     begun = time.monotonic()
     done = dacapo("check", str(folder), RENAMED)
     took = time.monotonic() - begun
-    assert "different-operation, in 1,000 of 1,000 histories" in done.stdout.replace(
-        "1000", "1,000"
-    )
+    assert "different-operation, in 1,000 of 1,000 histories" in done.stdout
     assert len(done.stdout.splitlines()) < SCREEN
     assert took < 120
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000  # KB

@@ -15,6 +15,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import durable_execution
 
 from dacapo.errors import DacapoError, TargetError
+from dacapo.process.source_lines import raised_at
 from dacapo.scenario import Scenario
 from dacapo.sdk.installed import is_durable
 
@@ -91,8 +92,9 @@ def _import(place: str) -> ModuleType:
             "current directory and its src)"
         ) from error
     except Exception as error:
-        kind = type(error).__name__
-        raise TargetError(f"{place} cannot be imported: {kind}: {error}") from error
+        kind, at = type(error).__name__, raised_at(error)
+        where = f" ({at})" if at else ""
+        raise TargetError(f"{place} cannot be imported: {kind}: {error}{where}") from error
 
 
 def import_file(path: Path) -> ModuleType:

@@ -80,7 +80,7 @@ def test_an_exception_in_the_code_is_proved_and_is_never_called_never_reached() 
     @durable_execution
     def handler(event: Any, context: DurableContext) -> None:
         stock = context.step(lambda _: {"number": 1}, name="reserve")
-        context.step(lambda _: 1, name=stock["number"])
+        context.step(lambda _: 1, name=str(stock["number"]))
 
     (result,) = check(handler, fleet.record())
     (finding,) = result.proved

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.concurrency.models import BatchResult
 from aws_durable_execution_sdk_python.config import Duration
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def everything(event: Any, context: DurableContext) -> list[int]:
     def of_each(child: DurableContext, item: int, *_: Any) -> int:
         return child.step(lambda _: item, name="item")
 
-    both = context.map([1, 2], of_each, name="both")
+    both: BatchResult[int] = context.map([1, 2], of_each, name="both")
     callback = context.create_callback(name="answer")
     callback.result()
     return [one, *both.get_results()]

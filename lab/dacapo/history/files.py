@@ -1,6 +1,6 @@
 """Histories in files: recordings of dacapo, what `dacapo history` fetched, exports of the AWS CLI.
 
-A file may come from anywhere, so whatever is wrong with one is a single `HistoryError`.
+A file may come from anywhere, so anything wrong with one is a single `HistoryError`.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def show(
     console.print(_rows(results) if len(results) <= _MOST_ROWS else _counts(results))
     for line in _suppressed(results):
         console.print(Text(line, "yellow"))
-    for note in notes:
-        console.print(Text(f"\n{note}", "yellow"))
+    for hint in notes:
+        console.print(Text(f"\n{hint}", "yellow"))
     for target in dict.fromkeys(result.target for result in results):
         _conclude(target, [one for one in results if one.target == target], console)
 

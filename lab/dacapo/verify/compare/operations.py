@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aws_durable_execution_sdk_python.lambda_service import (
+    ErrorObject,
     Operation,
     OperationAction,
     OperationStatus,
@@ -121,8 +122,8 @@ def _different_result(
     if details is None or not transitions.is_terminal(recorded):
         return
     if update.action is OperationAction.FAIL and recorded.status is OperationStatus.SUCCEEDED:
-        error = update.error
-        kind, text = short_type(error and error.type), shorten(error and error.message)
+        error = update.error or ErrorObject(None, None, None, None)
+        kind, text = short_type(error.type), shorten(error.message)
         message = f"{named(update)!r} fails with {kind}: {text}; the history says that it succeeded"
         yield Code.ENDED_EARLY, message
     elif not _gives_same(log, update.operation_id, update.payload, details.result, trace):

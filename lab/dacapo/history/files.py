@@ -179,8 +179,8 @@ def _check(events: Sequence[Event]) -> None:
     }
     if operations and not writes(operations):
         raise HistoryError(
-            "was written by another SDK: the Python SDK would find none of its operations, because "
-            "it gives them other IDs"
+            "was written by another SDK: the one that is installed here would find none of its "
+            "operations, because it gives them other IDs"
         )
 
 

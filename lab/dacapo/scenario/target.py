@@ -17,6 +17,7 @@ from aws_durable_execution_sdk_python import durable_execution
 from dacapo.errors import DacapoError, TargetError
 from dacapo.process.source_lines import raised_at
 from dacapo.scenario import Scenario
+from dacapo.sdk import installed
 from dacapo.sdk.installed import is_durable
 
 FORMS = "FILE.py:SCENARIO, MODULE:SCENARIO or MODULE:HANDLER"
@@ -36,7 +37,9 @@ def load(target: str) -> Scenario:
 
     Raises:
         TargetError: no such file, module or name, or it is neither scenario nor durable handler.
+        SdkChangedError: the installed SDK is not one that a run can use.
     """
+    installed.check()  # first: handlers of another SDK may not even be recognized
     match = _TARGET.fullmatch(target)
     if match is None or not match["place"]:
         raise TargetError(f"{target!r} names no target: give {FORMS}")

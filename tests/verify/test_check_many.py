@@ -12,6 +12,7 @@ import pytest
 
 from dacapo import check
 from dacapo.history.points import share_of_points
+from dacapo.verify.deploy_check.advice import advice
 from dacapo.verify.deploy_check.results import grouped
 from dacapo.verify.findings import Certainty, Code, Verdict
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
@@ -28,8 +29,8 @@ def hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fleet.write(tmp_path_factory.mktemp("hundred"), 100)
 
 
-def as_json(*arguments: str, cwd: Path | None = None) -> Any:
-    done = dacapo("check", *arguments, "--format", "json", **({"cwd": cwd} if cwd else {}))
+def as_json(*arguments: str) -> Any:
+    done = dacapo("check", *arguments, "--format", "json")
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
@@ -103,19 +104,12 @@ def test_each_execution_has_a_verdict_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_advice_is_about_executions_in_flight() -> None:
-    (result,) = check(fleet.renamed, fleet.record())
-    (group,) = grouped([result])
-    done = as_json_of(group)
-    assert "keep the old one, 'reserve'" in done[0]
-    assert "named step" in done[1]
-    assert "alias" in done[2]
-    assert "pause" in done[3]
-
-
-def as_json_of(group: Any) -> list[str]:
-    from dacapo.verify.deploy_check.advice import advice  # noqa: PLC0415 - only here
-
-    return advice(group)
+    (group,) = grouped(check(fleet.renamed, fleet.record()))
+    name, branch, pin, pause = advice(group)
+    assert "keep the old one, 'reserve'" in name
+    assert "named step" in branch
+    assert "alias" in pin
+    assert "pause" in pause
 
 
 def test_steps_without_names_may_have_been_swapped_and_the_names_are_suggested() -> None:
@@ -247,14 +241,12 @@ def test_a_wrong_function_in_pyproject_is_a_usage_error(tmp_path: Path, table: s
 
 
 @pytest.mark.prove
-def test_a_thousand_histories_take_a_minute_little_memory_and_a_screen(tmp_path: Path) -> None:
+def test_a_thousand_histories_take_little_time_little_memory_and_a_screen(tmp_path: Path) -> None:
     folder = fleet.write(tmp_path / "thousand", 1000)
     begun = time.monotonic()
     done = dacapo("check", str(folder), RENAMED)
     took = time.monotonic() - begun
-    assert "different-operation, in 1,000 of 1,000 histories" in done.stdout.replace(
-        "1000", "1,000"
-    )
+    assert "different-operation, in 1,000 of 1,000 histories" in done.stdout
     assert len(done.stdout.splitlines()) < SCREEN
     assert took < 120
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000  # KB

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dacapo.cli import exit_status, output
-from dacapo.cli.jobs import Given, jobs_of
+from dacapo.cli.jobs import EnvironmentOptions, jobs_of
 from dacapo.cli.options import (
     Mistake,
     carefully,
@@ -76,7 +76,7 @@ def check(
     result = output.reserve()
     log_to_stderr(verbose=verbose)
     configuration = carefully(lambda: load(Path.cwd()))
-    jobs = carefully(lambda: jobs_of(arguments, configuration, Given(env, template)))
+    jobs = carefully(lambda: jobs_of(arguments, configuration, EnvironmentOptions(env, template)))
     points = None if full else DEFAULT_POINTS
     with progress_bar(len(jobs.jobs)) as progress:
         results = carefully(lambda: check_jobs(jobs.jobs, points=points, progress=progress))

@@ -20,12 +20,12 @@ _USAGE = (
     "functions in pyproject.toml ([tool.dacapo.functions.NAME])"
 )
 _HISTORIES = "histories"
-"""Directory with a directory for each function, where no other is given."""
+"""Directory with a directory for each function, where no other is options."""
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """What is to be checked.
+    """Everything that one command checks.
 
     Parameters:
         jobs: a handler each, with its histories.
@@ -37,7 +37,7 @@ class Jobs:
 
 
 @dataclass(frozen=True)
-class Given:
+class EnvironmentOptions:
     """Options that concern the environment.
 
     Parameters:
@@ -49,7 +49,9 @@ class Given:
     template: str = ""
 
 
-def jobs_of(arguments: Sequence[str], configuration: Configuration, given: Given) -> Jobs:
+def jobs_of(
+    arguments: Sequence[str], configuration: Configuration, options: EnvironmentOptions
+) -> Jobs:
     """Return the jobs that the arguments of `dacapo check` name.
 
     Parameters:
@@ -62,20 +64,20 @@ def jobs_of(arguments: Sequence[str], configuration: Configuration, given: Given
     """
     functions, (paths, last) = configuration.functions, _split(arguments)
     if last in functions:
-        chosen = {last: _found(paths) or _own(functions[last], configuration)}
+        chosen = {last: _files_in(paths) or _own(functions[last], configuration)}
     elif last:
         if not paths:
             raise Mistake(_USAGE)
         functions = {last: FunctionSettings(last, last)}
-        chosen = {last: _found(paths)}
+        chosen = {last: _files_in(paths)}
     elif not functions:
         raise Mistake(_USAGE)
     elif paths:
-        chosen = _assigned(_found(paths), functions)
+        chosen = _assigned(_files_in(paths), functions)
     else:
         chosen = {name: _own(one, configuration) for name, one in functions.items()}
-    settings = [(functions[name], found) for name, found in chosen.items() if found]
-    return _with_environment(settings, configuration.folder, given, is_alone=len(settings) == 1)
+    settings = [(functions[name], histories) for name, histories in chosen.items() if histories]
+    return _with_environment(settings, configuration.folder, options, is_alone=len(settings) == 1)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], str]:
@@ -87,9 +89,9 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], str]:
     return (paths, last) if is_target else ([*arguments], "")
 
 
-def _found(paths: Sequence[str]) -> list[Path]:
-    found = [file for path in paths for file in files.find(Path(path))]
-    return list(dict.fromkeys(found))
+def _files_in(paths: Sequence[str]) -> list[Path]:
+    histories = [file for path in paths for file in files.find(Path(path))]
+    return list(dict.fromkeys(histories))
 
 
 def _own(function: FunctionSettings, configuration: Configuration) -> list[Path]:
@@ -103,11 +105,11 @@ def _own(function: FunctionSettings, configuration: Configuration) -> list[Path]
 
 
 def _assigned(
-    found: Sequence[Path], functions: Mapping[str, FunctionSettings]
+    histories: Sequence[Path], functions: Mapping[str, FunctionSettings]
 ) -> dict[str, list[Path]]:
     """Return the files of each function: a file says whose it is, or a directory above it does."""
     assigned: dict[str, list[Path]] = {name: [] for name in functions}
-    for file in found:
+    for file in histories:
         name = _function_of(file, functions)
         if name is None:
             known = ", ".join(functions)
@@ -122,8 +124,8 @@ def _assigned(
 def _function_of(file: Path, functions: Collection[str]) -> str | None:
     folders = reversed(file.absolute().parent.parts)
     names = (files.declared_function(file), *folders)
-    found = next((name for one in names if (name := _known(one, functions))), None)
-    return found or _known(files.function_of(file), functions)
+    histories = next((name for one in names if (name := _known(one, functions))), None)
+    return histories or _known(files.function_of(file), functions)
 
 
 def _known(name: str, functions: Collection[str]) -> str | None:
@@ -135,16 +137,16 @@ def _known(name: str, functions: Collection[str]) -> str | None:
 def _with_environment(
     settings: Sequence[tuple[FunctionSettings, list[Path]]],
     folder: Path,
-    given: Given,
+    options: EnvironmentOptions,
     *,
     is_alone: bool,
 ) -> Jobs:
     jobs: list[Job] = []
     notes: list[str] = []
-    for function, found in settings:
+    for function, histories in settings:
         target = _from(folder, function.target)
-        variables = _variables(function, target, folder, given)
-        jobs.append(_job(function, target, found, variables.values, is_alone=is_alone))
+        variables = _variables(function, target, folder, options)
+        jobs.append(_job(function, target, histories, variables.values, is_alone=is_alone))
         notes += _notes(variables)
     return Jobs(jobs, notes)
 
@@ -152,12 +154,12 @@ def _with_environment(
 def _job(
     function: FunctionSettings,
     target: str,
-    found: Sequence[Path],
+    histories: Sequence[Path],
     values: Mapping[str, str],
     *,
     is_alone: bool,
 ) -> Job:
-    sources = [Source(str(file), partial(files.load, file)) for file in found]
+    sources = [Source(str(file), partial(files.load, file)) for file in histories]
     if not is_alone:
         return Job(function.name, partial(load, target), sources, values)
     os.environ.update(values)
@@ -174,17 +176,19 @@ def _from(folder: Path, target: str) -> str:
     return f"{os.path.relpath(there)}{colon}{name}" if there.exists() else target
 
 
-def _variables(function: FunctionSettings, target: str, folder: Path, given: Given) -> Variables:
+def _variables(
+    function: FunctionSettings, target: str, folder: Path, options: EnvironmentOptions
+) -> Variables:
     variables = Variables()
-    template = given.template or (function.template and str(folder / function.template))
+    template = options.template or (function.template and str(folder / function.template))
     if template:
         path, logical_id = _parted(template)
         variables = of_template(path, logical_id, target)
     if function.env:
         variables.add(read_file(folder / function.env))
     variables.add(function.environment)
-    if given.env:
-        variables.add(read_file(given.env))
+    if options.env:
+        variables.add(read_file(options.env))
     return variables
 
 

@@ -1,6 +1,6 @@
 """Histories in files: recordings of dacapo, what `dacapo history` fetched, exports of the AWS CLI.
 
-A file may come from anywhere, so whatever is wrong with one is a single `HistoryError`.
+A file may come from anywhere, so anything wrong with one is a single `HistoryError`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _DAMAGE = (
 _HEAD = 2_000
 """Characters that hold the members of a file before its events."""
 _FUNCTION = re.compile(r'"FunctionName"\s*:\s*"([^"]+)"')
+_HIGHEST = 2**31 - 1
+"""Number of an event (model: EventId, an integer)."""
 _TEXTS = ("operation_id", "name", "sub_type", "parent_id")
 
 
@@ -177,8 +179,8 @@ def _check(events: Sequence[Event]) -> None:
     }
     if operations and not writes(operations):
         raise HistoryError(
-            "was written by another SDK: the Python SDK would find none of its operations, because "
-            "it gives them other IDs"
+            "was written by another SDK: the one that is installed here would find none of its "
+            "operations, because it gives them other IDs"
         )
 
 
@@ -194,7 +196,7 @@ def _check_event(event: Event) -> None:
     timestamp, details = cast("object", event.timestamp), cast("object", event.details)
     if not isinstance(timestamp, datetime) or not isinstance(details, Mapping):
         raise TypeError("EventTimestamp")
-    if event.event_id < 1:
+    if not 1 <= event.event_id <= _HIGHEST:
         raise HistoryError("has an event with an impossible number")
     for value in event.details.values():
         if isinstance(value, Mapping) and not isinstance(value.get("Payload"), _PAYLOADS):

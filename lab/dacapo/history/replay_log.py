@@ -48,7 +48,7 @@ class Log:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the execution is over, rather than in flight."""
+        """True if the execution is over, rather than in flight."""
         return any(event.is_end for event in reversed(self.events))
 
     @cached_property

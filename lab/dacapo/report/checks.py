@@ -41,8 +41,8 @@ _VERDICTS = {
 }
 _CONCLUSIONS = {
     Verdict.BREAKS: "breaks {count} of {all}",
-    Verdict.DRAINS: "breaks none that meets it, but only on their own version are safe {count} of "
-    "{all}",
+    Verdict.DRAINS: "breaks nothing that meets it; {count} of {all} are safe only on their own "
+    "version",
     Verdict.NOT_VERIFIED: "is not verified by {count} of {all}",
     Verdict.SURVIVES: "keeps all {all}",
 }
@@ -69,15 +69,15 @@ def show(
     console.print(_rows(results) if len(results) <= _MOST_ROWS else _counts(results))
     for line in _suppressed(results):
         console.print(Text(line, "yellow"))
-    for note in notes:
-        console.print(Text(f"\n{note}", "yellow"))
+    for hint in notes:
+        console.print(Text(f"\n{hint}", "yellow"))
     for target in dict.fromkeys(result.target for result in results):
         _conclude(target, [one for one in results if one.target == target], console)
 
 
 def _show_group(number: int, group: Group, count: int, console: Console) -> None:
     style = STYLES[group.finding.certainty] if group.finding else "red"
-    in_all = f", in {group.count} of {_histories(count)}" if count > 1 else ""
+    in_all = f", in {group.count:,} of {_histories(count)}" if count > 1 else ""
     console.print(Text(f"{number}  {_title(group)}{in_all}", f"bold {style}"))
     for label, text in _lines(group):
         if label in _PATHS:  # in one line, however long, so that they can be copied
@@ -142,10 +142,11 @@ def _rows(results: Sequence[CheckResult]) -> Table:
 
 def _counts(results: Sequence[CheckResult]) -> Table:
     """Return a line for each function: how many of its histories have each verdict."""
-    table = _table("function", "histories", "survive", "drain", "break", "not verified")
+    table = _table("function", "histories", "safe", "drain", "break", "unknown")
     for target in dict.fromkeys(one.target for one in results):
         counts = summed(one for one in results if one.target == target)
-        table.add_row(target, str(counts.total()), *(str(counts[one]) for one in _VERDICTS))
+        numbers = [counts.total(), *(counts[verdict] for verdict in _VERDICTS)]
+        table.add_row(target, *(f"{number:,}" for number in numbers))
     return table
 
 
@@ -167,9 +168,8 @@ def _suppressed(results: Sequence[CheckResult]) -> list[str]:
 
 def _conclude(target: str, results: Sequence[CheckResult], console: Console) -> None:
     verdict = worst(results)
-    words = _CONCLUSIONS[verdict].format(
-        count=summed(results)[verdict], all=_histories(len(results))
-    )
+    count, every = f"{summed(results)[verdict]:,}", _histories(len(results))
+    words = _CONCLUSIONS[verdict].format(count=count, all=every)
     kinds = Counter(group.finding.certainty for group in grouped(results) if group.finding)
     lints = kinds[Certainty.LINT]
     counts = f"{kinds[Certainty.PROVED]} proved, {kinds[Certainty.SUSPECTED]} suspected"

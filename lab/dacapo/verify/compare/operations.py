@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from aws_durable_execution_sdk_python.lambda_service import (
+    ErrorObject,
     Operation,
     OperationAction,
+    OperationStatus,
     OperationType,
     OperationUpdate,
 )
@@ -18,7 +20,7 @@ from dacapo.history.replay_log import Log
 from dacapo.sdk.replayer import Trace
 from dacapo.sdk.serializers import given_by
 from dacapo.service import transitions
-from dacapo.verify.findings import Code, contrast
+from dacapo.verify.findings import Code, contrast, short_type, shorten
 from dacapo.verify.observe.results import are_equal
 
 Difference = tuple[Code, str]
@@ -119,7 +121,12 @@ def _different_result(
     details = recorded.context_details
     if details is None or not transitions.is_terminal(recorded):
         return
-    if not _gives_same(log, update.operation_id, update.payload, details.result, trace):
+    if update.action is OperationAction.FAIL and recorded.status is OperationStatus.SUCCEEDED:
+        error = update.error or ErrorObject(None, None, None, None)
+        kind, text = short_type(error.type), shorten(error.message)
+        message = f"{named(update)!r} fails with {kind}: {text}; the history says that it succeeded"
+        yield Code.ENDED_EARLY, message
+    elif not _gives_same(log, update.operation_id, update.payload, details.result, trace):
         now, then = contrast(update.payload, details.result)
         yield Code.DIFFERENT_RESULT, f"{named(update)!r} returns {now}, not {then}"
 

@@ -73,11 +73,11 @@ def _in_code(finding: Finding) -> Iterator[str]:
 
 def _drain(group: Group) -> Iterator[str]:
     if group.verdicts[Verdict.DRAINS]:
-        kept = ", ".join(version for version in group.versions if version != LATEST)
-        plural = "s" if "," in kept else ""
+        versions = ", ".join(version for version in group.versions if version != LATEST)
+        plural = "s" if "," in versions else ""
         yield (
-            f"let them finish: they stay on version{plural} {kept}, so don't delete it, and don't "
-            "start this code with their state"
+            f"let them finish: they stay on version{plural} {versions} to their end, so don't "
+            "delete it before"
         )
 
 

@@ -143,7 +143,7 @@ def check_jobs(
     Returns:
         A result for each history, in their order; one that cannot be replayed says why.
     """
-    checking = _Checking(load(Path.cwd()), points, sum(len(job.sources) for job in jobs))
+    checking = Checking(load(Path.cwd()), points, sum(len(job.sources) for job in jobs))
     batches = [batch for job in jobs for batch in job.batches(processes)]
     works = [partial(checking.replay, batch) for batch in batches]
     results: list[CheckResult] = []
@@ -159,7 +159,7 @@ def check_jobs(
 
 
 @dataclass(frozen=True)
-class _Checking:
+class Checking:
     """One check of all histories.
 
     Parameters:
@@ -185,6 +185,14 @@ class _Checking:
     def replay_one(
         self, scenario: Scenario, target: str, source: Source, number: int, beat: Beat
     ) -> CheckResult:
+        """Replay one history in this process; what is damaged says so, and ends nothing.
+
+        Parameters:
+            scenario: the handler, with its world.
+            target: how the user calls it.
+            number: the history's number in its batch.
+            beat: is called before each replay.
+        """
         try:
             log, depth = source.load(), self.depth(number)
             checked = check_log(scenario, log, source.name, depth, beat, self.configuration)

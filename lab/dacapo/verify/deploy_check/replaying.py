@@ -71,7 +71,7 @@ DEFAULT_DEPTH = Depth()
 
 @dataclass
 class _Replays:
-    """What the replays of one history showed, and how far they got.
+    """The replays of one history, as far as they got.
 
     Parameters:
         lines: where operations are read back, by ID.

@@ -29,7 +29,7 @@ _BY_TEXT = (Code.NEVER_REACHED,)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What replaying one history showed.
+    """The result of replaying one history.
 
     Parameters:
         name: the history's file, or the ARN of its execution.
@@ -87,7 +87,7 @@ class CheckResult:
 
     @property
     def sampled(self) -> str:
-        """What was left out, such as "20 of 69 points"; "" if nothing was."""
+        """The part that was replayed, such as "20 of 69 points"; "" if nothing was."""
         # An execution in flight is at one point of its history: the last one.
         if self.is_running or self.points >= self.known_points or self.not_run or self.damage:
             return ""
@@ -120,7 +120,7 @@ class Group:
 
     @property
     def count(self) -> int:
-        """How many executions it concerns."""
+        """The number of executions that it concerns."""
         return len(self.names)
 
 

@@ -192,5 +192,5 @@ def _place_of(target: str) -> Place | None:
     """Return the first line of a target's file; the target may be in no process that is left."""
     place = target.rpartition(":")[0] or target
     file = Path(place) if place.endswith(".py") else Path(*place.split(".")).with_suffix(".py")
-    found = next((folder / file for folder in _SOURCES if (folder / file).is_file()), None)
-    return Place(str(found.absolute()), 1) if found else None
+    source = next((folder / file for folder in _SOURCES if (folder / file).is_file()), None)
+    return Place(str(source.absolute()), 1) if source else None

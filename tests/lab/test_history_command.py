@@ -116,6 +116,8 @@ REFUSALS: list[Refusal] = [
     ({}, "approval", [], "no AWS region: set AWS_DEFAULT_REGION"),
     (OWN, "approval", [NOT_ALLOWED], f"permission lambda:{CALLS[0]} is missing: User: x"),
     (OWN, "approval", [EXPIRED], "does not accept the credentials, sign in: ExpiredToken"),
+    # A process that another one started, which had imported dacapo, has its dummies.
+    ({**OWN, "AWS_ACCESS_KEY_ID": "dacapo"}, "approval", [], "no AWS region"),
     (OWN, "aproval", [], "there is no function aproval in eu-central-1"),
 ]
 
@@ -129,6 +131,13 @@ def test_a_refusal_is_one_clear_line_and_exit_status_2(
         result = history(tmp_path, url, function, "-o", "fetched", own=own)
     assert_usage_error(result, message)
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_in_flight_is_not_a_mistake(simulation: Simulation, tmp_path: Path) -> None:
+    with lambda_endpoint() as (url, _):
+        result = history(tmp_path, url, "steps", "-o", "fetched")
+    assert (result.returncode, result.stdout) == (0, "steps: 0 executions RUNNING\n")
+    assert list((tmp_path / "fetched").iterdir()) == []
 
 
 def test_a_refusal_on_the_way_says_what_is_saved(simulation: Simulation, tmp_path: Path) -> None:

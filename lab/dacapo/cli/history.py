@@ -128,14 +128,11 @@ def _fetch(
 def _summary(selection: Selection, fetched: Fetched, directory: Path) -> list[str]:
     statuses = " or ".join(selection.statuses)
     total = sum(fetched.listed.values())
-    versions = ", ".join(
-        f"{count} on {version}" for version, count in sorted(fetched.listed.items())
-    )
-    lines = [
-        f"{selection.function}: {total} executions {statuses}" + (f" ({versions})" * bool(total))
-    ]
-    if total:
-        there = f", {fetched.present} were there" if fetched.present else ""
-        gone = f", {fetched.gone} were deleted" if fetched.gone else ""
-        lines.append(f"{directory}: {fetched.saved} saved{there}{gone}")
-    return lines
+    ordered = sorted(fetched.listed.items(), key=lambda item: (len(item[0]), item[0]))
+    versions = ", ".join(f"{count} on {version}" for version, count in ordered)
+    line = f"{selection.function}: {total} executions {statuses}"
+    if not total:
+        return [line]
+    there = f", {fetched.present} were there" if fetched.present else ""
+    gone = f", {fetched.gone} were deleted" if fetched.gone else ""
+    return [f"{line} ({versions})", f"{directory}: {fetched.saved} saved{there}{gone}"]

@@ -101,10 +101,10 @@ def test_an_sdk_that_the_lab_can_not_use_is_one_line_and_status_2(project: Path)
     assert "Traceback" not in done.stderr
 
 
-def shell(text: str, project: Path) -> subprocess.CompletedProcess[str]:
+def shell(text: str, project: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    environment["PYTHONPATH"] = ""
+    environment["PYTHONPATH"] = path
     command = ["bash", "-euc", text.replace("PATH/TO/dacapo", str(REPOSITORY))]
     return run_process(command, cwd=project, environment=environment, seconds=INSTALL_SECONDS)
 
@@ -112,8 +112,8 @@ def shell(text: str, project: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.prove
 def test_the_commands_of_the_page_replay_the_same_histories_twice(project: Path) -> None:
     install(project / "probe", "--no-deps", f"{PACKAGE}==3.0.0")
-    for block in (TODAY, NEXT):
-        done = shell(block, project)
+    for block, path in ((TODAY, os.pathsep.join(PATH)), (NEXT, "")):
+        done = shell(block, project, path)
         assert done.returncode == 0, done.stderr
     today, then = (loaded(project / f"{name}.json") for name in ("today", "next"))
     assert then["sdk"] == "3.0.0"

@@ -82,6 +82,7 @@ class Trace:
         suspensions: where it was suspended, outside branches.
         late: the checkpoints that it attempted after it was suspended.
         serializers: the serializers of its own, by operation ID.
+        limits: the `max_concurrency` of batches that have one, by ARN and operation ID.
     """
 
     reads: dict[str, Place | None] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Trace:
     suspensions: list[str] = field(default_factory=list)
     late: list[Attempt] = field(default_factory=list)
     serializers: dict[str, Any] = field(default_factory=dict, repr=False)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
     @property
     def has_ended(self) -> bool:
@@ -183,6 +185,7 @@ def replay(
     with (
         operation_hooks.divergences() as trace.divergences,
         operation_hooks.suspensions() as trace.suspensions,
+        operation_hooks.concurrency_limits() as trace.limits,
         serializers.serializers(trace.serializers.__setitem__, frozen_results),
         operation_hooks.failures() as failed,
         invocation_input.sent(arn, _TOKEN, state, [], client) as event,

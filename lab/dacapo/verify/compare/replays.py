@@ -273,8 +273,21 @@ def passed_by(log: Log, count: int, trace: Trace) -> Iterator[Operation]:
             continue
         if is_inside(operation.parent_id, early, log, trace):
             continue
-        if trace.has_ended or _is_past(log, operation, went_on, ended):
+        is_past = trace.has_ended or _is_past(log, operation, went_on, ended)
+        if is_past or _is_unknown_branch(log, operation, trace):
             yield operation
+
+
+def _is_unknown_branch(log: Log, operation: Operation, trace: Trace) -> bool:
+    """Return whether a branch is in flight, and its batch, which is read back, does not begin it.
+
+    Only of an execution in flight, whose batch begins all of its branches at once.
+    """
+    batch = log.final.get(operation.parent_id or "")
+    if log.has_ended or batch is None or batch.sub_type not in BATCHES:
+        return False
+    is_limited = (log.arn, batch.operation_id) in trace.limits
+    return batch.operation_id in trace.reads and not is_limited
 
 
 def _ended(trace: Trace) -> set[str]:

@@ -40,7 +40,7 @@ from dacapo.service.functions import Handler, LambdaContext
 from dacapo.simulation.runner import run
 from dacapo.simulation.simulation import Simulation, fail_next_calls
 from dacapo.testing.fixture import Durable
-from dacapo.verify.deploy_check import check
+from dacapo.verify.deploy_check.checker import check
 from dacapo.verify.findings import (
     Certainty,
     Code,

@@ -52,7 +52,7 @@ class OperationNotFound(DacapoError, LookupError):  # noqa: N818
 
 
 class HistoryError(DacapoError, ValueError):
-    """A file does not hold a history that can be replayed, or only a part of one."""
+    """A history can't be fetched, or a file does not hold one that can be replayed, or not all."""
 
 
 class UnsupportedByEngine(DacapoError):  # noqa: N818

@@ -152,7 +152,7 @@ def test_an_execution_that_fails_unexpectedly_exits_with_3_and_names_the_error_a
         ),
         ([f"{HANDLERS}:steps", "--save", "nothing/here.json"], "there is no directory nothing"),
         ([f"{HANDLERS}:steps", "--seed", "-1"], "Invalid value for '--seed'"),
-        ([f"{HANDLERS}:steps", "--format", "xml"], "Invalid value for '--format'"),
+        ([f"{HANDLERS}:steps", "--format", "xml"], "--format: 'xml' is not one of"),
         ([f"{HANDLERS}:steps", "--no-such-option"], "No such option"),
         ([], "Missing argument 'TARGET'"),
     ],

@@ -17,7 +17,8 @@ from aws_durable_execution_sdk_python.config import Duration
 from dacapo import HistoryError, Recording, Scenario, run
 from dacapo.history import events, files
 from dacapo.history.replay_log import Log
-from dacapo.verify import deploy_check
+from dacapo.verify.deploy_check.checker import Job, Source, check_jobs
+from dacapo.verify.deploy_check.replaying import Depth, check_log
 from dacapo.verify.findings import Certainty, Code
 from tests.command_line import assert_usage_error, dacapo
 from tests.lab import handlers
@@ -72,7 +73,7 @@ def test_the_order_of_exported_events_does_not_matter(recording: Recording, tmp_
     file = export(recording, tmp_path / "history.json")
     content = json.loads(file.read_text())
     file.write_text(json.dumps({"Events": content["Events"][::-1]}))
-    assert deploy_check.check_log(order.base, files.load(file)).findings == []
+    assert check_log(order.base, files.load(file)).findings == []
 
 
 def test_timestamps_may_be_seconds_since_1970(recording: Recording, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_timestamps_may_be_seconds_since_1970(recording: Recording, tmp_path: Pa
     for event, original in zip(content["Events"], recording.events, strict=True):
         event["EventTimestamp"] = original.timestamp.timestamp()
     file.write_text(json.dumps(content))
-    assert deploy_check.check_log(order.base, files.load(file)).findings == []
+    assert check_log(order.base, files.load(file)).findings == []
 
 
 @pytest.mark.parametrize("length", [1, 5, 9, 17])
@@ -90,17 +91,17 @@ def test_a_running_execution_is_replayed_up_to_its_last_event(
 ) -> None:
     file = tmp_path / "history.json"
     file.write_text(json.dumps({"Events": events.to_json(recording.events[:length])}))
-    replayed = deploy_check.check_log(order.base, files.load(file))
+    replayed = check_log(order.base, files.load(file))
     assert replayed.findings == []
     assert replayed.points >= 1
     change = BREAKING["a step is added at the start"]
-    assert deploy_check.check_log(change.new, files.load(file)).proved or length == 1
+    assert check_log(change.new, files.load(file)).proved or length == 1
 
 
 def test_a_safe_change_passes_and_a_breaking_change_fails(recording: Recording) -> None:
     log = Log.of(recording)
-    assert deploy_check.check_log(SAFE["a step gets another body"].new, log).proved == []
-    assert deploy_check.check_log(BREAKING["a step is renamed"].new, log).proved
+    assert check_log(SAFE["a step gets another body"].new, log).proved == []
+    assert check_log(BREAKING["a step is renamed"].new, log).proved
 
 
 @pytest.mark.prove
@@ -109,8 +110,8 @@ def test_a_long_history_is_replayed_from_selected_points_unless_all_are_requeste
 ) -> None:
     log = Log.of(run(Scenario(handler=handlers.steps, event=110)))
     selected, every_point = (
-        deploy_check.check_log(handlers.steps, log),
-        deploy_check.check_log(handlers.steps, log, None),
+        check_log(handlers.steps, log),
+        check_log(handlers.steps, log, depth=Depth(None)),
     )
     assert 200 <= selected.points < 210
     assert every_point.points == 221
@@ -124,7 +125,7 @@ def test_a_side_effect_outside_every_step_is_a_finding_even_without_a_response()
         context.wait(Duration.from_days(1), name="a day")
 
     log = Log.of(run(Scenario(handler=handlers.waits, event=1)))
-    (finding,) = deploy_check.check_log(handler, log).proved
+    (finding,) = check_log(handler, log).proved
     assert finding.code is Code.EFFECT_OUTSIDE_STEP
     assert "sqs:CreateQueue is called outside every step" in finding.message
     assert finding.place is not None
@@ -150,7 +151,7 @@ def test_a_question_that_nobody_answers_proves_nothing_and_ends_the_replays(
         context.wait(Duration.from_days(1), name="a day")
 
     log = Log.of(run(Scenario(handler=handlers.waits, event=1)))
-    result = deploy_check.check_log(handler, log)
+    result = check_log(handler, log)
     assert result.points == 0
     assert "nobody to answer" in result.not_run
     assert {(f.code, f.certainty) for f in result.findings} <= {
@@ -159,11 +160,13 @@ def test_a_question_that_nobody_answers_proves_nothing_and_ends_the_replays(
 
 
 def test_a_handler_that_ends_its_process_is_a_finding() -> None:
-    def handler(event: Any, context: Any) -> None:
+    @durable_execution
+    def handler(event: Any, context: DurableContext) -> None:
         end_the_process()
 
     log = Log.of(run(Scenario(handler=handlers.steps, event=1)))
-    (finding,) = deploy_check.check_logs(handler, {"a.json": log})[0].findings
+    (result,) = check_jobs([Job("", lambda: Scenario(handler=handler), [Source("a", lambda: log)])])
+    (finding,) = result.findings
     assert finding.code is Code.DIED
 
 

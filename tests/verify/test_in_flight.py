@@ -16,7 +16,7 @@ import pytest
 from dacapo import Recording
 from dacapo.history.replay_log import Log
 from dacapo.service.functions import Handler
-from dacapo.verify import deploy_check
+from dacapo.verify.deploy_check.replaying import check_log
 from dacapo.verify.findings import Certainty, Code, Finding
 from tests.depth import every
 from tests.verify import order
@@ -49,7 +49,7 @@ def trial(change: Change) -> Trial:
 
 def findings_of(handler: Handler, recording: Recording) -> list[Finding]:
     """Run the deploy check on new code against a history that old code wrote."""
-    return deploy_check.check_log(handler, Log.of(recording)).findings
+    return check_log(handler, Log.of(recording)).findings
 
 
 def objections(change: Change) -> list[str]:
@@ -105,3 +105,26 @@ def test_the_deploy_check_reports_operations_without_names() -> None:
     change = UNDETECTED["two unnamed steps swap places"]
     findings = findings_of(change.new, run_of(change.old).recording)
     assert [finding.code for finding in findings] == [Code.UNNAMED_OPERATION]
+
+
+NOT_YET = ("a result is read in another shape at the end",)
+"""What breaks an execution after the point at which it is: only ended histories show it."""
+
+
+def in_flight(recording: Recording) -> Iterator[Log]:
+    """Yield the history as it is at each suspension, the latest first."""
+    for invocation in reversed(recording.invocations[:-1]):
+        events = recording.events[: invocation.events_after]
+        yield Log(recording.arn, events, None, is_complete=False)
+
+
+@pytest.mark.parametrize("name", every(6, [*BREAKING, *SURVIVED]))
+def test_the_check_of_an_execution_in_flight_says_whether_it_survives(name: str) -> None:
+    change = {**BREAKING, **SURVIVED}[name]
+    run = run_of(change.old)
+    breaks = [bool(problems) for problems in trial(change).while_suspended()]
+    checked = [check_log(change.new, log) for log in in_flight(run.recording)]
+    assert {result.points for result in checked} == {1}
+    if name in NOT_YET:
+        breaks = [False for _ in breaks]
+    assert [bool(result.proved) for result in checked] == breaks

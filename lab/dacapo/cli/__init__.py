@@ -11,6 +11,7 @@ import click
 
 from dacapo.cli.check import check
 from dacapo.cli.explain import explain
+from dacapo.cli.history import history
 from dacapo.cli.run import run
 from dacapo.cli.signals import ended_by_signals
 from dacapo.cli.verify import verify
@@ -28,5 +29,5 @@ def main() -> None:
     """Run Lambda durable functions in virtual time, and prove that they survive replay."""
 
 
-for command in (run, verify, check, explain):
+for command in (run, verify, history, check, explain):
     main.add_command(command)

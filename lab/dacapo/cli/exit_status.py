@@ -9,7 +9,7 @@ from textwrap import fill
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.scenario import Scenario
-from dacapo.verify.deploy_check import CheckResult
+from dacapo.verify.deploy_check.results import CheckResult
 from dacapo.verify.findings import Report, Verdict
 
 
@@ -58,7 +58,7 @@ def of_report(report: Report | CheckResult, *, fails_on_lint: bool) -> ExitStatu
     Parameters:
         fails_on_lint: whether a lint counts as if it were proved.
     """
-    if report.verdict is Verdict.BREAKS or (fails_on_lint and report.lints):
+    if report.verdict in (Verdict.BREAKS, Verdict.DRAINS) or (fails_on_lint and report.lints):
         return ExitStatus.PROVED
     is_verified = report.verdict is Verdict.SURVIVES
     return ExitStatus.AS_IT_SHOULD_BE if is_verified else ExitStatus.NOT_VERIFIED
@@ -71,5 +71,6 @@ def of_checks(results: Sequence[CheckResult], *, fails_on_lint: bool) -> ExitSta
         fails_on_lint: whether a lint counts as if it were proved.
     """
     statuses = {of_report(result, fails_on_lint=fails_on_lint) for result in results}
-    worst_first = (ExitStatus.PROVED, ExitStatus.NOT_VERIFIED)
+    statuses |= {ExitStatus.MISTAKE for result in results if result.damage}
+    worst_first = (ExitStatus.MISTAKE, ExitStatus.PROVED, ExitStatus.NOT_VERIFIED)
     return next((one for one in worst_first if one in statuses), ExitStatus.AS_IT_SHOULD_BE)

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -83,13 +83,6 @@ _SCENARIO_OPTIONS = (
         help="One seed, one history.",
     ),
 )
-_OUTPUT_OPTIONS = (
-    click.option(
-        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-    ),
-    click.option("-v", "--verbose", is_flag=True, help="Show what the handlers log, on stderr."),
-)
-
 
 fails_on = click.option(
     "--fail-on",
@@ -100,10 +93,15 @@ fails_on = click.option(
 )
 
 
-def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
+def takes_scenario(
+    command: Callable[..., None], formats: Sequence[str] = ()
+) -> Callable[..., None]:
     """Give a command the options of a scenario.
 
     It is called with `target`, `scenario` and `result`: what it writes its result to.
+
+    Parameters:
+        formats: formats that it has in addition to `output.PLAIN`.
     """
 
     @functools.wraps(command)
@@ -121,12 +119,49 @@ def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
         scenario = _scenario_of(target, event, answers, failures, expect)
         command(target=target, scenario=scenario, result=result, **own)
 
-    return _with((*_SCENARIO_OPTIONS, *_OUTPUT_OPTIONS), with_scenario)
+    return _with((*_SCENARIO_OPTIONS, *_output_options(formats)), with_scenario)
 
 
 def takes_output(command: _Command) -> _Command:
-    """Give a command the options of what it prints."""
-    return _with(_OUTPUT_OPTIONS, command)
+    """Give a command the options of what it prints, in every format."""
+    return _with(_output_options(output.REPORTS), command)
+
+
+def _output_options(formats: Iterable[str]) -> Sequence[Callable[[_Command], _Command]]:
+    known = [*output.PLAIN, *formats]
+    return (
+        click.option(
+            "--format",
+            "form",
+            multiple=True,
+            metavar="FORMAT[=FILE]",
+            callback=lambda _, __, texts: _parse_forms(texts, known),
+            help=f"{', '.join(known)}; text by default. Can be repeated: one is printed, those "
+            "with a FILE are written there.",
+        ),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Show what the handlers log, on stderr."
+        ),
+    )
+
+
+def _parse_forms(texts: Sequence[str], known: Sequence[str]) -> output.Forms:
+    forms: dict[str, Path | None] = {}
+    for text in texts:
+        form, equals, file = text.partition("=")
+        if form not in known:
+            raise Mistake(f"--format: {form!r} is not one of {', '.join(map(repr, known))}")
+        if form in forms:
+            raise Mistake(f"--format: {form} is there twice")
+        if equals and not Path(file).absolute().parent.is_dir():
+            raise Mistake(f"--format: there is no directory {Path(file).parent}")
+        if equals and Path(file).is_dir():
+            raise Mistake(f"--format: {file} is a directory")
+        forms[form] = Path(file) if equals else None
+    printed = [form for form, file in forms.items() if file is None]
+    if len(printed) > 1:
+        raise Mistake(f"--format: only one can be printed, give {printed[1]} a file: FORMAT=FILE")
+    return forms if printed else {"text": None, **forms}
 
 
 def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:

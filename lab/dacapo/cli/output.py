@@ -6,18 +6,38 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+import click
 from rich.console import Console
 
+from dacapo.cli.exit_status import ExitStatus
 from dacapo.process.source_lines import Place
+from dacapo.report import github, junit, sarif
+from dacapo.report.outcome import Outcome
 
+REPORTS: Mapping[str, Callable[[Outcome], str]] = {
+    "junit": junit.dumps,
+    "sarif": sarif.dumps,
+    "github": github.dumps,
+}
+"""Formats for other programs, of commands that have an outcome."""
+PLAIN = ("text", "json")
+"""Formats of every command."""
+Forms = Mapping[str, Path | None]
+"""The formats to write, each to a file, or to standard output if it has none."""
 SCHEMA = 1
 """Version of what `--format json` prints; it changes if a member changes its meaning or goes."""
 _STDOUT, _STDERR = 1, 2
+
+
+class Unwritable(click.ClickException):
+    """A report can't be written: one line, exit status 2."""
+
+    exit_code = ExitStatus.MISTAKE.value
 
 
 def reserve() -> IO[str]:
@@ -37,22 +57,49 @@ def reserve() -> IO[str]:
     return result
 
 
-def write(result: IO[str], form: str, as_json: Any, show: Callable[[Console], None]) -> None:
+def write(
+    result: IO[str],
+    forms: Forms,
+    as_json: Any,
+    show: Callable[[Console], None],
+    outcome: Callable[[], Outcome] | None = None,
+) -> None:
     """Write the result of a command; a reader that has left (`| head`) is not an error.
 
     Parameters:
-        result: where to, see `reserve`.
-        form: `text` or `json`.
+        result: standard output, see `reserve`.
+        forms: formats of `PLAIN`, and of `REPORTS` if there is an outcome.
         as_json: the result as JSON values.
         show: prints it for people.
+        outcome: makes what `REPORTS` print; None for a command that lacks them.
     """
-    try:
+
+    def text_of(form: str, file: IO[str] | None) -> str:
         if form == "json":
-            result.write(json.dumps({"schema": SCHEMA, **as_json}, indent=1) + "\n")
+            return json.dumps({"schema": SCHEMA, **as_json}, indent=1) + "\n"
+        if form in REPORTS and outcome is not None:
+            return REPORTS[form](outcome())
+        text = io.StringIO()
+        show(_console(text, file))
+        return text.getvalue()
+
+    for form, file in forms.items():
+        if file is None:
+            _print(result, text_of(form, result))
         else:
-            text = io.StringIO()
-            show(_console(text, result))
-            result.write(text.getvalue())
+            _save(file, text_of(form, None))
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Unwritable(f"--format: {file} can't be written: {error.strerror}") from error
+
+
+def _print(result: IO[str], text: str) -> None:
+    try:
+        result.write(text)
         result.flush()
     except BrokenPipeError:
         # The interpreter would try to flush it again, and complain.
@@ -60,8 +107,10 @@ def write(result: IO[str], form: str, as_json: Any, show: Callable[[Console], No
             os.dup2(os.open(os.devnull, os.O_WRONLY), result.fileno())
 
 
-def _console(text: IO[str], result: IO[str]) -> Console:
-    """Return a console that prints into a buffer what it would print into a file."""
+def _console(text: IO[str], result: IO[str] | None) -> Console:
+    """Return a console that prints into a buffer what it would print into a file; None for any."""
+    if result is None:
+        return Console(file=text, color_system=None)
     real = Console(file=result)
     return Console(
         file=text,

@@ -37,7 +37,7 @@ def run(
     scenario: Scenario,
     result: IO[str],
     seed: int,
-    form: str,
+    form: output.Forms,
     save: Path | None,
     no_replay: bool,
 ) -> None:
@@ -47,7 +47,7 @@ def run(
     try:
         recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
     except Stuck as stuck:
-        if form == "json":
+        if "json" in form:
             output.write(result, form, _stuck_as_json(target, scenario, stuck), lambda _: None)
         raise
     if save is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import IO, Any
 
 import click
@@ -22,6 +23,7 @@ from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.report import findings
+from dacapo.report.outcome import of_report
 from dacapo.scenario import Scenario
 from dacapo.verify import verifier
 from dacapo.verify.endings import never_ended
@@ -38,7 +40,7 @@ from dacapo.verify.rules import explain_command, rules
 
 
 @click.command(epilog=exit_status.TABLE)
-@takes_scenario
+@partial(takes_scenario, formats=tuple(output.REPORTS))
 @fails_on
 @click.option("--only", multiple=True, metavar="EXPERIMENT", help="Run only this experiment.")
 @click.option("--skip", multiple=True, metavar="EXPERIMENT", help="Skip this experiment.")
@@ -77,7 +79,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
     scenario: Scenario,
     result: IO[str],
     seed: int,
-    form: str,
+    form: output.Forms,
     fails_on_lint: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -107,6 +109,7 @@ def verify(  # noqa: PLR0917 - click gives them by name
         form,
         {"target": target, **as_json(report), "exit_status": status.value},
         lambda console: findings.show(report, console),
+        lambda: of_report(target, report, status),
     )
     sys.exit(status)
 

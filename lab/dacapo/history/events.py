@@ -11,7 +11,7 @@ from dacapo.service.events import Event
 
 def to_json(events: Iterable[Event]) -> list[Any]:
     """Convert events to JSON values."""
-    return [_to_json(event.to_api()) for event in events]
+    return [values_of(event.to_api()) for event in events]
 
 
 def from_json(events: Iterable[Any]) -> list[Event]:
@@ -23,14 +23,15 @@ def from_json(events: Iterable[Any]) -> list[Event]:
     return [Event.from_api(_from_json(event)) for event in events]
 
 
-def _to_json(value: Any) -> Any:
+def values_of(value: Any) -> Any:
+    """Convert what boto3 returns to JSON values."""
     match value:
         case datetime():
             return value.isoformat()
         case dict():
-            return {member: _to_json(part) for member, part in value.items()}
+            return {member: values_of(part) for member, part in value.items()}
         case list() | tuple():
-            return [_to_json(part) for part in value]
+            return [values_of(part) for part in value]
         case _:
             return value
 
@@ -51,5 +52,6 @@ def _from_json(value: Any) -> Any:
 def _time(value: str | float) -> datetime:
     # The AWS CLI can be configured to print seconds since 1970.
     if isinstance(value, str):
-        return datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
     return datetime.fromtimestamp(value, UTC)

@@ -169,7 +169,7 @@ def ends_early(payload: str | None) -> bool:
     """Return True if a batch with this stored result ended before all of its branches did."""
     try:
         stored = json.loads(payload or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if isinstance(stored, dict) and "v" in stored:
         stored = stored["v"]  # the SDK's serializer stores the type next to the value

@@ -33,3 +33,18 @@ def choose_points(states: Sequence[Operation], most: int | None) -> list[int]:
     last = dict(zip(kinds, counts, strict=True))
     even = {counts[round(n * (len(counts) - 1) / (most - 1))] for n in range(most)}
     return sorted({*first.values(), *last.values(), *even})
+
+
+def share_of_points(count: int, most: int, number: int) -> list[int]:
+    """Return this history's share of its points, if many histories are replayed.
+
+    The last point reads everything back, so it is always there. The others are dealt out: so many
+    histories of one kind, one after the other, have every point between them.
+
+    Parameters:
+        count: how many points there are.
+        most: how many to return, at least 1.
+        number: the history's number among the others.
+    """
+    hands = -(-count // most)
+    return [at for at in range(1, count + 1) if at == count or at % hands == number % hands]

@@ -163,11 +163,12 @@ def _after_attempt(
 
 def _outcome(event: Event) -> tuple[str | None, ErrorObject | None]:
     result, error = event.details.get("Result") or {}, event.details.get("Error") or {}
-    if result.get("Truncated") or error.get("Truncated"):
+    # AWS's own runner says of the errors of contexts that they are truncated, and has them whole.
+    if result.get("Truncated") or (error.get("Truncated") and error.get("Payload") is None):
         raise HistoryError(
-            f"the payload of {(event.name or event.type)!r} (event {event.event_id}) is truncated, "
-            "so the value that the handler read is unknown: export the history with its data, or "
-            "raise the log level"
+            f"can't be replayed: the payload of {(event.name or event.type)!r} (event "
+            f"{event.event_id}) is truncated, so the value that the handler read is unknown: "
+            "export the history with its data, or raise the log level"
         )
     payload = error.get("Payload")
     return result.get("Payload"), ErrorObject.from_dict(payload) if payload is not None else None
@@ -182,7 +183,7 @@ def _is_summary(operation: Operation, result: str | None) -> bool:
         return False
     try:
         stored = json.loads(result)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     # The SDK's summary of a batch has counts; a full result lists the items.
     return isinstance(stored, dict) and "all" not in stored and "completionReason" in stored

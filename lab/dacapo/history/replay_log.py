@@ -27,6 +27,8 @@ class Log:
             continues past the end of its history, and so may code that is newer than the history.
         frozen_results: what serializers of the handler's own gave when it was recorded, by
             operation ID; see `sdk.serializers`.
+        version: the version of the function that the execution runs on, a number or `$LATEST`; ""
+            if that is not known.
     """
 
     arn: str
@@ -34,6 +36,7 @@ class Log:
     output: str | None
     is_complete: bool = True
     frozen_results: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    version: str = ""
 
     @classmethod
     def of(cls, recording: Recording, frozen_results: Mapping[str, bytes] | None = None) -> Log:
@@ -42,6 +45,11 @@ class Log:
         return cls(
             recording.arn, recording.events, recording.output, has_ended, frozen_results or {}
         )
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the execution is over, rather than in flight."""
+        return any(event.is_end for event in reversed(self.events))
 
     @cached_property
     def states(self) -> list[Operation]:

@@ -71,6 +71,8 @@ class ActiveRun:
         undone_listeners: listeners to AWS API calls that had no effect.
         audit_listeners: listeners to audit events.
         audit_hook_installed: whether the process has the audit hook.
+        replaced_environment: variables that importing dacapo replaced, with the values that the
+            process came with; None for those that it did not have.
         thread: what belongs to each thread: the scheduler whose task it runs, and its origin if a
             handler started it.
     """
@@ -89,6 +91,7 @@ class ActiveRun:
     undone_listeners: tuple[Callable[[object], None], ...] = ()
     audit_listeners: tuple[AuditListener, ...] = ()
     audit_hook_installed: bool = False
+    replaced_environment: Mapping[str, str | None] = field(default_factory=dict)
     thread: threading.local = field(default_factory=threading.local)
 
     @contextmanager

@@ -17,13 +17,13 @@ from typing import Any
 
 import aws_durable_execution_sdk_python
 
+_SDK = str(Path(aws_durable_execution_sdk_python.__file__).parent)
 _NOT_USER_CODE = (
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     str(Path(__file__).parents[1]),
+    _SDK,
     "<",
 )
-
-_SDK = str(Path(aws_durable_execution_sdk_python.__file__).parent)
 
 
 @dataclass(frozen=True, order=True)

@@ -10,10 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dacapo.verify.deploy_check import CheckResult
 from dacapo.verify.findings import (
     Certainty,
-    Ending,
     ExperimentResult,
     ExperimentState,
     Finding,
@@ -23,10 +21,11 @@ from dacapo.verify.findings import (
 )
 from dacapo.verify.rules import explain_command, rules
 
-_STYLES = {Certainty.PROVED: "red", Certainty.SUSPECTED: "yellow", Certainty.LINT: "cyan"}
-_VERDICT_STYLES = {
+STYLES = {Certainty.PROVED: "red", Certainty.SUSPECTED: "yellow", Certainty.LINT: "cyan"}
+VERDICT_STYLES = {
     Verdict.SURVIVES: "green",
     Verdict.BREAKS: "red",
+    Verdict.DRAINS: "yellow",
     Verdict.NOT_VERIFIED: "yellow",
 }
 _VERDICTS = {
@@ -52,7 +51,7 @@ def show(report: Report, console: Console) -> None:
     _show_verdict(
         f"{report.scenario} {_VERDICTS[report.verdict]}",
         report.findings,
-        _VERDICT_STYLES[report.verdict],
+        VERDICT_STYLES[report.verdict],
         console,
     )
     for reason in (*report.reasons, *_waivers(report)):
@@ -69,7 +68,7 @@ def _show_ending(report: Report, console: Console) -> None:
 def _show_notes(report: Report, console: Console) -> None:
     """Print what is suppressed, and what is wrong with suppressions."""
     notes = [
-        *map(_suppressed, report.suppressed),
+        *map(suppressed_line, report.suppressed),
         *(f"suppresses nothing any more: {unused}" for unused in report.unused_suppressions),
         *report.mistakes,
     ]
@@ -79,7 +78,8 @@ def _show_notes(report: Report, console: Console) -> None:
         _show_line(text, "yellow", console)
 
 
-def _suppressed(one: Suppressed) -> str:
+def suppressed_line(one: Suppressed) -> str:
+    """Return a suppressed finding as a line."""
     finding = one.finding
     return f"suppressed: {finding.code} ({finding.certainty}) {_at(finding)}: {one.reason}"
 
@@ -90,45 +90,6 @@ def _waivers(report: Report) -> list[str]:
         for name, result in report.experiments.items()
         if result.state is ExperimentState.WAIVED
     ]
-
-
-def show_checked(target: str, results: Sequence[CheckResult], console: Console) -> None:
-    """Print what replaying histories showed, one after the other, and the verdict last."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
-    table.add_column("history")
-    table.add_column("points", justify="right")
-    table.add_column("")
-    for result in results:
-        if result.findings or result.failure or result.suppressed:
-            console.print(Text(result.name, "bold"))
-        if result.failure:
-            _show_failure(result.failure, console)
-        for number, finding in enumerate(result.findings, start=1):
-            _show_finding(number, finding, console)
-        for one in result.suppressed:
-            _show_line(_suppressed(one), "yellow", console)
-        table.add_row(result.name, str(result.points), result.verdict)
-    console.print(table)
-    findings = [finding for result in results for finding in result.findings]
-    verdict, words = _verdict_of(results)
-    _show_verdict(f"{target} {words} histories", findings, _VERDICT_STYLES[verdict], console)
-
-
-def _show_failure(failure: Ending, console: Console) -> None:
-    _show_line(f"a replay ended with {failure}", "bold red", console)
-    _show_line("this machine lacks what it needs, so nothing is known of the code", "", console)
-    console.print()
-
-
-def _verdict_of(results: Sequence[CheckResult]) -> tuple[Verdict, str]:
-    counts = Counter(result.verdict for result in results)
-    for verdict, words in (
-        (Verdict.BREAKS, "breaks"),
-        (Verdict.NOT_VERIFIED, "is not verified by"),
-    ):
-        if counts[verdict]:
-            return verdict, f"{words} {counts[verdict]} of {len(results)}"
-    return Verdict.SURVIVES, f"keeps all {len(results)}"
 
 
 def _show_verdict(verdict: str, findings: Sequence[Finding], style: str, console: Console) -> None:
@@ -150,14 +111,14 @@ def _show_item(text: str, console: Console) -> None:
 
 
 def _show_finding(number: int, finding: Finding, console: Console) -> None:
-    style = _STYLES[finding.certainty]
+    style = STYLES[finding.certainty]
     console.print(Text(f"{number}  {finding.certainty}: {finding.code}", f"bold {style}"))
     if finding.place is not None:
         console.print(Text(f"   at    {finding.place}"), soft_wrap=True)
     rule = rules()[finding.code]
     for label, text in (
         ("seen", finding.message),
-        *(("also", line) for line in _in_short(finding.also)),
+        *(("also", line) for line in in_short(finding.also)),
         ("rule", rule.rule),
         ("fix", rule.fix),
         ("more", explain_command(finding.code)),
@@ -176,7 +137,7 @@ def _at(finding: Finding) -> str:
     return f"at {finding.place}" if finding.place else "without a line"
 
 
-def _in_short(follows: Sequence[Finding]) -> list[str]:
+def in_short(follows: Sequence[Finding]) -> list[str]:
     """Return what follows from a finding: each code once, with its lines."""
     lines = []
     for code in dict.fromkeys(finding.code for finding in follows):

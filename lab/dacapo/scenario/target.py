@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,9 @@ from typing import Any
 from aws_durable_execution_sdk_python import durable_execution
 
 from dacapo.errors import DacapoError, TargetError
+from dacapo.process.source_lines import raised_at
 from dacapo.scenario import Scenario
+from dacapo.sdk import installed
 from dacapo.sdk.installed import is_durable
 
 FORMS = "FILE.py:SCENARIO, MODULE:SCENARIO or MODULE:HANDLER"
@@ -35,7 +37,9 @@ def load(target: str) -> Scenario:
 
     Raises:
         TargetError: no such file, module or name, or it is neither scenario nor durable handler.
+        SdkChangedError: the installed SDK is not one that a run can use.
     """
+    installed.check()  # first: handlers of another SDK may not even be recognized
     match = _TARGET.fullmatch(target)
     if match is None or not match["place"]:
         raise TargetError(f"{target!r} names no target: give {FORMS}")
@@ -52,6 +56,26 @@ def load(target: str) -> Scenario:
     if value is None:
         raise TargetError(f"{place} has no {name!r}; {_candidates(place, module)}")
     return _scenario(value, name, target)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """Load a function that is neither a scenario nor a handler; imports start as in `load`.
+
+    Parameters:
+        target: `FILE.py:NAME` or `MODULE:NAME`.
+
+    Raises:
+        TargetError: no such file, module or name, or it cannot be called.
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None or not (match["place"] and match["name"]):
+        raise TargetError(f"{target!r} names no function: give FILE.py:NAME or MODULE:NAME")
+    _make_importable(Path.cwd() / "src", Path.cwd())
+    function = getattr(_import(match["place"]), match["name"], None)
+    if not callable(function):
+        raise TargetError(f"{match['place']} has no function {match['name']!r}")
+    loaded: Callable[..., Any] = function
+    return loaded
 
 
 def _scenario(value: Any, name: str, target: str) -> Scenario:
@@ -91,8 +115,9 @@ def _import(place: str) -> ModuleType:
             "current directory and its src)"
         ) from error
     except Exception as error:
-        kind = type(error).__name__
-        raise TargetError(f"{place} cannot be imported: {kind}: {error}") from error
+        kind, at = type(error).__name__, raised_at(error)
+        where = f" ({at})" if at else ""
+        raise TargetError(f"{place} cannot be imported: {kind}: {error}{where}") from error
 
 
 def import_file(path: Path) -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -15,11 +15,17 @@ from typing import Any
 from aws_durable_execution_sdk_python import __version__, context, execution, state
 from aws_durable_execution_sdk_python import threading as sdk_threading
 from aws_durable_execution_sdk_python.concurrency import executor
+from aws_durable_execution_sdk_python.identifier import OperationIdNamespace
 from aws_durable_execution_sdk_python.operation.base import OperationExecutor
 
 from dacapo.errors import SdkChangedError
 from dacapo.scheduling.baton import TASK_THREAD
 from dacapo.scheduling.scheduler import here
+
+VERSION = __version__
+"""The version of the SDK that is installed."""
+_FIRST_POSITIONS = 100
+"""Positions in a context at which operations are looked for."""
 
 
 def is_durable(handler: Callable[..., object] | None) -> bool:
@@ -138,6 +144,27 @@ def check() -> None:
         *("_checkpointing_stopped", "_service_client"),
     ):
         _require(f"self.{attribute}" in source, f"state.ExecutionState.{attribute}")
+
+
+def writes(operations: Mapping[str, str | None]) -> bool:
+    """Return whether the Python SDK gives these operations their IDs, and not another one.
+
+    One of them is enough: a handler's first operation, as a rule.
+
+    Parameters:
+        operations: the ID of the context around each operation, by its ID; None for the handler.
+    """
+    first = range(_FIRST_POSITIONS)
+    root = OperationIdNamespace()
+    handlers = [root.create_id_for_step(number) for number in first]
+    if any(key in operations for key in handlers):
+        return True
+    # A virtual context is recorded nowhere, but the IDs inside it depend on its own.
+    around = {parent for parent in operations.values() if parent is not None}
+    spaces = [OperationIdNamespace(key) for key in (*handlers, *around)]
+    return any(
+        space.create_id_for_step(number) in operations for space in spaces for number in first
+    )
 
 
 def _require(exists: bool, name: str) -> None:

@@ -98,7 +98,15 @@ def failures() -> Iterator[list[Failure]]:
         yield collected
 
 
-def _is_of_machine(exception: BaseException) -> bool:
+def _is_of_machine(exception: BaseException | None) -> bool:
+    """Return whether an exception, or one that it was raised for, is about this machine."""
+    if exception is None:
+        return False
+    before = exception.__cause__ or exception.__context__
+    return _is_about_machine(exception) or _is_of_machine(before)
+
+
+def _is_about_machine(exception: BaseException) -> bool:
     if not isinstance(exception, KeyError):
         return isinstance(exception, ImportError | OSError)
     frames = [frame for frame, _ in walk_tb(exception.__traceback__)]

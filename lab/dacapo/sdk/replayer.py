@@ -72,7 +72,7 @@ class Trace:
     """The actions of a handler from one point of its history on.
 
     Parameters:
-        reads: IDs of the operations that it read back, in order.
+        reads: IDs of the operations that it read back, in order, with the lines that did.
         attempts: the checkpoints that it was about to make.
         bodies: where the steps and checks are defined that it was about to run, by operation ID.
         output: its output for Lambda; None if it crashed, or returned something else.
@@ -82,9 +82,10 @@ class Trace:
         suspensions: where it was suspended, outside branches.
         late: the checkpoints that it attempted after it was suspended.
         serializers: the serializers of its own, by operation ID.
+        limits: the `max_concurrency` of batches that have one, by ARN and operation ID.
     """
 
-    reads: dict[str, None] = field(default_factory=dict)
+    reads: dict[str, Place | None] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     bodies: dict[str, Place | None] = field(default_factory=dict)
     output: Mapping[str, Any] | None = None
@@ -94,11 +95,18 @@ class Trace:
     suspensions: list[str] = field(default_factory=list)
     late: list[Attempt] = field(default_factory=list)
     serializers: dict[str, Any] = field(default_factory=dict, repr=False)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
     @property
     def has_ended(self) -> bool:
         """True if the handler returned or failed, rather than suspended."""
         return self.output is not None and self.output["Status"] != InvocationStatus.PENDING
+
+    @property
+    def has_failed(self) -> bool:
+        """True if the handler raised an exception that is not a divergence."""
+        failed = self.output is not None and self.output["Status"] == InvocationStatus.FAILED
+        return failed and not self.divergences
 
 
 class _ReplayProbe(Probe):
@@ -108,7 +116,8 @@ class _ReplayProbe(Probe):
         self.polls = polls
 
     def on_read(self, operation_id: str) -> None:
-        self.trace.reads[operation_id] = None
+        if operation_id not in self.trace.reads:
+            self.trace.reads[operation_id] = source_lines.current_line()
 
     def intercept_checkpoint(self, update: OperationUpdate, *, is_sync: bool) -> bool:
         if self.trace.suspensions and is_in_branch():
@@ -176,6 +185,7 @@ def replay(
     with (
         operation_hooks.divergences() as trace.divergences,
         operation_hooks.suspensions() as trace.suspensions,
+        operation_hooks.concurrency_limits() as trace.limits,
         serializers.serializers(trace.serializers.__setitem__, frozen_results),
         operation_hooks.failures() as failed,
         invocation_input.sent(arn, _TOKEN, state, [], client) as event,

@@ -40,6 +40,9 @@ _MEANINGS = {
     for operation_type, type_name in _TYPE_NAMES.items()
     for status, status_name in _STATUS_NAMES.items()
 }
+_OF_NO_OPERATION = ("InvocationCompleted", "ExecutionPaused", "ExecutionResumed")
+EVENT_TYPES = frozenset((*_MEANINGS, *_OF_NO_OPERATION))
+"""The model's EventType values, and combinations of their parts that it does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,17 @@ class Event:
     def meaning(self) -> tuple[OperationType, OperationStatus] | None:
         """The type and the new status of its operation; None for an event of no operation."""
         return _MEANINGS.get(self.type)
+
+    @property
+    def is_of_operation(self) -> bool:
+        """True if it belongs to an operation that the handler started."""
+        return self.meaning is not None and self.meaning[0] is not OperationType.EXECUTION
+
+    @property
+    def is_end(self) -> bool:
+        """True if the execution ends with it."""
+        is_of_execution = self.meaning is not None and not self.is_of_operation
+        return is_of_execution and not self.is_start
 
     @property
     def is_start(self) -> bool:

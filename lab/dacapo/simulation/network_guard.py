@@ -3,7 +3,8 @@
 Importing `dacapo` takes the process offline as far as AWS is concerned: it sets dummy credentials
 and a region, because clients are often created when a module is imported. During a run, every
 connection that is not loopback is refused, with the line that tried. The only way out is explicit:
-set `DACAPO_NETWORK=allow` before `dacapo` is imported.
+set `DACAPO_NETWORK=allow` before `dacapo` is imported. `dacapo history`, which runs no handler and
+has to reach AWS, gets the credentials back with `online`.
 
 A handler may also be replayed without the world of its scenario: `dacapo check` has only histories.
 If nobody listens there on this machine, that says nothing of the handler, so it ends the run too.
@@ -35,6 +36,10 @@ _DUMMY_ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+_PROFILE = "AWS_PROFILE"
+
+KEPT_VARIABLES = frozenset((*_DUMMY_ENVIRONMENT, "AWS_PROFILE", NETWORK_VARIABLE))
+"""Variables that keep a run offline: nothing that describes a function may set them."""
 
 
 class _Blocked(BaseException):
@@ -85,8 +90,32 @@ def is_offline() -> bool:
 def take_offline() -> None:
     """Replace AWS credentials, profile and region of this process by dummy values."""
     if is_offline():
+        ACTIVE.replaced_environment = _own_environment()
         os.environ.update(_DUMMY_ENVIRONMENT)
-        os.environ.pop("AWS_PROFILE", None)
+        os.environ.pop(_PROFILE, None)
+
+
+@contextmanager
+def online() -> Iterator[None]:
+    """Context manager that gives the process back its own AWS credentials, profile and region.
+
+    It is for commands that read from AWS and run no handler; a run inside it is still refused the
+    network.
+    """
+    own = ACTIVE.replaced_environment
+    with patch.dict(os.environ, {name: value for name, value in own.items() if value is not None}):
+        for name, value in own.items():
+            if value is None:
+                os.environ.pop(name, None)
+        yield
+
+
+def _own_environment() -> dict[str, str | None]:
+    # The process may have inherited the dummies from one that imported dacapo: then it has none.
+    key = "AWS_ACCESS_KEY_ID"
+    has_own = os.environ.get(key) != _DUMMY_ENVIRONMENT[key]
+    names = (*_DUMMY_ENVIRONMENT, _PROFILE)
+    return {name: os.environ.get(name) if has_own else None for name in names}
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from dacapo.errors import UnsupportedByEngine
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.history.recording import Recording
 from dacapo.scenario import Scenario
+from dacapo.service.functions import Handler
 from dacapo.simulation.runner import DEFAULT_SEED, run
+from dacapo.verify.deploy_check.checker import check
+from dacapo.verify.deploy_check.results import CheckResult, Group, grouped, said
 from dacapo.verify.experiments.reference import DEFAULT_CRASHES, DEFAULT_INTERLEAVINGS
-from dacapo.verify.findings import Report
+from dacapo.verify.findings import Certainty, Report, Verdict
 from dacapo.verify.verifier import ALL, verify
 
 
@@ -89,3 +93,45 @@ class Durable:
 
             pytest.fail("\n".join(problems), pytrace=False)
         return report
+
+    def check(
+        self,
+        recordings: Recording | Path | str | Iterable[Recording | Path | str],
+        handler: Handler,
+        *,
+        points: int | None = DEFAULT_POINTS,
+    ) -> list[CheckResult]:
+        """Prove that executions in flight survive a handler; fail the test if one does not.
+
+        The test also fails if a history could not be replayed to its end: nothing is known then.
+
+        Parameters:
+            recordings: one or several, as for `dacapo.check`: recordings, files, or directories.
+            handler: today's durable handler.
+            points: as for `dacapo.check`.
+
+        Raises:
+            HistoryError: a file holds no history that can be replayed.
+        """
+        results = check(handler, recordings, points=points)
+        doubtful = [result for result in results if result.verdict is not Verdict.SURVIVES]
+        if doubtful:
+            import pytest  # noqa: PLC0415
+
+            causes = [_cause(group) for group in grouped(doubtful)]
+            pytest.fail("\n".join(cause for cause in causes if cause), pytrace=False)
+        return results
+
+
+def _cause(group: Group) -> str:
+    finding, names = group.finding, ", ".join(group.names[:_SHOWN])
+    if finding is None:
+        return f"{group.failure or group.reason} (in {group.count}: {names})"
+    if finding.certainty is not Certainty.PROVED:
+        return ""
+    said_of = f"{finding.code} at {finding.place}: {said(finding.message)}"
+    return f"{said_of} (in {group.count}: {names})"
+
+
+_SHOWN = 3
+"""Histories that a failure names."""

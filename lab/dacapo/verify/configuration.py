@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,28 @@ class Ignore:
 
 
 @dataclass(frozen=True)
+class FunctionSettings:
+    """One `[tool.dacapo.functions.NAME]`.
+
+    Parameters:
+        name: the function's name, as its histories have it.
+        target: its handler, or a scenario whose world it needs: `FILE.py:NAME` or `MODULE:NAME`.
+        histories: file or directory of its histories, from the folder of pyproject.toml; "" for
+            `histories/NAME`.
+        template: its SAM or CloudFormation template, from there: `FILE`, or `FILE:LOGICAL_ID`.
+        env: file with environment variables, from there.
+        environment: further environment variables.
+    """
+
+    name: str
+    target: str
+    histories: str = ""
+    template: str = ""
+    env: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Configuration:
     """The settings of a project.
 
@@ -37,11 +59,13 @@ class Configuration:
         folder: the folder of its pyproject.toml.
         waivers: experiments that need not be made, each with the reason.
         ignores: findings that are accepted.
+        functions: its functions, by name.
     """
 
     folder: Path
     waivers: Mapping[str, str] = field(default_factory=dict)
     ignores: Sequence[Ignore] = ()
+    functions: Mapping[str, FunctionSettings] = field(default_factory=dict)
 
 
 NO_CONFIGURATION = Configuration(Path())
@@ -63,12 +87,13 @@ def load(start: Path) -> Configuration:
         raise ConfigurationError(f"{folder / _FILE} can't be read: {error}") from error
     settings = content.get("tool", {}).get("dacapo", {})
     for name in settings:
-        if name not in ("waive", "ignore"):
+        if name not in ("waive", "ignore", "functions"):
             raise ConfigurationError(f"{_FILE}: there is no [tool.dacapo.{name}]")
     return Configuration(
         folder,
         dict(map(_waiver, _tables(settings, "waive"))),
         [_ignore(table) for table in _tables(settings, "ignore")],
+        dict(_functions(settings.get("functions", {}))),
     )
 
 
@@ -90,6 +115,28 @@ def _tables(settings: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigurationError(f"{_FILE}: write [[tool.dacapo.{name}]], once for each")
     yield from tables
+
+
+def _functions(tables: object) -> Iterator[tuple[str, FunctionSettings]]:
+    if not isinstance(tables, dict):
+        raise ConfigurationError(f"{_FILE}: write [tool.dacapo.functions.NAME] for each function")
+    for name, table in tables.items():
+        yield name, _function(name, table)
+
+
+def _function(name: str, table: object) -> FunctionSettings:
+    known = {one.name for one in fields(FunctionSettings)} - {"name"}
+    settings = dict(table) if isinstance(table, dict) else {}
+    environment = settings.get("environment", {})
+    texts = [value for key, value in settings.items() if key != "environment"]
+    texts += environment.values() if isinstance(environment, dict) else [None]
+    is_valid = "target" in settings and settings.keys() <= known
+    if not is_valid or not all(isinstance(text, str) for text in texts):
+        raise ConfigurationError(
+            f"{_FILE}: [tool.dacapo.functions.{name}] has a target, and may have histories, "
+            "template, env (texts), and environment (a table of texts)"
+        )
+    return FunctionSettings(name, **settings)
 
 
 def _waiver(table: Mapping[str, Any]) -> tuple[str, str]:

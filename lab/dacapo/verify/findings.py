@@ -101,6 +101,8 @@ class Observation:
         place: the line of the user's code; None if there is none to name.
         recorded, replayed: the two traces that differ, line by line; empty if it is not about that.
         subject: what it is about, if one line can have several of its kind.
+        old_name: the recorded name of an operation of the same kind in this place; "" if it has
+            none, or that is not what it is about.
     """
 
     code: Code
@@ -111,6 +113,7 @@ class Observation:
     recorded: tuple[str, ...] = field(default=(), compare=False)
     replayed: tuple[str, ...] = field(default=(), compare=False)
     subject: str = ""
+    old_name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class Finding:
         place: the line of the user's code; None if there is none to name.
         recorded, replayed: the two traces that differ, line by line; empty if it is not about that.
         also: what else was seen that this explains.
+        old_name: see `Observation`.
     """
 
     code: Code
@@ -146,6 +150,7 @@ class Finding:
     recorded: tuple[str, ...] = field(default=(), compare=False)
     replayed: tuple[str, ...] = field(default=(), compare=False)
     also: tuple[Finding, ...] = field(default=(), compare=False)
+    old_name: str = field(default="", compare=False)
 
 
 def shorten(text: str | None, most: int = 60) -> str:
@@ -319,6 +324,8 @@ class Verdict(StrEnum):
 
     SURVIVES = "survives"
     BREAKS = "breaks"
+    DRAINS = "drains"
+    """Of a deploy check: safe only on the version that the execution runs on, which it keeps."""
     NOT_VERIFIED = "not verified"
 
 

@@ -15,6 +15,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from dacapo.process.source_lines import Place, of_function
@@ -160,6 +161,15 @@ def _file_of(handler: Handler) -> str:
 
 
 def _comments(file: str) -> tuple[_Comment, ...]:
+    try:
+        changed = Path(file).stat().st_mtime_ns
+    except OSError:
+        return ()
+    return _comments_of(file, changed)
+
+
+@cache
+def _comments_of(file: str, _changed: int) -> tuple[_Comment, ...]:
     try:
         with tokenize.open(file) as source:
             tokens = list(tokenize.generate_tokens(source.readline))

@@ -146,6 +146,7 @@ def _judged(observation: Observation, harmless: Collection[Code]) -> Finding:
         observation.place,
         observation.recorded,
         observation.replayed,
+        old_name=observation.old_name,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aws_durable_execution_sdk_python.lambda_service import (
+    ErrorObject,
     Operation,
     OperationAction,
+    OperationStatus,
     OperationType,
     OperationUpdate,
 )
@@ -17,7 +20,7 @@ from dacapo.history.replay_log import Log
 from dacapo.sdk.replayer import Trace
 from dacapo.sdk.serializers import given_by
 from dacapo.service import transitions
-from dacapo.verify.findings import Code, contrast
+from dacapo.verify.findings import Code, contrast, short_type, shorten
 from dacapo.verify.observe.results import are_equal
 
 Difference = tuple[Code, str]
@@ -45,6 +48,15 @@ def differences(log: Log, update: OperationUpdate, trace: Trace) -> Iterator[Dif
         yield from _different_result(log, update, recorded, trace)
 
 
+def old_name(log: Log, update: OperationUpdate) -> str:
+    """Return the recorded name of what is attempted under another one; "" if it has none."""
+    recorded = log.final.get(update.operation_id)
+    if recorded is None or recorded.name == update.name:
+        return ""
+    is_same_kind = _identity(replace(update, name=recorded.name)) == _identity(recorded)
+    return (recorded.name or "") if is_same_kind else ""
+
+
 def named(update: OperationUpdate) -> str:
     """Return the name of an update's operation, or its type if it has none."""
     return update.name or update.sub_type or update.operation_type.value
@@ -59,7 +71,7 @@ def same(one: str | None, other: str | None) -> bool:
     """Return whether two payloads hold the same values, however they are written."""
     try:
         return are_equal(one and json.loads(one), other and json.loads(other))
-    except ValueError:  # of a serializer of the handler's own
+    except (ValueError, RecursionError):  # of a serializer of the handler's own
         return one == other
 
 
@@ -109,7 +121,12 @@ def _different_result(
     details = recorded.context_details
     if details is None or not transitions.is_terminal(recorded):
         return
-    if not _gives_same(log, update.operation_id, update.payload, details.result, trace):
+    if update.action is OperationAction.FAIL and recorded.status is OperationStatus.SUCCEEDED:
+        error = update.error or ErrorObject(None, None, None, None)
+        kind, text = short_type(error.type), shorten(error.message)
+        message = f"{named(update)!r} fails with {kind}: {text}; the history says that it succeeded"
+        yield Code.ENDED_EARLY, message
+    elif not _gives_same(log, update.operation_id, update.payload, details.result, trace):
         now, then = contrast(update.payload, details.result)
         yield Code.DIFFERENT_RESULT, f"{named(update)!r} returns {now}, not {then}"
 

@@ -6,12 +6,15 @@ each point is compared with what the history says came next. A point is what an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import (
     Operation,
     OperationAction,
+    OperationStatus,
     OperationType,
 )
 
@@ -35,6 +38,8 @@ from dacapo.verify.findings import (
 
 _DRAWS = 12
 """How often a delay is drawn again: of two lengths, all draws fall on one in one of 2,000 cases."""
+_NAMES = re.compile(r"id='([0-9a-f]+)'.*name checkpoint=(?:None|'.*?') current=(?P<new>'.*?')$")
+"""The SDK's message of a divergence, as far as it is about names."""
 _SHOWN = 12
 """Operations of a trace that a finding shows."""
 
@@ -57,8 +62,26 @@ def observations(
     bodies: dict[str, Any] = {}
     for count in points:
         beat()
-        trace = log.replay(handler, count)
-        yield from _Point(handler, log, count, trace, experiment).observations(bodies)
+        yield from compared(handler, log, count, log.replay(handler, count), experiment, bodies)
+
+
+def compared(
+    handler: Handler,
+    log: Log,
+    count: int,
+    trace: Trace,
+    experiment: ExperimentName,
+    bodies: dict[str, Any],
+) -> Iterator[Observation]:
+    """Yield what a replay from one point shows.
+
+    Parameters:
+        count: the number of states that make the point.
+        trace: what the handler did from there.
+        bodies: where the steps were defined that earlier replays were about to run, by operation
+            ID; this adds to it.
+    """
+    yield from _Point(handler, log, count, trace, experiment).observations(bodies)
 
 
 class _Point:
@@ -95,7 +118,8 @@ class _Point:
                 yield self.observed(Code.DIFFERENT_BODY, message, place)
         if trace.has_ended:
             yield from self.compare_end()
-        yield from self.compare_reads()
+        if not trace.has_failed:
+            yield from self.compare_reads()
 
     def stopped(self, error: BaseException) -> Observation:
         if isinstance(error, ReplayTimeout):
@@ -108,7 +132,21 @@ class _Point:
         error = str((output.get("Error") or {}).get("ErrorType", ""))
         is_honest = output.get("Status") == "FAILED" and "NonDeterministic" in error
         code = Code.DIFFERENT_OPERATION if is_honest else Code.DIVERGENCE_SWALLOWED
-        yield self.observed(code, divergence.message, divergence.place)
+        message, old_name = self.read_for(divergence.message)
+        yield replace(self.observed(code, message, divergence.place), old_name=old_name)
+
+    def read_for(self, message: str) -> tuple[str, str]:
+        """Return what the SDK says of a divergence, and the old name of what has another one."""
+        match = _NAMES.search(message)
+        recorded = next(
+            (o for k, o in self.log.final.items() if match and k.startswith(match[1])), None
+        )
+        if match is None or recorded is None:
+            return message, ""
+        name, old = match["new"].strip("'"), label_of(recorded)
+        text = f"it starts {name!r} where the history has {old!r}"
+        is_same_kind = "type checkpoint" not in message
+        return text, (recorded.name or "") if is_same_kind else ""
 
     def compare(self, attempt: Attempt) -> Iterator[Observation]:
         update = attempt.update
@@ -119,7 +157,8 @@ class _Point:
             return  # Which branches had ended by then is a matter of their order.
         for code, message in operations.differences(self.log, update, self.trace):
             if not (code is Code.DIFFERENT_WAIT and attempt.is_retry_backoff):
-                yield self.observed(code, message, attempt.place)
+                seen = self.observed(code, message, attempt.place)
+                yield replace(seen, old_name=operations.old_name(self.log, update))
         if attempt.update.action is OperationAction.RETRY:
             yield from self.compare_delay(attempt)
 
@@ -153,11 +192,8 @@ class _Point:
             for version in self.log.states[self.count :]
             if version.operation_id not in known
         ]
-        if output.get("Status") == "FAILED" and (later or self.log.output is not None):
-            error = output.get("Error") or {}
-            kind, text = short_type(error.get("ErrorType")), shorten(error.get("ErrorMessage"))
-            message = f"it fails with {kind}: {text}; the history goes on"
-            yield self.observed(Code.ENDED_EARLY, message, self.trace.failed_at)
+        if self.trace.has_failed:
+            yield from self.compare_failure(output.get("Error") or {}, later)
         elif later and self.log.is_complete:
             message = f"it ends before {label_of(later[0])!r}, which the history has"
             yield self.observed(Code.ENDED_EARLY, message)
@@ -165,6 +201,23 @@ class _Point:
             now, then = contrast(output.get("Result"), self.log.output)
             message = f"it returns {now}, not {then}"
             yield self.observed(Code.DIFFERENT_RESULT, message)
+
+    def compare_failure(
+        self, error: Mapping[str, Any], later: Sequence[Operation]
+    ) -> Iterator[Observation]:
+        """Yield that the handler raises an exception: what it did not reach follows from that."""
+        unread = next(passed_by(self.log, self.count, self.trace), None)
+        kind, text = short_type(error.get("ErrorType")), shorten(error.get("ErrorMessage"))
+        message, place = f"it fails with {kind}: {text}", self.trace.failed_at
+        if unread is not None:
+            message += f", before it reads back {label_of(unread)!r}, which is recorded"
+            yield self.observed(Code.ENDED_EARLY, message, place)
+        elif later or self.log.output is not None:
+            yield self.observed(Code.ENDED_EARLY, f"{message}; the history goes on", place)
+        elif not self.log.has_ended and not any(map(has_failed, self.log.final.values())):
+            # Nobody knows what comes next; but nothing that is recorded is a reason to fail.
+            seen = self.observed(Code.ENDED_EARLY, message, place)
+            yield replace(seen, evidence=Evidence.SIGHTING)
 
     def compare_reads(self) -> Iterator[Observation]:
         passed = next(passed_by(self.log, self.count, self.trace), None)
@@ -186,6 +239,13 @@ class _Point:
             recorded=tuple(_lines(self.log.states[self.count :])),
             replayed=tuple(named(a.update) for a in self.trace.attempts),
         )
+
+
+def has_failed(operation: Operation) -> bool:
+    """Return whether an operation ended otherwise than well, or its last attempt did."""
+    details = operation.step_details
+    is_well = operation.status in (OperationStatus.STARTED, OperationStatus.SUCCEEDED)
+    return not is_well or bool(details and details.error)
 
 
 def after_version(log: Log, count: int) -> str:
@@ -213,8 +273,21 @@ def passed_by(log: Log, count: int, trace: Trace) -> Iterator[Operation]:
             continue
         if is_inside(operation.parent_id, early, log, trace):
             continue
-        if trace.has_ended or _is_past(log, operation, went_on, ended):
+        is_past = trace.has_ended or _is_past(log, operation, went_on, ended)
+        if is_past or _is_unknown_branch(log, operation, trace):
             yield operation
+
+
+def _is_unknown_branch(log: Log, operation: Operation, trace: Trace) -> bool:
+    """Return whether a branch is in flight, and its batch, which is read back, does not begin it.
+
+    Only of an execution in flight, whose batch begins all of its branches at once.
+    """
+    batch = log.final.get(operation.parent_id or "")
+    if log.has_ended or batch is None or batch.sub_type not in BATCHES:
+        return False
+    is_limited = (log.arn, batch.operation_id) in trace.limits
+    return batch.operation_id in trace.reads and not is_limited
 
 
 def _ended(trace: Trace) -> set[str]:

@@ -200,7 +200,7 @@ def called(frame: FrameType) -> Read | None:
     if known is not None:
         return known
     if code is _ENVIRONMENT_READ:
-        return _variable(local.get("key"))
+        return _variable(local.get("key"), frame.f_back)
     if code is _NEW_RANDOM:
         is_unseeded = local.get("x") is None
         return Read("randomness", "random.Random()", ("Random",)) if is_unseeded else None
@@ -211,9 +211,16 @@ def called(frame: FrameType) -> Read | None:
     return Read("randomness", _OF_RANDOM[code], (code.co_name,)) if is_global else None
 
 
-def _variable(name: object) -> Read:
+UNSET = "which is not set"
+"""Follows the name of a variable that is read without a default, and is not there."""
+
+
+def _variable(name: object, by: FrameType | None) -> Read:
     kind: Kind = "context" if name in _VARIABLES else "environment"
-    return Read(kind, f"os.environ[{name!r}]", ("env",))
+    has_default = by is not None and by.f_locals.get("default") is not None
+    is_missing = name not in os.environ and not has_default
+    what = f"os.environ[{name!r}]"
+    return Read(kind, f"{what}, {UNSET}," if is_missing else what, ("env",))
 
 
 def audited(event: str, arguments: tuple[Any, ...]) -> Read | None:

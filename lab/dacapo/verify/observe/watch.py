@@ -15,7 +15,7 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -58,11 +58,16 @@ class Sighting:
 
 
 class Watch:
-    """Records what it sees, while it is on."""
+    """Records what it sees, while it is on.
+
+    Side effects are always seen. Reads are seen by a profiler, which costs several times as much as
+    a replay; `sees_reads` turns it off for the handlers that are called from then on.
+    """
 
     def __init__(self) -> None:
         self.seen: list[Sighting] = []
         self.is_on = True
+        self.sees_reads = True
         self.databases = OwnFiles(self._executed).following_databases
 
     def record(
@@ -85,7 +90,8 @@ class Watch:
 
     def begin(self, frame: FrameType, event: str, argument: Any) -> None:
         """Look at the calls of this thread from now on, if a handler is called in it."""
-        if not may_run_handlers(threading.current_thread()) and own_threads.origin() is None:
+        runs_handlers = may_run_handlers(threading.current_thread())
+        if not self.sees_reads or not (runs_handlers or own_threads.origin() is not None):
             sys.setprofile(None)
             return
         sys.setprofile(profile := self._profiler())
@@ -168,9 +174,14 @@ class Watch:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
-    """Context manager that watches the threads in which handlers are called."""
+def watching(*, reads: bool = True) -> Iterator[Watch]:
+    """Context manager that watches the threads in which handlers are called.
+
+    Parameters:
+        reads: whether to see reads as well, at first; see `Watch`.
+    """
     watch = Watch()
+    watch.sees_reads = reads
     before = threading.getprofile()
     threading.setprofile(watch.begin)
     try:
@@ -179,7 +190,7 @@ def watching() -> Iterator[Watch]:
             listening(watch.observe),
             own_threads.following(watch.origin_here, is_own),
             watch.databases(),
-            watch.identities(),
+            watch.identities() if reads else nullcontext(),
         ):
             yield watch
     finally:

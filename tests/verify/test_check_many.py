@@ -1,0 +1,252 @@
+"""`dacapo check` on many histories: a verdict for each execution, and each cause once."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dacapo import check
+from dacapo.history.points import share_of_points
+from dacapo.verify.deploy_check.advice import advice
+from dacapo.verify.deploy_check.results import grouped
+from dacapo.verify.findings import Certainty, Code, Verdict
+from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
+from tests.verify import fleet
+
+HERE = "tests.verify.fleet"
+SAME, RENAMED, LATER = f"{HERE}:handler", f"{HERE}:renamed", f"{HERE}:changed_later"
+SCREEN = 40
+"""Lines of a terminal."""
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fleet.write(tmp_path_factory.mktemp("hundred"), 100)
+
+
+def as_json(*arguments: str) -> Any:
+    done = dacapo("check", *arguments, "--format", "json")
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_histories_of_a_hundred_executions_are_checked_in_seconds(hundred: Path) -> None:
+    begun = time.monotonic()
+    checked = as_json(str(hundred), SAME)
+    assert time.monotonic() - begun < 30  # 3 s on two cores that are idle
+    assert checked["counts"] == {"survives": 100}
+    assert checked["groups"] == []
+    assert {one["running"] for one in checked["recordings"]} == {True}
+
+
+def test_a_step_that_is_renamed_is_one_finding_with_a_count(hundred: Path) -> None:
+    checked = as_json(str(hundred), RENAMED)
+    (group,) = checked["groups"]
+    assert (group["count"], group["verdicts"]) == (100, {"breaks": 100})
+    assert group["finding"]["code"] == "different-operation"
+    assert group["finding"]["message"].endswith(
+        "it starts 'reserve the goods' where the history has 'reserve'"
+    )
+    assert len(group["files"]) == 100
+    assert checked["exit_status"] == 1
+
+
+def test_what_is_printed_of_a_hundred_histories_fits_on_a_screen(hundred: Path) -> None:
+    done = dacapo("check", str(hundred), RENAMED)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) < SCREEN
+    assert "different-operation, in 100 of 100 histories" in done.stdout
+    assert "and 97 more" in done.stdout
+
+
+def test_a_change_after_the_point_at_which_an_execution_is_does_not_break_it(
+    tmp_path: Path,
+) -> None:
+    waiting = tmp_path / "waiting.json"
+    waiting.write_text(json.dumps(fleet.fetched(fleet.record())))
+    ended = tmp_path / "ended.json"
+    fleet.record().save(ended)
+    checked = as_json(str(waiting), str(ended), LATER)
+    verdicts = {Path(one["file"]).stem: one["verdict"] for one in checked["recordings"]}
+    # What has ended stands for an execution at any of its points.
+    assert verdicts == {"waiting": "survives", "ended": "breaks"}
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"), [("7", "drains"), ("$LATEST", "breaks"), ("", "breaks")]
+)
+def test_an_execution_on_a_version_of_its_own_only_drains(
+    tmp_path: Path, version: str, verdict: str
+) -> None:
+    folder = fleet.write(tmp_path / "histories", 2, version)
+    done = dacapo("check", str(folder), RENAMED)
+    checked = as_json(str(folder), RENAMED)
+    assert {one["verdict"] for one in checked["recordings"]} == {verdict}
+    assert {one["version"] for one in checked["recordings"]} == {version or None}
+    assert done.returncode == checked["exit_status"] == 1
+    stays = "they stay on version 7"
+    assert (stays in " ".join(done.stdout.split())) == (verdict == "drains")
+
+
+def test_each_execution_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+    for version in ("7", "$LATEST"):
+        fleet.write(tmp_path / version.strip("$"), 2, version)
+    checked = as_json(str(tmp_path), RENAMED)
+    assert checked["counts"] == {"drains": 2, "breaks": 2}
+    (group,) = checked["groups"]
+    assert sorted(group["versions"]) == ["$LATEST", "7"]
+    assert checked["verdict"] == "breaks"
+
+
+def test_the_advice_is_about_executions_in_flight() -> None:
+    (group,) = grouped(check(fleet.renamed, fleet.record()))
+    name, branch, pin, pause = advice(group)
+    assert "keep the old one, 'reserve'" in name
+    assert "named step" in branch
+    assert "alias" in pin
+    assert "pause" in pause
+
+
+def test_steps_without_names_may_have_been_swapped_and_the_names_are_suggested() -> None:
+    recording = fleet.record(3, fleet.without_names)
+    (result,) = check(fleet.without_names, recording)
+    (finding,) = result.findings
+    assert (finding.code, finding.certainty) == (Code.UNNAMED_OPERATION, Certainty.SUSPECTED)
+    assert "name='price of', name='weight of'" in finding.message
+    assert finding.message.count("tests/verify/fleet.py:") == 2
+    assert result.verdict is Verdict.SURVIVES
+
+
+def test_many_histories_of_a_kind_have_every_point_between_them() -> None:
+    shares = [share_of_points(9, 3, number) for number in range(3)]
+    assert [len(share) for share in shares] == [4, 4, 3]
+    assert set().union(*shares) == set(range(1, 10))
+    assert all(9 in share for share in shares)
+
+
+def test_a_directory_without_histories_is_a_usage_error(tmp_path: Path) -> None:
+    assert_usage_error(dacapo("check", str(tmp_path), SAME), "directory without histories")
+
+
+def test_check_says_which_sdk_it_ran(hundred: Path) -> None:
+    from aws_durable_execution_sdk_python import __version__  # noqa: PLC0415
+
+    file = str(hundred / "0000.json")
+    assert dacapo("check", file, SAME).stdout.startswith(f"SDK {__version__}, Python 3.")
+    assert as_json(file, SAME)["sdk"] == __version__
+
+
+MONOREPO = {
+    "functions/order/helpers.py": 'STEP = "reserve"\n',
+    "functions/invoice/helpers.py": 'STEP = "print the invoice"\n',
+    "pyproject.toml": """
+[tool.dacapo.functions.order]
+target = "functions/order/app.py:handler"
+
+[tool.dacapo.functions.invoice]
+target = "functions/invoice/app.py:handler"
+environment = {PRINTER = "first floor"}
+""",
+}
+APP = """
+import os
+from aws_durable_execution_sdk_python import durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+from helpers import STEP
+
+{variable}
+
+@durable_execution
+def handler(event, context):
+    context.step(lambda _: 1, name=STEP)
+    context.wait(Duration.from_days(1), name="a day")
+"""
+
+
+@pytest.fixture
+def monorepo(tmp_path: Path) -> Path:
+    """Two functions in plain folders, each with its own `helpers`, and a history of each."""
+    apps = {
+        "functions/order/app.py": APP.format(variable=""),
+        "functions/invoice/app.py": APP.format(variable='PRINTER = os.environ["PRINTER"]'),
+    }
+    for name, text in {**MONOREPO, **apps}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for name in ("order", "invoice"):
+        history = fleet.record(0, fleet.handler)
+        content = json.dumps(fleet.fetched(history))
+        step = '"reserve"' if name == "order" else '"print the invoice"'
+        (tmp_path / "histories" / name).mkdir(parents=True)
+        file = tmp_path / "histories" / name / "1.json"
+        file.write_text(content.replace('"reserve"', step))
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [(), ("histories",)])
+def test_two_functions_with_modules_of_one_name_are_checked_at_once(
+    monorepo: Path, arguments: tuple[str, ...]
+) -> None:
+    done = fresh_dacapo("check", *arguments, "--format", "json", cwd=monorepo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    checked = json.loads(done.stdout)
+    assert checked["targets"] == ["order", "invoice"]
+    assert [one["file"] for one in checked["recordings"]] == [
+        "histories/order/1.json",
+        "histories/invoice/1.json",
+    ]
+
+
+def test_a_break_in_one_function_names_it_and_leaves_the_other(monorepo: Path) -> None:
+    (monorepo / "functions/invoice/helpers.py").write_text('STEP = "mail the invoice"\n')
+    done = fresh_dacapo("check", cwd=monorepo)
+    assert done.returncode == 1
+    assert "order keeps all 1 history" in done.stdout
+    assert "invoice breaks 1 of 1 history" in done.stdout
+    assert "functions/invoice/app.py:" in done.stdout
+
+
+def test_one_function_is_checked_by_its_name(monorepo: Path) -> None:
+    done = fresh_dacapo("check", "invoice", "--format", "json", cwd=monorepo)
+    assert json.loads(done.stdout)["target"] == "invoice"
+
+
+def test_a_history_that_belongs_to_no_function_is_named(monorepo: Path) -> None:
+    (monorepo / "other").mkdir()
+    (monorepo / "histories/order/1.json").rename(monorepo / "other/1.json")
+    done = fresh_dacapo("check", "other", cwd=monorepo)
+    assert_usage_error(done, "other/1.json belongs to none of the functions in pyproject.toml")
+
+
+def test_the_file_says_whose_history_it_is_rather_than_its_folder(monorepo: Path) -> None:
+    wrong = monorepo / "histories/invoice/1.json"
+    content = json.loads((monorepo / "histories/order/1.json").read_text())
+    wrong.write_text(json.dumps({"FunctionName": "shop-order-1X2Y3Z", **content}))
+    done = fresh_dacapo("check", "histories", "--format", "json", cwd=monorepo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {one["target"] for one in json.loads(done.stdout)["recordings"]} == {"order"}
+
+
+@pytest.mark.parametrize(
+    "table", ["target = 1", 'histories = "h"', 'target = "a:b"\nextra = "x"', "environment = {A=1}"]
+)
+def test_a_wrong_function_in_pyproject_is_a_usage_error(tmp_path: Path, table: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.dacapo.functions.order]\n{table}\n")
+    assert_usage_error(fresh_dacapo("check", cwd=tmp_path), "[tool.dacapo.functions.order] has")
+
+
+@pytest.mark.prove
+def test_a_thousand_histories_take_little_time_little_memory_and_a_screen(tmp_path: Path) -> None:
+    folder = fleet.write(tmp_path / "thousand", 1000)
+    begun = time.monotonic()
+    done = dacapo("check", str(folder), RENAMED)
+    took = time.monotonic() - begun
+    assert "different-operation, in 1,000 of 1,000 histories" in done.stdout
+    assert len(done.stdout.splitlines()) < SCREEN
+    assert took < 120
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000  # KB

@@ -1,15 +1,20 @@
-"""The pytest plugin: the `durable` fixture, and nothing until something asks for it.
+"""The pytest plugin: the `durable` fixture, the runner in virtual time, and nothing unasked for.
 
 pytest loads this module in every test run of an environment in which dacapo is installed, also in
 runs that have nothing to do with durable functions. So loading it imports nothing of dacapo, and
 replaces nothing: `import dacapo` is the act that takes the process offline. The plugin performs it
 before a test module that asks for the fixture is imported (its clients are then made offline, and
 can reach a run), when a `--dacapo-…` option is given, and at the latest when the fixture is used.
+
+`--dacapo-runner` replaces the classes of the official testing package before a conftest imports
+them, so that a suite runs in virtual time without a change to its files.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,8 +32,14 @@ _ASKS = re.compile(r"\bdef\s+\w+\s*\([^)]*\bdurable\b" + r"|usefixtures\([^)]*[\
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--dacapo-engine`."""
-    parser.getgroup("dacapo").addoption(
+    """Add the options."""
+    group = parser.getgroup("dacapo")
+    group.addoption(
+        "--dacapo-runner",
+        action="store_true",
+        help="run tests for DurableFunctionTestRunner, of AWS's testing package, in virtual time",
+    )
+    group.addoption(
         "--dacapo-engine",
         choices=ENGINES,
         default=None,
@@ -37,15 +48,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Replace the official runner before the first conftest imports it."""
+    options = early_config.known_args_namespace
+    if not options.dacapo_runner:
+        return
+    _check_testing_sdk("--dacapo-runner")
+    if options.dacapo_engine == "sdk":
+        raise pytest.UsageError("--dacapo-engine sdk needs the runner that --dacapo-runner replaces")
+    ours, official = import_module("dacapo.testing"), import_module(_TESTING_SDK)
+    for module in (official, import_module(f"{_TESTING_SDK}.runner")):
+        for name in ours.RUNNERS:
+            setattr(module, name, getattr(ours, name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Give the process back its own clock, if a test left an execution running."""
+    yield
+    session = sys.modules.get("dacapo.testing.session")
+    if session is not None:
+        session.leave_current()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Import dacapo if an option asks for it, and refuse an engine that is not installed."""
     engine = config.getoption("--dacapo-engine")
     if engine is None:
         return
-    if engine == "sdk" and find_spec(_TESTING_SDK) is None:
-        package = _TESTING_SDK.replace("_", "-")
-        raise pytest.UsageError(f"--dacapo-engine sdk is AWS's own runner: pip install {package}")
+    if engine == "sdk":
+        _check_testing_sdk("--dacapo-engine sdk")
     import_module("dacapo")
+
+
+def _check_testing_sdk(option: str) -> None:
+    if find_spec(_TESTING_SDK) is None:
+        package = _TESTING_SDK.replace("_", "-")
+        raise pytest.UsageError(f"{option} needs AWS's testing package: pip install {package}")
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:

@@ -57,6 +57,14 @@ class Outside(Protocol):
     def sleep(self, seconds: float) -> bool:
         """Let virtual time pass for this thread, and return True if the thread is the test's."""
 
+    def wait_for(self, is_reached: Callable[[], bool], seconds: float) -> bool:
+        """Let virtual time pass until a goal is reached, and return True if it is.
+
+        Parameters:
+            is_reached: returns whether it is; not called again once it was True.
+            seconds: virtual time at most; negative for no limit.
+        """
+
     def leave(self) -> None:
         """Give the process back its own clock; the run goes on when it is driven again."""
 

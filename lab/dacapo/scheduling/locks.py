@@ -1,5 +1,7 @@
 """Locks of user code: waiting for one passes the baton on, and a timeout is virtual time.
 
+The waits of a test that drives a run step by step (for an event, or a queue) let the run go on.
+
 A lock that a task holds over a sleep would otherwise hang the run: the task that waits for it has
 the baton, so the one that would release it never goes on.
 """
@@ -14,6 +16,7 @@ from concurrent.futures import thread as executor_threads
 from types import FrameType
 from typing import Any
 
+from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.baton import real_lock, real_monotonic, real_sleep
 from dacapo.scheduling.clock import duration
 from dacapo.scheduling.scheduler import Scheduler, Waiter, here
@@ -35,6 +38,8 @@ class Lock:
         """Acquire the lock; see `threading.Lock.acquire`."""
         scheduler = here()
         if scheduler is None or not blocking:
+            if blocking and ACTIVE.outside is not None and _is_in_condition():
+                return self._acquire_outside(timeout)
             return self._lock.acquire(blocking, timeout)
         if scheduler.is_unwinding():
             return self._acquire_or_unwind()
@@ -65,6 +70,15 @@ class Lock:
 
     def _at_fork_reinit(self) -> None:
         self.__init__()  # type: ignore[misc]
+
+    def _acquire_outside(self, timeout: float) -> bool:
+        """Acquire it in a thread of a test that drives a run: virtual time passes, then real."""
+        outside = ACTIVE.outside
+        if self._lock.acquire(False):
+            return True
+        if outside is not None and outside.wait_for(lambda: self._lock.acquire(False), timeout):
+            return True
+        return self._lock.acquire(True, timeout)
 
     def _acquire_or_unwind(self) -> bool:
         # `finally` and `with` need it, and get it if it is free.
@@ -97,6 +111,11 @@ class Lock:
                 scheduler.watchdog.goes_on()
         scheduler.sleep(timeout)
         return False
+
+
+def _is_in_condition() -> bool:
+    """Return True if a condition waits for the lock: an event, a queue, a semaphore."""
+    return sys._getframe(2).f_code is threading.Condition.wait.__code__  # noqa: SLF001
 
 
 def RLock() -> Any:  # noqa: N802 - as in threading

@@ -13,7 +13,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import OperationStatus, OperationType
@@ -183,13 +184,22 @@ class Session:
         Raises:
             ValueError: `seconds` is negative.
         """
+        length = duration(seconds)
         if not self._parties.sees_virtual_time():
             return False
-        woken: list[bool] = []
-        with self.called():
-            self.clock.schedule(duration(seconds), lambda: woken.append(True), "sleep of the test")
-        self.play(lambda: bool(woken))
+        self._wait(lambda: False, length)
         return True
+
+    def wait_for(self, is_reached: Callable[[], bool], seconds: float) -> bool:
+        """Let virtual time pass until a goal is reached, and return True if it is.
+
+        Parameters:
+            is_reached: returns whether it is; not called again once it was True.
+            seconds: virtual time at most; negative for no limit.
+        """
+        if not self._parties.sees_virtual_time():
+            return False
+        return self._wait(is_reached, None if seconds < 0 else duration(seconds))
 
     def leave(self) -> None:
         """Give the process back its own clock; the next call continues."""
@@ -228,6 +238,24 @@ class Session:
         self.simulation.api.fail_next(operation, error, times)
 
     # -- private ------------------------------------------------------------------------------------
+
+    def _wait(self, is_reached: Callable[[], bool], length: timedelta | None) -> bool:
+        events: list[str] = []
+
+        def is_over() -> bool:  # called by any thread that plays
+            if "reached" not in events and is_reached():
+                events.append("reached")
+            return bool(events)
+
+        timer = None
+        if length is not None:
+            with self.called():
+                over = partial(events.append, "time is over")
+                timer = self.clock.schedule(length, over, "a wait of the test")
+        self.play(is_over)
+        if timer is not None:
+            self.clock.cancel(timer)
+        return "reached" in events
 
     def _enter(self) -> None:
         self._parties.admit()

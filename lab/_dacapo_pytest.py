@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from dacapo import Durable
 
 ENGINES = ("sim", "sdk")
+FINDINGS = ("fail", "report")
+_TEST = pytest.StashKey[Any]()
+_PROPERTY = "dacapo"
 _TESTING_SDK = "aws_durable_execution_sdk_python_testing"
 _ASKS = re.compile(r"\bdef\s+\w+\s*\([^)]*\bdurable\b" + r"|usefixtures\([^)]*[\"']durable[\"']")
 """A function that takes the fixture, or a marker that names it."""
@@ -40,6 +44,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run tests for DurableFunctionTestRunner, of AWS's testing package, in virtual time",
     )
     group.addoption(
+        "--dacapo-verify",
+        action="store_true",
+        help="as --dacapo-runner, and verify that the handler of each test survives replay",
+    )
+    group.addoption(
+        "--dacapo-findings",
+        choices=FINDINGS,
+        default=FINDINGS[0],
+        help="what a finding of --dacapo-verify does: fail its test (the default), or only report",
+    )
+    group.addoption(
         "--dacapo-engine",
         choices=ENGINES,
         default=None,
@@ -52,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Replace the official runner before the first conftest imports it."""
     options = early_config.known_args_namespace
-    if not options.dacapo_runner:
+    if not (options.dacapo_runner or options.dacapo_verify):
         return
     _check_testing_sdk("--dacapo-runner")
     if options.dacapo_engine == "sdk":
@@ -61,6 +76,57 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     for module in (official, import_module(f"{_TESTING_SDK}.runner")):
         for name in ours.RUNNERS:
             setattr(module, name, getattr(ours, name))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Follow what a test does, from its fixtures on, if it is to be verified."""
+    if not item.config.getoption("--dacapo-verify"):
+        return (yield)
+    proofs = import_module("dacapo.testing.proofs")
+    item.stash[_TEST] = test = proofs.begin(str(item.path))
+    try:
+        return (yield)
+    finally:
+        proofs.finish(test)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Verify the handlers of a test that has passed, while its fixtures are still there."""
+    yield
+    test = item.stash.get(_TEST, None)
+    outcomes = test.proofs() if test is not None else []
+    for proof in outcomes:
+        item.user_properties.append((_PROPERTY, proof.verdict))
+        item.add_report_section("call", "dacapo", str(proof))
+    findings = [finding for proof in outcomes for finding in proof.findings]
+    if findings and item.config.getoption("--dacapo-findings") == "fail":
+        pytest.fail("\n".join(findings), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many executions survive, and for each other one why it does not."""
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+    ]
+    lines = [
+        f"{report.nodeid}: {text}"
+        for report in reports
+        for title, text in report.sections
+        if title == "Captured dacapo call" and not text.startswith("survives")
+    ]
+    verdicts = [v for report in reports for key, v in report.user_properties if key == _PROPERTY]
+    if not verdicts:
+        return
+    terminalreporter.section("dacapo verify")
+    for line in lines:
+        terminalreporter.line(line)
+    counts = (f"{count} {verdict}" for verdict, count in sorted(Counter(verdicts).items()))
+    terminalreporter.line(f"executions: {', '.join(counts)}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -82,6 +82,7 @@ class ActiveRun:
         forward: sends AWS requests of other services elsewhere; None to leave them here.
         outages: the outages of the run; None for a run that cannot have any.
         outside: the outside world of a run that a test drives; None if there is none.
+        test: the test whose executions are verified when it has ended; None for none.
         retry_quotas: quotas of boto3's clients from which the run has taken; None outside a run.
         identity: stands in for what tells one invocation from another; None for what it is.
         has_world: whether what listens on this machine is there; False where a handler is replayed
@@ -102,6 +103,7 @@ class ActiveRun:
     forward: Callable[..., Any] | None = None
     outages: Outages | None = None
     outside: Outside | None = None
+    test: Any = None
     retry_quotas: WeakSet[Any] | None = None
     identity: Any = None
     has_world: bool = True

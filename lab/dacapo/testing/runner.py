@@ -31,12 +31,13 @@ from aws_durable_execution_sdk_python_testing.stores.base import ExecutionStore
 
 from dacapo.errors import NeverHappens
 from dacapo.history.operations import callback_name
+from dacapo.process.active_run import ACTIVE
 from dacapo.service.callbacks import DeliveryKind
 from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
 from dacapo.service.functions import LATEST, Function, Handler
 from dacapo.testing import outcomes
-from dacapo.testing.actions import ACTIONS, Actions
+from dacapo.testing.actions import Actions
 from dacapo.testing.session import Session, open_callbacks
 
 _TEST = Caller("the test")
@@ -80,7 +81,8 @@ class DurableFunctionTestRunner:
         self._session = Session(region)
         self._limits: dict[str, int] = {}
         self._actions = Actions(handler, self._session)
-        ACTIONS.append(self._actions)
+        if ACTIVE.test is not None:
+            ACTIVE.test.watch(self._actions)
 
     def register_durable_function(
         self,
@@ -195,7 +197,7 @@ class DurableFunctionTestRunner:
             qualifier=LATEST,
         )
         payload = _normalized(input)
-        self._actions.starting()
+        self._actions.on_starting()
         with self._session.called():
             execution = self._session.start(function, payload, execution_name)
             self._limits[execution.arn] = limit

@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -321,6 +321,11 @@ def open_callbacks(execution: Execution) -> list[str]:
         if operation.operation_type is OperationType.CALLBACK
         and operation.status is OperationStatus.STARTED
     ]
+
+
+def turn() -> AbstractContextManager[object]:
+    """Return a context manager in which no thread is connected to a session."""
+    return _TURN
 
 
 def leave_current() -> None:

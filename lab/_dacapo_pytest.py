@@ -16,6 +16,8 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="as --dacapo-runner, and verify that the handler of each test survives replay",
     )
     group.addoption(
+        "--dacapo-start",
+        type=_time,
+        metavar="TIME",
+        help="with --dacapo-runner: begin each test at this time, in ISO 8601, and seed what it "
+        "draws, so that its histories are the same each time",
+    )
+    group.addoption(
         "--dacapo-findings",
         choices=FINDINGS,
         default=FINDINGS[0],
@@ -80,15 +89,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Follow what a test does, from its fixtures on, if it is to be verified."""
-    if not item.config.getoption("--dacapo-verify"):
+    """Begin a test at a time of its own, and follow what it does, if that is asked for."""
+    start = item.config.getoption("--dacapo-start")
+    with ExitStack() as stack:
+        if start is not None:
+            session = import_module("dacapo.testing.session")
+            stack.enter_context(session.repeatable(item.nodeid, start))
+        if item.config.getoption("--dacapo-verify"):
+            proofs = import_module("dacapo.testing.proofs")
+            item.stash[_TEST] = stack.enter_context(proofs.following(str(item.path)))
         return (yield)
-    proofs = import_module("dacapo.testing.proofs")
-    item.stash[_TEST] = test = proofs.begin(str(item.path))
-    try:
-        return (yield)
-    finally:
-        proofs.finish(test)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -146,6 +156,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if engine == "sdk":
         _check_testing_sdk("--dacapo-engine sdk")
     import_module("dacapo")
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _check_testing_sdk(option: str) -> None:

@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -175,17 +175,16 @@ def _proof_of(inferred: Inferred, actions: Actions) -> Proof:
     return Proof(report.verdict.value, tuple(findings), tuple(report.reasons))
 
 
-def begin(file: str) -> Test:
-    """Begin to follow a test.
+@contextmanager
+def following(file: str) -> Iterator[Test]:
+    """Context manager with a test, from its fixtures to their end.
 
     Parameters:
         file: the file that it is in.
     """
-    ACTIVE.test = test = Test(file)
-    return test
-
-
-def finish(test: Test) -> None:
-    """End what `begin` began."""
-    ACTIVE.test = None
-    test.end()
+    test = Test(file)
+    try:
+        with ACTIVE.serving(test=test):
+            yield test
+    finally:
+        test.end()

@@ -17,12 +17,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import time_machine
 from aws_durable_execution_sdk_python.lambda_service import OperationStatus, OperationType
 
 from dacapo.errors import DacapoError, NeverHappens
 from dacapo.history.operations import callback_name, callback_path
 from dacapo.process import randomness
 from dacapo.process.active_run import ACTIVE
+from dacapo.scenario import START
 from dacapo.scheduling import waits
 from dacapo.scheduling.baton import real_monotonic
 from dacapo.scheduling.clock import duration
@@ -67,9 +69,10 @@ class Session:
     def __init__(self, region: str) -> None:
         waits.replace_imported_sleep()
         self.seed = _new_seed()
-        self.simulation = Simulation(self.seed, datetime.now(UTC), region=region)
+        self.simulation = Simulation(self.seed, START, region=region)
         self.service = self.simulation.service
         self.clock = self.simulation.clock
+        self.clock.restart_at(datetime.now(UTC))
         self._parties = Parties()
         self._goals: dict[int, Callable[[], bool]] = {}
         self._between: ExitStack | None = None
@@ -321,6 +324,21 @@ def open_callbacks(execution: Execution) -> list[str]:
         if operation.operation_type is OperationType.CALLBACK
         and operation.status is OperationStatus.STARTED
     ]
+
+
+@contextmanager
+def repeatable(test: str, start: datetime) -> Iterator[None]:
+    """Context manager for a test that is the same each time: its clock, and what it draws.
+
+    Parameters:
+        test: its name, from which its randomness is seeded.
+        start: the time at which it begins; its clock moves only when virtual time passes.
+    """
+    digest = hashlib.blake2b(test.encode(), digest_size=6).digest()
+    seed = int.from_bytes(digest, "big")
+    stream = randomness.Stream("test", seed)
+    with time_machine.travel(start, tick=False), randomness.seeded(seed, stream):
+        yield
 
 
 def turn() -> AbstractContextManager[object]:

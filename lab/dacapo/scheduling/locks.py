@@ -22,6 +22,9 @@ from dacapo.scheduling.clock import duration
 from dacapo.scheduling.scheduler import Scheduler, Waiter, here
 from dacapo.scheduling.tasks import InvocationEnded
 
+_WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
+_FRAMES = 3
+"""Calls between the start of a thread and the lock for which it waits."""
 _LOOK_AGAIN_SECONDS = 0.001
 _SLICE_SECONDS = 0.5
 """Real time after which a real wait shows that it goes on."""
@@ -114,8 +117,16 @@ class Lock:
 
 
 def _is_in_condition() -> bool:
-    """Return True if a condition waits for the lock: an event, a queue, a semaphore."""
-    return sys._getframe(2).f_code is threading.Condition.wait.__code__  # noqa: SLF001
+    """Return True if a condition waits for the lock: an event, a queue, a semaphore.
+
+    One that a thread has started does not count.
+    """
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - documented
+    codes = []
+    while frame is not None and len(codes) < _FRAMES:
+        codes.append(frame.f_code)
+        frame = frame.f_back
+    return codes[0] is _WAIT and _START not in codes
 
 
 def RLock() -> Any:  # noqa: N802 - as in threading

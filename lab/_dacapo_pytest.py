@@ -80,7 +80,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         return
     _check_testing_sdk("--dacapo-runner")
     if options.dacapo_engine == "sdk":
-        raise pytest.UsageError("--dacapo-engine sdk needs the runner that --dacapo-runner replaces")
+        raise pytest.UsageError(
+            "--dacapo-engine sdk needs the runner that --dacapo-runner replaces"
+        )
     ours, official = import_module("dacapo.testing"), import_module(_TESTING_SDK)
     for module in (official, import_module(f"{_TESTING_SDK}.runner")):
         for name in ours.RUNNERS:

@@ -16,9 +16,7 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 BODIES: list[str] = []
 """The handlers whose bodies ran, one entry for each invocation."""
 A_DAY = CallbackConfig(timeout=Duration.from_days(1))
-A_MINUTE = CallbackConfig(
-    timeout=Duration.from_days(1), heartbeat_timeout=Duration.from_minutes(1)
-)
+A_MINUTE = CallbackConfig(timeout=Duration.from_days(1), heartbeat_timeout=Duration.from_minutes(1))
 
 
 @durable_execution
@@ -66,7 +64,7 @@ def works(event: Any, context: DurableContext) -> Any:
 @durable_execution
 def describes(event: Any, context: DurableContext) -> Any:
     """Return what the handler is called with."""
-    function = context.lambda_context
+    function: Any = context.lambda_context
     return {
         "event": event,
         "arn": context.execution_context.durable_execution_arn,

@@ -19,25 +19,20 @@ def run(
     folder: Path, *options: str, hash_seed: str = "0", results: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder, with this project installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {
-        **kept,
+        **own,
         "PYTHONPATH": os.pathsep.join(command_line.PATH),
         "PYTHONHASHSEED": hash_seed,
         "RESULTS": str(results),
     }
-    return command_line.run_pytest(
-        *options, cwd=folder, environment=environment, seconds=SECONDS
-    )
+    return command_line.run_pytest(*options, cwd=folder, environment=environment, seconds=SECONDS)
 
 
 def recorded(path: Path, *options: str, hash_seed: str = "0") -> dict[str, Any]:
     """Run tests of this project's `tests/plain`, and return what their executions came to."""
-    done = run(
-        *(ROOT, *RECORDER, "--confcutdir", "tests/plain", *options),
-        hash_seed=hash_seed,
-        results=path,
-    )
+    options = (*RECORDER, "--confcutdir", "tests/plain", *options)
+    done = run(ROOT, *options, hash_seed=hash_seed, results=path)
     assert done.returncode == 0, done.stdout + done.stderr
     results: dict[str, Any] = json.loads(path.read_text())
     assert results, "no test waited for a result"

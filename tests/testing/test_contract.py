@@ -48,9 +48,7 @@ def test_a_runner_has_the_public_attributes_of_the_official_one() -> None:
 
 
 def test_the_child_context_runner_is_a_runner() -> None:
-    assert issubclass(
-        testing.DurableChildContextTestRunner, testing.DurableFunctionTestRunner
-    )
+    assert issubclass(testing.DurableChildContextTestRunner, testing.DurableFunctionTestRunner)
 
 
 def test_results_and_histories_are_the_official_packages_own() -> None:

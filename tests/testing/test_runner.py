@@ -10,8 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_durable_execution_sdk_python.execution import InvocationStatus
-from aws_durable_execution_sdk_python.lambda_service import ErrorObject
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject, InvocationStatus
 from aws_durable_execution_sdk_python_testing.exceptions import (
     DurableFunctionsTestError,
     InvalidParameterValueException,
@@ -39,7 +38,8 @@ def no_real_time() -> Iterator[None]:
 
 def ends_after(history: Any) -> timedelta:
     """Return the length of an execution."""
-    return history.events[-1].event_timestamp - history.events[0].event_timestamp
+    length: timedelta = history.events[-1].event_timestamp - history.events[0].event_timestamp
+    return length
 
 
 def test_a_month_passes_and_the_handler_sees_it() -> None:
@@ -216,7 +216,7 @@ def test_the_history_of_an_invoked_execution_can_be_read() -> None:
         runner.register_durable_function("other", handlers.doubles)
         arn = runner.run_async("21")
         runner.wait_for_result(arn)
-        events = runner.get_execution_history(arn, include_execution_data=True).events
+        events: Any = runner.get_execution_history(arn, include_execution_data=True).events
         (started,) = [one for one in events if one.chained_invoke_started_details]
         child = str(started.chained_invoke_started_details.durable_execution_arn)
         assert runner.get_execution_history(child).events[-1].event_type == "ExecutionSucceeded"
@@ -274,5 +274,8 @@ def test_a_closed_runner_still_has_its_results_and_starts_nothing() -> None:
 
 
 def test_the_older_name_of_the_execution_timeout_warns() -> None:
-    with DurableFunctionTestRunner(handlers.waits) as runner, pytest.warns(DeprecationWarning):
+    with (
+        DurableFunctionTestRunner(handlers.waits) as runner,
+        pytest.warns(DeprecationWarning, match="execution_timeout"),
+    ):
         assert runner.run(timeout=5).status is InvocationStatus.SUCCEEDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,14 @@ def test_a_suite_for_the_official_runner_runs_in_virtual_time(tmp_path: Path) ->
     assert done.returncode == 0, "the suite does not pass with the official runner"
 
 
+@pytest.mark.prove
 def test_the_workers_of_xdist_have_the_runner_too(tmp_path: Path) -> None:
     write(tmp_path, handlers=HANDLERS, conftest=CONFTEST, test_it=answered(80_000))
     done = run(tmp_path, "--dacapo-runner", "--numprocesses", "1")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_a_runner_that_is_imported_sees_a_sleep_that_was_imported_before_it(
     tmp_path: Path,
 ) -> None:
@@ -239,6 +242,7 @@ def test_the_world_that_a_test_has_built_is_there_in_each_run(tmp_path: Path) ->
     assert "ConditionalCheckFailed" in done.stdout
 
 
+@pytest.mark.prove
 def test_what_lives_in_a_test_is_named_and_not_verified(tmp_path: Path) -> None:
     write(tmp_path, handlers=HANDLERS, conftest=CONFTEST, test_it=LIVES_IN_THE_TEST)
     done = verified(tmp_path)
@@ -253,6 +257,35 @@ def test_what_lives_in_a_test_is_named_and_not_verified(tmp_path: Path) -> None:
         assert named in done.stdout
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """Outcomes of tests' executions: once with the official runner, and twice with ours."""
+
+    official: dict[str, Any]
+    ours: tuple[dict[str, Any], dict[str, Any]]
+
+
+def recordings_of(folder: Path, tests: str) -> Recordings:
+    ours = ("--dacapo-runner", "--dacapo-start", "2026-01-01T12:00", tests)
+    return Recordings(
+        recorded(folder / "official", "-p", "no:dacapo", tests),
+        (
+            recorded(folder / "one", *ours, hash_seed="1"),
+            recorded(folder / "other", *ours, hash_seed="2"),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return recordings_of(tmp_path_factory.mktemp("some"), SHARE)
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return recordings_of(tmp_path_factory.mktemp("every"), "tests/plain")
+
+
 def results(recordings: dict[str, Any]) -> dict[str, Any]:
     """Return the results of executions, without dates: only one of two clocks moves."""
     return {
@@ -261,27 +294,22 @@ def results(recordings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_plain_tests_come_to_equal_results_under_both_runners(tmp_path: Path) -> None:
-    official = recorded(tmp_path / "official", "-p", "no:dacapo", SHARE)
-    assert results(recorded(tmp_path / "ours", "--dacapo-runner", SHARE)) == results(official)
+def test_plain_tests_come_to_equal_results_under_both_runners(some: Recordings) -> None:
+    assert results(some.ours[0]) == results(some.official)
+
+
+def test_a_test_that_begins_at_a_given_time_has_the_same_history_each_time(
+    some: Recordings,
+) -> None:
+    assert some.ours[0] == some.ours[1]
 
 
 @pytest.mark.prove
-def test_all_plain_tests_come_to_equal_results_under_both_runners(tmp_path: Path) -> None:
-    official = recorded(tmp_path / "official", "-p", "no:dacapo", "tests/plain")
-    assert len(official) > 30
-    ours = recorded(tmp_path / "ours", "--dacapo-runner", "tests/plain")
-    assert results(ours) == results(official)
-
-
-def test_a_test_that_begins_at_a_given_time_has_the_same_history_each_time(tmp_path: Path) -> None:
-    options = ("--dacapo-runner", "--dacapo-start", "2026-01-01T12:00", SHARE)
-    one, other = (recorded(tmp_path / seed, *options, hash_seed=seed) for seed in "12")
-    assert one == other
+def test_all_plain_tests_come_to_equal_results_under_both_runners(every: Recordings) -> None:
+    assert len(every.official) > 30
+    assert results(every.ours[0]) == results(every.official)
 
 
 @pytest.mark.prove
-def test_all_plain_tests_have_the_same_histories_each_time(tmp_path: Path) -> None:
-    options = ("--dacapo-runner", "--dacapo-start", "2026-01-01T12:00", "tests/plain")
-    one, other = (recorded(tmp_path / seed, *options, hash_seed=seed) for seed in "12")
-    assert one == other
+def test_all_plain_tests_have_the_same_histories_each_time(every: Recordings) -> None:
+    assert every.ours[0] == every.ours[1]

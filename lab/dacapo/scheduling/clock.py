@@ -143,7 +143,8 @@ class Clock:
     @contextmanager
     def driving_process(self) -> Iterator[None]:
         """Context manager that makes this clock the process clock."""
-        with time_machine.travel(self.now, tick=False) as self._traveler:
+        with time_machine.travel(self.now, tick=False) as traveler:
+            self._traveler = traveler
             try:
                 yield
             finally:

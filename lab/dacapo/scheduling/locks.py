@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import thread as executor_threads
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from dacapo.process.active_run import ACTIVE
@@ -122,7 +122,7 @@ def _is_in_condition() -> bool:
     One that a thread has started does not count.
     """
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - documented
-    codes = []
+    codes: list[CodeType] = []
     while frame is not None and len(codes) < _FRAMES:
         codes.append(frame.f_code)
         frame = frame.f_back

@@ -317,7 +317,7 @@ class Scheduler:
             thread.join(max(0.0, end - real_monotonic()))
 
     def _rest(self) -> None:
-        """Put down what only a run that goes on needs: its randomness, and threads without a job."""
+        """Put down what only a connected run needs: its randomness, and threads without a job."""
         if self._drawing is not None:
             self._drawing.stream.leave()
             self._drawing = None

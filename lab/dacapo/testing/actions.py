@@ -59,7 +59,7 @@ class _Callback:
 
 
 class Actions:
-    """What a test does with one runner.
+    """Everything that a test does with one runner, from outside.
 
     Parameters:
         handler: the handler of the runner.
@@ -151,7 +151,7 @@ class Actions:
         answers: dict[str, list[Answer]] = defaultdict(list)
         for callback in self._created[execution.arn]:
             answers[callback.path].append(Answer(tuple(callback.sends)))
-        return {path: found for path, found in answers.items() if any(one.sends for one in found)}
+        return {path: each for path, each in answers.items() if any(one.sends for one in each)}
 
 
 def _ending(execution: Execution) -> str:

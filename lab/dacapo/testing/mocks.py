@@ -72,13 +72,18 @@ def _stand_in(value: object, file: str) -> str:
 def _scopes(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the names of every module but the test's own, and of the user's classes in them."""
     own = {module.__name__ for module in user_modules.user_modules() if module.__file__ == file}
-    for name, module in list(sys.modules.items()):
+    modules: dict[str, object] = dict(sys.modules)  # which also has other objects
+    for name, module in modules.items():
         if isinstance(module, ModuleType) and name not in own and name != "unittest.mock":
             yield name, vars(module)
-            for value in list(vars(module).values()):
-                if isinstance(value, type) and value.__module__ == name and name not in own:
-                    if user_modules.is_users(name):
-                        yield f"{name}.{value.__name__}", dict(vars(value))
+            if user_modules.is_users(name):
+                yield from _classes(module)
+
+
+def _classes(module: ModuleType) -> Iterator[tuple[str, dict[str, Any]]]:
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            yield f"{module.__name__}.{value.__name__}", dict(vars(value))
 
 
 def _closure(functions: tuple[Callable[..., Any], ...]) -> Iterator[tuple[str, Any]]:

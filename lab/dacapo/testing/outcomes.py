@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aws_durable_execution_sdk_python.execution import InvocationStatus
-from aws_durable_execution_sdk_python.lambda_service import OperationType
+from aws_durable_execution_sdk_python.lambda_service import InvocationStatus, OperationType
 from aws_durable_execution_sdk_python_testing import exceptions
 from aws_durable_execution_sdk_python_testing.execution import ExecutionStatus
 from aws_durable_execution_sdk_python_testing.model import GetDurableExecutionHistoryResponse
@@ -17,9 +16,8 @@ from aws_durable_execution_sdk_python_testing.runner import (
 
 from dacapo.service.errors import ServiceError
 from dacapo.service.execution import Execution
+from dacapo.testing.waiting import AlreadyCompleted
 
-CallbackAlreadyCompleted = exceptions.DurableFunctionsTestError
-"""Raised for a callback that was asked for by name and is complete."""
 _UNKNOWN = exceptions.ResourceNotFoundException
 _INVALID = exceptions.InvalidParameterValueException
 
@@ -71,6 +69,22 @@ def check_callback_id(callback_id: str) -> None:
     """
     if not callback_id:
         raise _INVALID("callback_id is required")
+
+
+@contextmanager
+def completed(name: str | None) -> Iterator[None]:
+    """Context manager that raises the official package's error for a callback that is complete.
+
+    Raises:
+        DurableFunctionsTestError: the callback with this name is complete.
+    """
+    try:
+        yield
+    except AlreadyCompleted as error:
+        raise exceptions.DurableFunctionsTestError(
+            "Failed to fetch execution history: "
+            f"Callback {name} has already completed (succeeded/failed/timed out)"
+        ) from error
 
 
 @contextmanager

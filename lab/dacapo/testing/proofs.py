@@ -54,15 +54,15 @@ class _Copy:
     """A process that keeps everything as it was before an execution started.
 
     Parameters:
-        process: its ID.
+        process: its ID; None if there is none, because of the mocks.
         connection: to it.
         mocks: what stood in for something then, described.
         variables: those of the test that the handler uses, at that moment.
         number: of the execution among those of its runner.
     """
 
-    process: int
-    connection: Connection
+    process: int | None
+    connection: Connection | None
     mocks: list[str]
     variables: dict[str, str]
     number: int
@@ -83,7 +83,7 @@ class Test:
 
     def watch(self, actions: Actions) -> None:
         """Follow what the test does with a runner."""
-        actions.on_starting = lambda: self._copies.append((actions, _fork(actions, self.file)))
+        actions.on_starting = lambda: self._copies.append((actions, _copy(actions, self.file)))
 
     def proofs(self) -> list[Proof]:
         """Verify each execution that the test started, and return the outcomes, each once."""
@@ -94,16 +94,17 @@ class Test:
     def end(self) -> None:
         """End the processes of this."""
         for _, copy in self._copies:
-            copy.connection.close()
-            children.end_group(copy.process)
-            with suppress(ChildProcessError):
-                os.waitpid(copy.process, 0)
+            if copy.connection is not None and copy.process is not None:
+                copy.connection.close()
+                children.end_group(copy.process)
+                with suppress(ChildProcessError):
+                    os.waitpid(copy.process, 0)
         self._copies.clear()
 
     def _proof(self, actions: Actions, copy: _Copy) -> Proof:
         changed = mocks.changed(copy.variables, *actions.handlers)
         obstacles = list(dict.fromkeys((*copy.mocks, *changed)))
-        if obstacles:
+        if obstacles or copy.connection is None:
             names = "; ".join(obstacles)
             return _not_verified(f"a scenario can't have what lives in the test: {names}")
         try:
@@ -120,16 +121,21 @@ def _not_verified(reason: str) -> Proof:
     return Proof("not verified", (), (reason,))
 
 
-def _fork(actions: Actions, file: str) -> _Copy:
-    """Return a copy of this process.
+def _copy(actions: Actions, file: str) -> _Copy:
+    """Return a copy of this process, if what the test did can be verified.
 
     Parameters:
         file: the test's file.
     """
-    boto.share_models()
-    interpreters.start(interpreters.hash_seeds_for(actions.handler))
     seen = mocks.mocks(file, *actions.handlers)
     variables = mocks.variables_of(*actions.handlers)
+    process, connection = (None, None) if seen else _fork(actions)
+    return _Copy(process, connection, seen, variables, len(actions.executions))
+
+
+def _fork(actions: Actions) -> tuple[int, Connection]:
+    boto.share_models()
+    interpreters.start(interpreters.hash_seeds_for(actions.handler))
     ours, theirs = Pipe()
     parent = os.getpid()
     with turn(), warnings.catch_warnings():
@@ -141,7 +147,7 @@ def _fork(actions: Actions, file: str) -> _Copy:
     theirs.close()
     with suppress(OSError):  # it has done so itself
         os.setpgid(process, process)
-    return _Copy(process, ours, seen, variables, len(actions.executions))
+    return process, ours
 
 
 def _be_copy(actions: Actions, connection: Connection, parent: int) -> NoReturn:

@@ -21,24 +21,21 @@ from typing import Any, Self
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.lambda_service import (
     ErrorObject,
-    Operation,
     OperationStatus,
-    OperationType,
 )
 from aws_durable_execution_sdk_python_testing.model import GetDurableExecutionHistoryResponse
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestResult
 from aws_durable_execution_sdk_python_testing.stores.base import ExecutionStore
 
 from dacapo.errors import NeverHappens
-from dacapo.history.operations import callback_name
 from dacapo.process.active_run import ACTIVE
 from dacapo.service.callbacks import DeliveryKind
 from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
 from dacapo.service.functions import LATEST, Function, Handler
-from dacapo.testing import outcomes
+from dacapo.testing import outcomes, waiting
 from dacapo.testing.actions import Actions
-from dacapo.testing.session import Session, open_callbacks
+from dacapo.testing.session import Session, turn
 
 _TEST = Caller("the test")
 
@@ -68,7 +65,7 @@ class DurableFunctionTestRunner:
         execution_timeout: int = 300,
         invocation_timeout: int = 900,
         store: ExecutionStore | None = None,
-        skip_time: bool = True,  # noqa: FBT001, FBT002 - as the official one
+        skip_time: bool = True,
         region: str = "us-west-2",
     ) -> None:
         _ = max_invocation_page_bytes, store
@@ -228,7 +225,7 @@ class DurableFunctionTestRunner:
     def get_execution_history(
         self,
         execution_arn: str,
-        include_execution_data: bool = False,  # noqa: FBT001, FBT002 - as the official one
+        include_execution_data: bool = False,
     ) -> GetDurableExecutionHistoryResponse:
         """Return the events of an execution, or of one that it invoked; all of them, on one page.
 
@@ -302,13 +299,13 @@ class DurableFunctionTestRunner:
         execution = self._session.service.executions.get(execution_arn)
         if execution is None:
             raise NeverHappens("the callback does not come: there is no execution with this ARN")
-        open_one = self._open_callback(execution, name)
-        while open_one is None:
-            if not self._session.play(lambda: self._settles(execution, name), timeout):
-                raise NeverHappens(_why_no_callback(execution, name))
-            open_one = self._open_callback(execution, name)
-        details = open_one.callback_details
-        return details.callback_id if details else ""
+        while True:
+            if not self._session.play(lambda: waiting.has_callback(execution, name), timeout):
+                raise NeverHappens(waiting.why_no_callback(execution, name))
+            with turn(), outcomes.completed(name):
+                operation = waiting.open_callback(execution, name)
+            if operation is not None and operation.callback_details is not None:
+                return operation.callback_details.callback_id
 
     def send_callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Complete a callback, and run what is due then.
@@ -394,33 +391,6 @@ class DurableFunctionTestRunner:
             self._actions.sent(callback_id, kind, result, error)
             self._session.settle()
 
-    def _open_callback(self, execution: Execution, name: str | None) -> Operation | None:
-        """Return the latest open callback of a name.
-
-        Raises:
-            DurableFunctionsTestError: it is complete.
-        """
-        named = [
-            operation
-            for operation in execution.operations.values()
-            if operation.operation_type is OperationType.CALLBACK
-            and name in (None, operation.name, callback_name(execution.operations, operation))
-        ]
-        open_ones = [one for one in named if one.status is OperationStatus.STARTED]
-        if named and name is not None and not open_ones:
-            raise outcomes.CallbackAlreadyCompleted(
-                "Failed to fetch execution history: "
-                f"Callback {name} has already completed (succeeded/failed/timed out)"
-            )
-        return open_ones[-1] if open_ones and not execution.is_invoked else None
-
-    def _settles(self, execution: Execution, name: str | None) -> bool:
-        """Return True once a callback is open, or all of its name are complete."""
-        try:
-            return self._open_callback(execution, name) is not None
-        except outcomes.CallbackAlreadyCompleted:
-            return True
-
     def _time_out_one(self, execution: Execution, timeout: float) -> None:
         """End the execution whose timeout is the first one, for nothing else can happen.
 
@@ -431,19 +401,20 @@ class DurableFunctionTestRunner:
             NeverHappens: the test does not wait for as long as any of them.
         """
         session = self._session
-        waiting = [one for one in session.running if _belongs(one, execution)]
+        with turn():
+            concerned = [one for one in session.running if waiting.belongs_to(one, execution)]
         limits = [
             (one.started + timedelta(seconds=limit), number, limit)
-            for number, one in enumerate(waiting)
+            for number, one in enumerate(concerned)
             if (limit := self._limit_of(one)) < timeout
         ]
         if not limits:
-            raise NeverHappens(_why_no_end(waiting))
+            raise NeverHappens(waiting.why_no_end(concerned))
         at, number, limit = min(limits)
         error = ErrorObject(f"Execution timed out after {limit} seconds.", None, None, None)
         with session.called():
             session.clock.advance_to(at)
-            session.service.end(waiting[number], OperationStatus.TIMED_OUT, error=error)
+            session.service.end(concerned[number], OperationStatus.TIMED_OUT, error=error)
             session.settle()
 
     def _limit_of(self, execution: Execution) -> int:
@@ -477,38 +448,10 @@ class DurableChildContextTestRunner(DurableFunctionTestRunner):
         super().__init__(handler, skip_time=skip_time)
 
 
-def _normalized(given: Any) -> str:
+def _normalized(value: Any) -> str:
     """Return an input as JSON: JSON stays what it is, and anything else is made JSON."""
     try:
-        json.loads(given)
+        json.loads(value)
     except (TypeError, ValueError):
-        return json.dumps(given)
-    return given.decode() if isinstance(given, bytes | bytearray) else str(given)
-
-
-def _belongs(one: Execution, execution: Execution) -> bool:
-    while one is not execution and one.parent is not None:
-        one, _ = one.parent
-    return one is execution
-
-
-def _why_no_end(running: list[Execution]) -> str:
-    names = [name for execution in running for name in open_callbacks(execution)]
-    if names:
-        return (
-            f"nobody answers callback {', '.join(map(repr, names))}, and no timeout bounds it: "
-            "answer it with send_callback_success before wait_for_result, or give it a timeout"
-        )
-    if any(execution.pause for execution in running):
-        return "the execution is paused: resume it with resume_execution"
-    return "the execution waits for something that never happens"
-
-
-def _why_no_callback(execution: Execution, name: str | None) -> str:
-    what = "a callback" if name is None else f"callback {name!r}"
-    if not execution.is_running:
-        return f"{what} does not come: the execution ended as {execution.status.value}"
-    if execution.pause:
-        return f"{what} does not come: the execution is paused"
-    names = ", ".join(map(repr, open_callbacks(execution))) or "no callback"
-    return f"{what} does not come: the execution waits for {names}"
+        return json.dumps(value)
+    return value.decode() if isinstance(value, bytes | bytearray) else str(value)

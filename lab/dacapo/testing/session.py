@@ -18,10 +18,8 @@ from functools import partial
 from typing import Any
 
 import time_machine
-from aws_durable_execution_sdk_python.lambda_service import OperationStatus, OperationType
 
 from dacapo.errors import DacapoError, NeverHappens
-from dacapo.history.operations import callback_name, callback_path
 from dacapo.process import randomness
 from dacapo.process.active_run import ACTIVE
 from dacapo.scenario import START
@@ -36,6 +34,7 @@ from dacapo.service.functions import Function
 from dacapo.simulation.runner import MOST_INVOCATIONS
 from dacapo.simulation.simulation import Simulation
 from dacapo.testing.parties import Parties
+from dacapo.testing.waiting import open_callbacks
 
 PATIENCE_SECONDS = 10.0
 """Real time for which a thread that waits for a result lets other threads of the test go first."""
@@ -179,7 +178,7 @@ class Session:
                 pass
             self._go_between()
 
-    # -- the outside world, see `process.active_run` ------------------------------------------------
+    # -- the outside world, see `process.active_run` ----------------------------------------------
 
     def sleep(self, seconds: float) -> bool:
         """Let virtual time pass for this thread, and return True if the thread is the test's.
@@ -240,7 +239,7 @@ class Session:
         """Make the next calls of an operation fail."""
         self.simulation.api.fail_next(operation, error, times)
 
-    # -- private ------------------------------------------------------------------------------------
+    # -- private ----------------------------------------------------------------------------------
 
     def _wait(self, is_reached: Callable[[], bool], length: timedelta | None) -> bool:
         events: list[str] = []
@@ -300,30 +299,23 @@ class Session:
             if any(one != me and is_reached() for one, is_reached in self._goals.items()):
                 return None
             can_go_on = not self.clock.is_idle() or self.simulation.scheduler.is_blocked()
-            if self._parties.busy({*self._goals}) and real_monotonic() < end:
-                # What they do can only matter if they can answer something, or nothing is left.
-                if not can_go_on or any(map(open_callbacks, self.running)):
-                    return None
+            if real_monotonic() < end and self._others_matter(can_go_on=can_go_on):
+                return None
             if not (can_go_on and self.clock.run_next()):
                 return False
             self._check_count()
+
+    def _others_matter(self, *, can_go_on: bool) -> bool:
+        """Return True if other threads are busy, and could answer something that is open."""
+        if not self._parties.busy({*self._goals}):
+            return False
+        return not can_go_on or any(map(open_callbacks, self.running))
 
     def _check_count(self) -> None:
         if self.simulation.invocations.count > MOST_INVOCATIONS:
             raise NeverHappens(
                 f"the run made more than {MOST_INVOCATIONS} invocations and did not end"
             )
-
-
-def open_callbacks(execution: Execution) -> list[str]:
-    """Return the names of the callbacks that an execution waits for, or their paths."""
-    return [
-        callback_name(execution.operations, operation)
-        or callback_path(execution.operations, operation)
-        for operation in execution.open_operations()
-        if operation.operation_type is OperationType.CALLBACK
-        and operation.status is OperationStatus.STARTED
-    ]
 
 
 @contextmanager
@@ -350,5 +342,3 @@ def leave_current() -> None:
     """Give the process back its own clock, if a session has it; for the end of a test."""
     if ACTIVE.outside is not None:
         ACTIVE.outside.leave()
-
-

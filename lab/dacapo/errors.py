@@ -43,6 +43,10 @@ class HandlerStuck(DacapoError):  # noqa: N818 - an event, not an error
         return f"{self.what}{where}: end the loop, or sleep in it"
 
 
+class NeverHappens(DacapoError, TimeoutError):  # noqa: N818 - an event, not an error
+    """A test waits for something that never happens, however much time passes."""
+
+
 class TargetError(DacapoError):
     """The target on the command line is neither a scenario nor a durable handler."""
 

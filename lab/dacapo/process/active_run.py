@@ -51,6 +51,24 @@ class Outages(Protocol):
         """Return how a call fails that is made now; None if its service is not out."""
 
 
+class Outside(Protocol):
+    """The outside world of a run that a test drives, step by step."""
+
+    def sleep(self, seconds: float) -> bool:
+        """Let virtual time pass for this thread, and return True if the thread is the test's."""
+
+    def wait_for(self, is_reached: Callable[[], bool], seconds: float) -> bool:
+        """Let virtual time pass until a goal is reached, and return True if it is.
+
+        Parameters:
+            is_reached: returns whether it is; not called again once it was True.
+            seconds: virtual time at most; negative for no limit.
+        """
+
+    def leave(self) -> None:
+        """Give the process back its own clock; the run goes on when it is driven again."""
+
+
 @dataclass
 class ActiveRun:
     """The state that the hooks of this process serve.
@@ -63,6 +81,8 @@ class ActiveRun:
         invocation_inputs: the inputs of the invocations under way; None outside a run.
         forward: sends AWS requests of other services elsewhere; None to leave them here.
         outages: the outages of the run; None for a run that cannot have any.
+        outside: the outside world of a run that a test drives; None if there is none.
+        test: the test whose executions are verified when it has ended; None for none.
         retry_quotas: quotas of boto3's clients from which the run has taken; None outside a run.
         identity: stands in for what tells one invocation from another; None for what it is.
         has_world: whether what listens on this machine is there; False where a handler is replayed
@@ -84,6 +104,8 @@ class ActiveRun:
     invocation_inputs: Any = None
     forward: Callable[..., Any] | None = None
     outages: Outages | None = None
+    outside: Outside | None = None
+    test: Any = None
     retry_quotas: WeakSet[Any] | None = None
     identity: Any = None
     has_world: bool = True

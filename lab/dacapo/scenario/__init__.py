@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,16 @@ from dacapo.service.validation import check_execution_name
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Virtual time at which a run begins by default."""
+
+
+@contextmanager
+def inherited() -> Iterator[None]:
+    """World of a scenario that cannot be built again: what the process has.
+
+    A run changes it. So `verify` gives each run a process of its own, forked from one that has it
+    as it was.
+    """
+    yield
 
 
 @dataclass(frozen=True, kw_only=True)

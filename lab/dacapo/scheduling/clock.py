@@ -12,7 +12,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import time_machine
@@ -58,12 +58,26 @@ class Clock:
 
     def __init__(self, start: datetime) -> None:
         self.start = self.now = start
+        self._origin = datetime(1970, 1, 1, tzinfo=UTC)
         self._queue: list[tuple[datetime, int, Timer]] = []
         self._sequence = count()
         self._foreground = 0
         self._traveler: time_machine.Traveller | None = None
         self.on_fired: Callable[[], None] = lambda: None
         """Runs after each timer: the tasks that it made ready go on."""
+
+    @property
+    def moment(self) -> float:
+        """Seconds that stand for the present in decisions that must be the same in each run."""
+        return (self.now - self._origin).total_seconds()
+
+    def restart_at(self, now: datetime) -> None:
+        """Set another time, without firing anything; `moment` stays what it is.
+
+        Only while nothing runs. A run that begins at the real time is the same tomorrow, then.
+        """
+        self._origin += now - self.now
+        self.now = now
 
     def schedule(
         self,
@@ -129,9 +143,12 @@ class Clock:
     @contextmanager
     def driving_process(self) -> Iterator[None]:
         """Context manager that makes this clock the process clock."""
-        with time_machine.travel(self.now, tick=False) as self._traveler:
-            yield
-        self._traveler = None
+        with time_machine.travel(self.now, tick=False) as traveler:
+            self._traveler = traveler
+            try:
+                yield
+            finally:
+                self._traveler = None
 
     def advance_to(self, due: datetime) -> None:
         """Move virtual time forward, without firing anything."""

@@ -1,5 +1,7 @@
 """Locks of user code: waiting for one passes the baton on, and a timeout is virtual time.
 
+The waits of a test that drives a run step by step (for an event, or a queue) let the run go on.
+
 A lock that a task holds over a sleep would otherwise hang the run: the task that waits for it has
 the baton, so the one that would release it never goes on.
 """
@@ -11,14 +13,18 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import thread as executor_threads
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
+from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.baton import real_lock, real_monotonic, real_sleep
 from dacapo.scheduling.clock import duration
 from dacapo.scheduling.scheduler import Scheduler, Waiter, here
 from dacapo.scheduling.tasks import InvocationEnded
 
+_WAIT, _START = threading.Condition.wait.__code__, threading.Thread.start.__code__
+_FRAMES = 3
+"""Calls between the start of a thread and the lock for which it waits."""
 _LOOK_AGAIN_SECONDS = 0.001
 _SLICE_SECONDS = 0.5
 """Real time after which a real wait shows that it goes on."""
@@ -35,6 +41,8 @@ class Lock:
         """Acquire the lock; see `threading.Lock.acquire`."""
         scheduler = here()
         if scheduler is None or not blocking:
+            if blocking and ACTIVE.outside is not None and _is_in_condition():
+                return self._acquire_outside(timeout)
             return self._lock.acquire(blocking, timeout)
         if scheduler.is_unwinding():
             return self._acquire_or_unwind()
@@ -65,6 +73,15 @@ class Lock:
 
     def _at_fork_reinit(self) -> None:
         self.__init__()  # type: ignore[misc]
+
+    def _acquire_outside(self, timeout: float) -> bool:
+        """Acquire it in a thread of a test that drives a run: virtual time passes, then real."""
+        outside = ACTIVE.outside
+        if self._lock.acquire(False):
+            return True
+        if outside is not None and outside.wait_for(lambda: self._lock.acquire(False), timeout):
+            return True
+        return self._lock.acquire(True, timeout)
 
     def _acquire_or_unwind(self) -> bool:
         # `finally` and `with` need it, and get it if it is free.
@@ -97,6 +114,19 @@ class Lock:
                 scheduler.watchdog.goes_on()
         scheduler.sleep(timeout)
         return False
+
+
+def _is_in_condition() -> bool:
+    """Return True if a condition waits for the lock: an event, a queue, a semaphore.
+
+    One that a thread has started does not count.
+    """
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - documented
+    codes: list[CodeType] = []
+    while frame is not None and len(codes) < _FRAMES:
+        codes.append(frame.f_code)
+        frame = frame.f_back
+    return codes[0] is _WAIT and _START not in codes
 
 
 def RLock() -> Any:  # noqa: N802 - as in threading

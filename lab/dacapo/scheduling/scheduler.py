@@ -278,14 +278,22 @@ class Scheduler:
         return waiter.is_woken
 
     @contextmanager
-    def driving(self) -> Iterator[None]:
-        """Context manager that makes this thread the driver; in the end tasks are abandoned."""
+    def driving(self, *, abandons: bool = True) -> Iterator[None]:
+        """Context manager that makes this thread the driver.
+
+        Parameters:
+            abandons: whether tasks are abandoned in the end. If not, this thread or another one can
+                drive them on.
+        """
         self._driving_thread = threading.get_ident()
         with ACTIVE.serving(scheduler=self), self.here():
             try:
                 yield
             finally:
-                self.close()
+                if abandons or self.is_over:
+                    self.close()
+                else:
+                    self._rest()
 
     def exit(self, status: int) -> None:
         """End the current task's invocation, because the handler ends its process.
@@ -307,6 +315,17 @@ class Scheduler:
         end = real_monotonic() + _UNWIND_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, end - real_monotonic()))
+
+    def _rest(self) -> None:
+        """Put down what only a connected run needs: its randomness, and threads without a job."""
+        if self._drawing is not None:
+            self._drawing.stream.leave()
+            self._drawing = None
+        if not self._blocked:
+            for thread in self._threads:
+                thread.end()
+            self._threads.clear()
+            self._idle.clear()
 
     # -- the baton ------------------------------------------------------------------------------
 

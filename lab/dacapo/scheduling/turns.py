@@ -88,6 +88,6 @@ class Turns:
 
         A generator would make each decision depend on all before it, and a replay decides again.
         """
-        text = f"{self._seed} {what} {self._clock.now.timestamp()} {task.key} {task.turns}"
+        text = f"{self._seed} {what} {self._clock.moment} {task.key} {task.turns}"
         digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
         return int.from_bytes(digest, "big") / 2**48

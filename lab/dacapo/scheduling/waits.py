@@ -20,7 +20,7 @@ from concurrent import futures
 from types import FrameType
 from typing import Any
 
-from dacapo.process import source_lines
+from dacapo.process import source_lines, user_modules
 from dacapo.process.active_run import ACTIVE
 from dacapo.scheduling.baton import real_lock, real_monotonic, real_sleep
 from dacapo.scheduling.locks import Lock, RLock, has_busy_threads
@@ -66,10 +66,18 @@ def _leave() -> None:
 
 def _sleep(seconds: float) -> None:
     scheduler = here()
-    if scheduler is None:
-        real_sleep(seconds)
-    else:
+    if scheduler is not None:
         scheduler.sleep(seconds)
+    elif ACTIVE.outside is None or not ACTIVE.outside.sleep(seconds):
+        real_sleep(seconds)
+
+
+def replace_imported_sleep() -> None:
+    """Replace the real `sleep` in user modules that imported it by name before `install`."""
+    for module in user_modules.user_modules():
+        for name, value in list(vars(module).items()):
+            if value is real_sleep:
+                setattr(module, name, _sleep)
 
 
 def monotonic() -> float:

@@ -100,11 +100,15 @@ class Executions:
             is_synchronous=is_synchronous,
             trace_id=trace_id,
         )
-        self.executions[execution.arn] = execution
         self._by_name[function.name, name] = execution
+        self.begin(execution)
+        return execution
+
+    def begin(self, execution: Execution) -> None:
+        """Begin an execution, although there may be another one of its name."""
+        self.executions[execution.arn] = execution
         self.start_timeout(execution)
         self.wake(execution)
-        return execution
 
     def find(self, arn: str) -> Execution:
         """Return the execution with this ARN.

@@ -18,6 +18,8 @@ REGION = "us-east-1"
 VERSION = "1"
 """The version that an unqualified name and every alias resolve to: a run has one version of the
 code."""
+LATEST = "$LATEST"
+"""The version that is not published; its functions are invoked without a qualifier."""
 
 Handler = Callable[[Any, Any], Any]
 
@@ -80,7 +82,8 @@ class Function:
         execution_timeout: limit of one durable execution, at most 366 days; None if it is not set.
         timeout: limit of one invocation; at most 15 minutes.
         region, account: where the function is.
-        qualifier: the version or alias by which it is invoked; None if it is unqualified.
+        qualifier: the version or alias by which it is invoked; None if it is unqualified. Of a
+            registered function: the one that stands for none.
         tenant_id: the tenant for whom it is invoked; None for none.
     """
 
@@ -111,13 +114,14 @@ class Function:
     def context(self, request_id: str, clock: Clock) -> LambdaContext:
         """Return the Lambda context of an invocation that starts now."""
         deadline = clock.now + self.timeout
+        suffix = "" if self.version == LATEST else f":{self.version}"  # an ARN as it is invoked by
         return LambdaContext(
             request_id,
             self.name,
             lambda: deadline - clock.now,
             function_version=self.version,
             tenant_id=self.tenant_id,
-            invoked_function_arn=f"{self.arn}:{self.version}",
+            invoked_function_arn=f"{self.arn}{suffix}",
         )
 
 
@@ -230,8 +234,9 @@ class Functions:
             )
         if parsed.region not in (None, self.region) or parsed.account not in (None, self.account):
             raise invalid(f"{name} is in another account or region than this run ({self.region}).")
-        function = self._by_name.get(parsed.name)
+        qualifier = qualifier or parsed.qualifier
+        function = self._by_name.get(f"{parsed.name}:{qualifier}", self._by_name.get(parsed.name))
         if function is None:
             known = ", ".join(sorted(self._by_name)) or "none"
             raise not_found(f"Function not found: {name} (functions of this run: {known})")
-        return function, qualifier or parsed.qualifier
+        return function, qualifier or function.qualifier

@@ -65,13 +65,26 @@ class Simulation:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Context manager that connects process clock, randomness, SDK and boto3 to this."""
+        """Context manager that connects process clock, randomness, SDK and boto3 to this.
+
+        In the end, tasks that are left are abandoned.
+        """
+        with network_guard.in_region(self.functions.region), self.connected(abandons=True):
+            yield
+
+    @contextmanager
+    def connected(self, *, abandons: bool = False) -> Iterator[None]:
+        """Context manager as `running`, in the region that the process is in.
+
+        Parameters:
+            abandons: whether tasks that are left are abandoned in the end. If not, they go on when
+                it is connected again.
+        """
         with (
             network_guard.guarded(),
             self.clock.driving_process(),
-            network_guard.in_region(self.functions.region),
             randomness.seeded(self.seed, self.scheduler.driver.stream),
-            self.scheduler.driving(),
+            self.scheduler.driving(abandons=abandons),
             in_simulation(self.scheduler),
             boto.answered_by(self.api),
         ):

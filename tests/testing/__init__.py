@@ -1,0 +1,1 @@
+"""The official runner's interface in virtual time, and what pytest's options make of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
 import time
@@ -22,7 +23,6 @@ from dacapo.verify.deploy_check.results import grouped
 from dacapo.verify.findings import Certainty, Code, Verdict
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
 from tests.verify import fleet
-from tests.verify.test_guard import end_the_process
 
 HERE = "tests.verify.fleet"
 SAME, RENAMED, LATER = f"{HERE}:handler", f"{HERE}:renamed", f"{HERE}:changed_later"
@@ -147,6 +147,11 @@ def test_check_says_which_sdk_it_ran(hundred: Path) -> None:
     assert as_json(file, SAME)["sdk"] == __version__
 
 
+def end_the_process() -> None:
+    """End it as a crash in C code does, which nothing in Python can keep it from."""
+    ctypes.CDLL(None)._exit(7)
+
+
 @durable_execution
 def dies_of_some(event: Any, context: DurableContext) -> None:
     """End the process if the event says so."""
@@ -218,7 +223,6 @@ environment = {PRINTER = "first floor"}
 """,
 }
 APP = """
-import os
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 from helpers import STEP

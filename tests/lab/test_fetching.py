@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -164,14 +164,35 @@ def test_what_is_there_is_not_read_again(simulation: Simulation, tmp_path: Path)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
 
 
-def test_a_file_that_is_cut_off_does_not_count(simulation: Simulation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda text: text[:200], lambda _: "[" * 100_000])
+def test_a_file_that_is_damaged_does_not_count(
+    simulation: Simulation, tmp_path: Path, damage: Callable[[str], str]
+) -> None:
     start(simulation, 1)
     fetch(tmp_path)
     (file,) = tmp_path.iterdir()
     whole = file.read_text()
-    file.write_text(whole[:200])
+    file.write_text(damage(whole))
     assert fetch(tmp_path).saved == 1
     assert file.read_text() == whole
+
+
+def test_a_file_that_cannot_be_read_or_written_is_one_line(
+    simulation: Simulation, tmp_path: Path
+) -> None:
+    start(simulation, 2)
+    fetch(tmp_path)
+    first, second = sorted(tmp_path.iterdir())
+    second.unlink()
+    second.mkdir()
+    with pytest.raises(HistoryError, match=r"order-1.*json can't be read: Is a directory"):
+        fetch(tmp_path)
+    identity = Identity.of(json.loads(first.read_text())["Execution"]["DurableExecutionArn"])
+    first.unlink()
+    first.mkdir()
+    with pytest.raises(HistoryError, match=r"order-0.*json can't be written: Is a directory"):
+        Folder(tmp_path, Data.ALL).save(identity, {}, [])
+    assert sorted(tmp_path.iterdir()) == [first, second]
 
 
 def test_an_interruption_while_writing_leaves_no_file_behind(

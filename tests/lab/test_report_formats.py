@@ -172,6 +172,13 @@ def test_sarif_has_paths_from_the_working_directory_and_a_line_for_every_cause()
     assert places[-1]["region"] == {"startLine": 1}
 
 
+def test_a_function_of_pyproject_has_its_handlers_file() -> None:
+    named = [CheckResult("a.json", 1, [UNNAMED], target="orders")]
+    (without,) = outcome.of_checks(named, 0).causes
+    (cause,) = outcome.of_checks(named, 0, {"orders": "tests/lab/handlers.py:steps"}).causes
+    assert (without.place, str(cause.place)) == (None, "tests/lab/handlers.py:1")
+
+
 def test_sarif_has_an_absolute_path_for_a_file_elsewhere() -> None:
     place = Place("/opt/shared/handler.py", 1)
     cause = Cause("died", Level.ERROR, "died", place=place)

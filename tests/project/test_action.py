@@ -79,6 +79,7 @@ class Job:
             "AWS_SECRET_ACCESS_KEY": "key",
             "AWS_DEFAULT_REGION": "eu-central-1",
             "GITHUB_ACTION_PATH": str(FOLDER),
+            "GITHUB_WORKSPACE": str(self.folder),
             **{name: str(path) for name, path in self.files.items()},
             **{name: valued(text) for name, text in step.get("env", {}).items()},
         }
@@ -152,6 +153,18 @@ def test_code_that_executions_in_flight_survive_passes_and_code_that_breaks_them
     for name in ("sarif", "junit"):
         assert (job.folder / outputs[name]).stat().st_size
     assert "app.py:handler" in job.files["GITHUB_STEP_SUMMARY"].read_text()
+
+
+def test_the_code_may_be_in_a_folder_and_lines_are_named_from_the_repository(job: Job) -> None:
+    folder = job.folder / "services/shop"
+    folder.mkdir(parents=True)
+    (folder / "app.py").write_text(HANDLER.replace("reserve", "book"))
+    settings = '[tool.dacapo.functions.orders]\ntarget = "app.py:handler"\n'
+    (folder / "pyproject.toml").write_text(settings)
+    assert job.run(functions="orders", working_directory="services/shop") == 1, job.output
+    assert "::warning file=services/shop/app.py,line=" in job.output
+    assert job.outputs()["sarif"] == "services/shop/dacapo-reports/check.sarif"
+    assert '"services/shop/app.py"' in (job.folder / job.outputs()["sarif"]).read_text()
 
 
 def test_nothing_in_flight_passes(job: Job) -> None:

@@ -39,6 +39,18 @@ def test_the_json_of_a_check_conforms_to_its_schema(files: list[str], target: st
     assert printed["schema"] == SCHEMA["properties"]["schema"]["const"]
 
 
+def test_a_damaged_history_among_others_conforms_to_the_schema(
+    files: list[str], tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text("{}")
+    result = dacapo("check", files[0], str(damaged), BASE, "--format", "json")
+    printed = json.loads(result.stdout)
+    assert (result.returncode, printed["exit_status"]) == (2, 2)
+    assert printed["recordings"][1]["damage"]
+    jsonschema.validate(printed, SCHEMA)
+
+
 def test_the_schema_allows_no_member_that_it_does_not_describe(files: list[str]) -> None:
     printed = json.loads(dacapo("check", files[0], OTHER, "--format", "json").stdout)
     printed["recordings"][0]["findings"][0]["other"] = 1

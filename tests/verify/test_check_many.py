@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from moto import mock_aws
 
-from dacapo import check
+from dacapo import Scenario, check
 from dacapo.history.points import share_of_points
 from dacapo.verify.deploy_check.advice import advice
 from dacapo.verify.deploy_check.results import grouped
@@ -141,6 +147,69 @@ def test_check_says_which_sdk_it_ran(hundred: Path) -> None:
     assert as_json(file, SAME)["sdk"] == __version__
 
 
+def end_the_process() -> None:
+    """End it as a crash in C code does, which nothing in Python can keep it from."""
+    ctypes.CDLL(None)._exit(7)
+
+
+@durable_execution
+def dies_of_some(event: Any, context: DurableContext) -> None:
+    """End the process if the event says so."""
+    if event["number"] in (1, 3):
+        end_the_process()
+    context.step(lambda _: 1, name="reserve")
+    context.wait(fleet.DAY, name="a day")
+
+
+@durable_execution
+def dies_of_all(event: Any, context: DurableContext) -> None:
+    end_the_process()
+
+
+def test_a_history_that_ends_the_process_is_told_from_the_others(tmp_path: Path) -> None:
+    results = check(dies_of_some, fleet.write(tmp_path / "histories", 5))
+    died = [[finding.code for finding in result.findings] for result in results]
+    assert died == [[], [Code.DIED], [], [Code.DIED], []]
+    assert [result.verdict is Verdict.SURVIVES for result in results] == [not one for one in died]
+
+
+def test_a_handler_that_always_ends_its_process_is_not_asked_a_hundred_times(
+    tmp_path: Path,
+) -> None:
+    results = check(dies_of_all, fleet.write(tmp_path / "histories", 10))
+    # Two processes, with five histories each.
+    assert [bool(result.findings) for result in results] == ([True] * 3 + [False] * 2) * 2
+    assert all(result.not_run for result in results)
+    left_out = [result for result in results if not result.findings]
+    assert {result.verdict for result in left_out} == {Verdict.NOT_VERIFIED}
+
+
+@durable_execution
+def asks_outside(event: Any, context: DurableContext) -> None:
+    queues = boto3.client("sqs").list_queues().get("QueueUrls", [])
+    context.step(lambda _: 1, name="reserve" if queues else "refuse")
+    context.wait(fleet.DAY, name="a day")
+
+
+@contextmanager
+def world_with_a_queue() -> Iterator[None]:
+    with mock_aws():
+        boto3.client("sqs").create_queue(QueueName="parcels")
+        yield
+
+
+asks_its_world = Scenario(handler=asks_outside, world=world_with_a_queue)
+
+
+@pytest.mark.parametrize(("name", "status"), [("asks_outside", 3), ("asks_its_world", 0)])
+def test_the_world_of_a_scenario_answers_what_the_handler_asks_outside_steps(
+    tmp_path: Path, name: str, status: int
+) -> None:
+    folder = fleet.write(tmp_path / "histories", 1)
+    done = dacapo("check", str(folder), f"{__name__}:{name}")
+    assert done.returncode == status, done.stdout + done.stderr
+
+
 MONOREPO = {
     "functions/order/helpers.py": 'STEP = "reserve"\n',
     "functions/invoice/helpers.py": 'STEP = "print the invoice"\n',
@@ -154,7 +223,6 @@ environment = {PRINTER = "first floor"}
 """,
 }
 APP = """
-import os
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 from helpers import STEP

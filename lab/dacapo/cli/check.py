@@ -82,13 +82,14 @@ def check(
         results = carefully(lambda: check_jobs(jobs.jobs, points=points, progress=progress))
     if all(one.damage for one in results):
         raise Mistake(results[0].damage + _others(len(results) - 1))
+    handlers = {name: one.target for name, one in configuration.functions.items()}
     status = exit_status.of_checks(results, fails_on_lint=fails_on_lint)
     output.write(
         result,
         form,
         {**as_json(results, jobs.notes), "exit_status": status.value},
         lambda console: checks.show(results, jobs.notes, machine(), console),
-        lambda: of_checks(results, status),
+        lambda: of_checks(results, status, handlers),
     )
     sys.exit(status)
 

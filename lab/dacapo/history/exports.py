@@ -111,15 +111,15 @@ class Folder:
         """Return whether the execution's file is there, whole.
 
         Raises:
-            HistoryError: it is there, and holds more or less data than asked for.
+            HistoryError: it is there, and holds more or less data than asked for, or can't be read.
         """
         path = self.path / execution.file_name
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return False
-        except ValueError:
-            return False  # cut off by something else; it is written again
+        except (FileNotFoundError, ValueError, RecursionError):
+            return False  # what something else cut off or wrote is written again
+        except OSError as error:
+            raise HistoryError(f"{path} can't be read: {error.strerror}") from error
         data = content.get("Data") if isinstance(content, dict) else None
         if data != self.data:
             raise HistoryError(

@@ -5,11 +5,9 @@ GitHub shows ten of each level for a step, so each cause is one annotation, the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
-from dacapo.report.outcome import Cause, Level, Outcome
+from dacapo.report.outcome import Cause, Level, Outcome, from_root
 
 _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "notice"}
 _IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
@@ -27,7 +25,7 @@ def dumps(outcome: Outcome) -> str:
 def _annotation(cause: Cause) -> str:
     properties = {"title": cause.title}
     if cause.place is not None:
-        file = Path(os.path.relpath(cause.place.file)).as_posix()
+        file = from_root(cause.place.file)
         properties = {"file": file, "line": str(cause.place.line), **properties}
     listed = ",".join(
         f"{name}={_escaped(value, _IN_PROPERTY)}" for name, value in properties.items()

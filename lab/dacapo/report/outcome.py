@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from dacapo.process.source_lines import Place
 from dacapo.verify.deploy_check.advice import advice
@@ -119,6 +120,14 @@ class Outcome:
         return ", ".join(counts)
 
 
+def from_root(file: str) -> str:
+    """Return a path from the root of the repository, as GitHub wants it, in POSIX form.
+
+    In a workflow, the environment says where that is; elsewhere it is the working directory.
+    """
+    return Path(os.path.relpath(file, os.environ.get("GITHUB_WORKSPACE") or ".")).as_posix()
+
+
 def of_report(target: str, report: Report, exit_status: int) -> Outcome:
     """Return the outcome of `dacapo verify`.
 
@@ -135,14 +144,19 @@ def of_report(target: str, report: Report, exit_status: int) -> Outcome:
     return Outcome("verify", exit_status, [Case(name, target, report.verdict, (*causes,))], causes)
 
 
-def of_checks(results: Sequence[CheckResult], exit_status: int) -> Outcome:
+def of_checks(
+    results: Sequence[CheckResult],
+    exit_status: int,
+    handlers: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
     """Return the outcome of `dacapo check`.
 
     Parameters:
         results: for each history, named by its file or the execution's ARN.
         exit_status: the command's.
+        handlers: what the names of functions in pyproject.toml stand for.
     """
-    causes = [_of_group(group) for group in grouped(results)]
+    causes = [_of_group(one, handlers.get(one.target, one.target)) for one in grouped(results)]
     of_case: dict[tuple[str, str], list[Cause]] = {}
     for cause in causes:
         for name in cause.cases:
@@ -169,9 +183,9 @@ def _of_finding(finding: Finding, target: str, name: str) -> Cause:
     )
 
 
-def _of_group(group: Group) -> Cause:
+def _of_group(group: Group, handler: str) -> Cause:
     finding, failure = group.finding, group.failure
-    place = (finding and finding.place) or (failure and failure.place) or _place_of(group.target)
+    place = (finding and finding.place) or (failure and failure.place) or _place_of(handler)
     names = tuple(dict.fromkeys(map(_shown, group.names)))
     common = group.target, place, names, tuple(advice(group))
     if finding is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dacapo.process.source_lines import Place
-from dacapo.report.outcome import NOT_VERIFIED, Cause, Outcome
+from dacapo.report.outcome import NOT_VERIFIED, Cause, Outcome, from_root
 from dacapo.verify.findings import Code
 from dacapo.verify.rules import explain_command, rules
 
@@ -27,7 +26,7 @@ _NOT_VERIFIED_RULE = "The check must be able to replay every history."
 
 
 def dumps(outcome: Outcome) -> str:
-    """Return an outcome as SARIF, with paths relative to the working directory.
+    """Return an outcome as SARIF, with paths from the root of the repository.
 
     A cause that is about no line has that of the handler's file: code scanning drops what has none.
     """
@@ -87,13 +86,13 @@ def _message(cause: Cause) -> str:
 
 def _fingerprint(cause: Cause) -> str:
     # It has to stay the same when lines above are changed, and when other executions show it.
-    file = _relative(cause.place.file) if cause.place else ""
+    file = from_root(cause.place.file) if cause.place else ""
     text = "\0".join([cause.target, cause.code, file, _NUMBER.sub("#", cause.message)])
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
 
 
 def _location(place: Place) -> dict[str, Any]:
-    relative = _relative(place.file)
+    relative = from_root(place.file)
     is_below = not relative.startswith("..")
     artifact = (
         {"uri": quote(relative), "uriBaseId": "%SRCROOT%"}
@@ -102,7 +101,3 @@ def _location(place: Place) -> dict[str, Any]:
     )
     region = {"startLine": max(1, place.line)}
     return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
-
-
-def _relative(file: str) -> str:
-    return Path(os.path.relpath(file)).as_posix()

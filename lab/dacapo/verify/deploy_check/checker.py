@@ -37,7 +37,7 @@ _WATCHED = 100
 _BATCH = 50
 """Histories that one process replays, at most."""
 _MOST_STOPPED = 3
-"""Histories of one handler whose process may have to be stopped until the others are left out."""
+"""Histories of a batch that may end or block their process, until the others are left out."""
 _CANNOT = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 """What it raises to compare something with a history that holds what no service writes."""
 

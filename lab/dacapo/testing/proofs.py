@@ -86,10 +86,9 @@ class Test:
         actions.on_starting = lambda: self._copies.append((actions, _copy(actions, self.file)))
 
     def proofs(self) -> list[Proof]:
-        """Verify each execution that the test started, and return the outcomes, each once."""
+        """Verify each execution that the test started, and return the outcomes."""
         leave_current()
-        outcomes = [self._proof(actions, copy) for actions, copy in self._copies]
-        return list(dict.fromkeys(outcomes))
+        return [self._proof(actions, copy) for actions, copy in self._copies]
 
     def end(self) -> None:
         """End the processes of this."""

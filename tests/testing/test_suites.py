@@ -33,6 +33,10 @@ HANDLERS = """
         return context.step(lambda _: send(event), name="send")
 
     @durable_execution
+    def writes(event, context):
+        return context.step(lambda _: open(event, "w").write("x"), name="write")
+
+    @durable_execution
     def forgets(event, context):
         seen = []
         context.step(lambda _: seen.append(1), name="see")
@@ -99,6 +103,10 @@ LIVES_IN_THE_TEST = """
         with DurableFunctionTestRunner(handler) as runner:
             runner.run()
         assert seen == [1]
+
+    def test_writes(tmp_path):
+        with DurableFunctionTestRunner(handlers.writes) as runner:
+            runner.run(str(tmp_path / "file"))
 
     def test_unfinished():
         with DurableFunctionTestRunner(handlers.asks) as runner:
@@ -247,12 +255,13 @@ def test_what_lives_in_a_test_is_named_and_not_verified(tmp_path: Path) -> None:
     write(tmp_path, handlers=HANDLERS, conftest=CONFTEST, test_it=LIVES_IN_THE_TEST)
     done = verified(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "executions: 4 not verified" in done.stdout
+    assert "executions: 5 not verified" in done.stdout
     for named in (
         "handlers.send, which is a mock",
         "handlers.send, which is a function of the test",
         "'seen', a variable of the test that the handler changes",
         "the execution had not ended when the test did",
+        "nobody knows whether other processes have",
     ):
         assert named in done.stdout
 

@@ -23,7 +23,6 @@ from dacapo.errors import DacapoError
 from dacapo.process import children, messages
 from dacapo.process.active_run import ACTIVE
 from dacapo.simulation import boto
-from dacapo.simulation.elsewhere import interpreters
 from dacapo.testing import mocks
 from dacapo.testing.actions import Actions, Inferred, NotInferred
 from dacapo.testing.session import leave_current, turn
@@ -134,7 +133,6 @@ def _copy(actions: Actions, file: str) -> _Copy:
 
 def _fork(actions: Actions) -> tuple[int, Connection]:
     boto.share_models()
-    interpreters.start(interpreters.hash_seeds_for(actions.handler))
     ours, theirs = Pipe()
     parent = os.getpid()
     with turn(), warnings.catch_warnings():

@@ -154,6 +154,7 @@ def _be_copy(actions: Actions, connection: Connection, parent: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _be_silent()
         leave_current()
+        actions.forbid()
         inferred = messages.receive(connection)
         messages.send(connection, _proof_of(inferred, actions))
     finally:

@@ -424,7 +424,8 @@ class DurableFunctionTestRunner:
     def _limit_of(self, execution: Execution) -> int:
         function = execution.function
         names = (execution.arn, f"{function.name}:{function.qualifier}", function.name)
-        return next(self._limits[name] for name in names if name in self._limits)
+        known = (self._limits[name] for name in names if name in self._limits)
+        return next(known, self._execution_timeout)
 
 
 class DurableChildContextTestRunner(DurableFunctionTestRunner):

@@ -112,7 +112,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     for proof in outcomes:
         item.user_properties.append((_PROPERTY, proof.verdict))
         item.add_report_section("call", "dacapo", str(proof))
-    findings = [finding for proof in outcomes for finding in proof.findings]
+    findings = dict.fromkeys(finding for proof in outcomes for finding in proof.findings)
     if findings and item.config.getoption("--dacapo-findings") == "fail":
         pytest.fail("\n".join(findings), pytrace=False)
 

@@ -42,6 +42,16 @@ def asks_twice(event: Any, context: DurableContext) -> Any:
 
 
 @durable_execution
+def asks_in_branches(event: Any, context: DurableContext) -> Any:
+    """Wait for an answer in each of two branches."""
+
+    def ask(child: DurableContext, item: int, index: int, items: Any) -> Any:
+        return child.create_callback(name="answer", config=A_DAY).result()
+
+    return context.map([1, 2], ask, name="both").get_results()
+
+
+@durable_execution
 def needs_heartbeats(event: Any, context: DurableContext) -> Any:
     """Wait for an answer as long as there are heartbeats."""
     return context.create_callback(name="answer", config=A_MINUTE).result()

@@ -83,6 +83,19 @@ def test_waiting_for_a_callback_lets_time_go_on_until_there_is_one() -> None:
     assert passed == timedelta(days=3)
 
 
+def test_of_callbacks_with_one_name_the_first_that_is_open_is_returned() -> None:
+    with DurableFunctionTestRunner(handlers.asks_in_branches) as runner:
+        arn = runner.run_async()
+        latest = runner.wait_for_callback(arn)
+        first = runner.wait_for_callback(arn, name="answer")
+        assert first != latest
+        runner.send_callback_success(first, b"1")
+        second = runner.wait_for_callback(arn, name="answer")
+        assert second == latest
+        runner.send_callback_success(second, b"2")
+        assert json.loads(str(runner.wait_for_result(arn).result)) == ["1", "2"]
+
+
 def test_a_timeout_is_played_at_once() -> None:
     with DurableFunctionTestRunner(handlers.asks) as runner:
         arn = runner.run_async()

@@ -77,7 +77,6 @@ class Actions:
         self._callbacks: dict[str, _Callback] = {}
         self._created: dict[str, list[_Callback]] = defaultdict(list)
         self._pauses: dict[str, list[ExternalEvent]] = defaultdict(list)
-        self._sent = 0
         self._obstacle = ""
         session.service.callbacks.on_created = self._note_callback
 
@@ -85,6 +84,10 @@ class Actions:
     def handlers(self) -> list[Handler]:
         """The handler, and the functions that it can invoke."""
         return [self.handler, *self.functions.values()]
+
+    def forbid(self) -> None:
+        """Refuse every further call of the runner, because this process only verifies."""
+        self._session.is_over = True
 
     def started(self, execution: Execution) -> None:
         """Note that the test starts an execution."""
@@ -107,7 +110,6 @@ class Actions:
         scheduler = self._session.simulation.scheduler
         if here() is scheduler and scheduler.current is not scheduler.driver:
             self._obstacle = "the handler answers callbacks through the test's runner"
-        self._sent += 1
         callback = self._callbacks[callback_id]
         after = self._session.clock.now - callback.at
         members = error.to_dict() if error else None
@@ -121,8 +123,7 @@ class Actions:
         """
         if self._obstacle:
             raise NotInferred(self._obstacle)
-        accepted = [d for d in self._session.service.callbacks.deliveries if not d.refused]
-        if len(accepted) > self._sent:
+        if any(not d.by and not d.refused for d in self._session.service.callbacks.deliveries):
             raise NotInferred("a callback was answered through boto3")
         if execution.is_running:
             raise NotInferred("the execution had not ended when the test did")

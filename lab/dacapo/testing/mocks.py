@@ -9,8 +9,12 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from unittest.mock import NonCallableMock
 
+from botocore.client import BaseClient
+
 from dacapo.process import source_lines, user_modules
 
+_STUBBER = "boto_stubber"
+"""The identifier under which botocore's Stubber registers itself with a client."""
 _RECORDS = (list, dict, set, bytearray)
 """Types of variables in which a test notes what a handler does."""
 
@@ -21,7 +25,7 @@ def variables_of(*functions: Callable[..., Any]) -> dict[str, str]:
     Only those that can be changed count; a run that changes one records in it.
     """
     return {
-        name: repr(value)
+        name: _text(value)
         for name, value in _closure(functions)
         if isinstance(value, _RECORDS) or user_modules.is_users_object(value)
     }
@@ -62,9 +66,28 @@ def mocks(file: str, *functions: Callable[..., Any]) -> list[str]:
     ]
 
 
+def _text(value: object) -> str:
+    """Return a variable's content as text."""
+    content = value if isinstance(value, _RECORDS) else vars(value)
+    try:
+        return repr(content)
+    except Exception as error:  # noqa: BLE001 - by the user's own __repr__
+        return type(error).__name__
+
+
+def _is_stubbed(value: object) -> bool:
+    if not isinstance(value, BaseClient):
+        return False
+    events: Any = value.meta.events
+    handlers = getattr(getattr(events, "_emitter", events), "_unique_id_handlers", ())
+    return _STUBBER in handlers
+
+
 def _stand_in(value: object, file: str) -> str:
     if isinstance(value, NonCallableMock):
         return "a mock"
+    if _is_stubbed(value):
+        return "a client with stubbed responses"
     is_of_test = isinstance(value, FunctionType) and value.__code__.co_filename == file
     return "a function of the test" if is_of_test else ""
 

@@ -23,7 +23,6 @@ from dacapo.errors import DacapoError
 from dacapo.process import children, messages
 from dacapo.process.active_run import ACTIVE
 from dacapo.simulation import boto
-from dacapo.simulation.elsewhere import interpreters
 from dacapo.testing import mocks
 from dacapo.testing.actions import Actions, Inferred, NotInferred
 from dacapo.testing.session import leave_current, turn
@@ -86,10 +85,9 @@ class Test:
         actions.on_starting = lambda: self._copies.append((actions, _copy(actions, self.file)))
 
     def proofs(self) -> list[Proof]:
-        """Verify each execution that the test started, and return the outcomes, each once."""
+        """Verify each execution that the test started, and return the outcomes."""
         leave_current()
-        outcomes = [self._proof(actions, copy) for actions, copy in self._copies]
-        return list(dict.fromkeys(outcomes))
+        return [self._proof(actions, copy) for actions, copy in self._copies]
 
     def end(self) -> None:
         """End the processes of this."""
@@ -135,7 +133,6 @@ def _copy(actions: Actions, file: str) -> _Copy:
 
 def _fork(actions: Actions) -> tuple[int, Connection]:
     boto.share_models()
-    interpreters.start(interpreters.hash_seeds_for(actions.handler))
     ours, theirs = Pipe()
     parent = os.getpid()
     with turn(), warnings.catch_warnings():
@@ -157,6 +154,7 @@ def _be_copy(actions: Actions, connection: Connection, parent: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _be_silent()
         leave_current()
+        actions.forbid()
         inferred = messages.receive(connection)
         messages.send(connection, _proof_of(inferred, actions))
     finally:

@@ -47,10 +47,10 @@ class DurableFunctionTestRunner:
         handler: the durable handler.
         poll_interval: has no meaning here, because nothing polls.
         max_invocation_page_bytes: has no meaning here; the service pages by number of operations.
-        execution_timeout: seconds. In the official runner they are real, and skipped time does not
-            count; here nothing takes real time. So it ends an execution, as TIMED_OUT, where that
-            waits for what never happens, and if it is less than the `timeout` for which the test
-            waits. If `skip_time` is False, it bounds virtual time, as on AWS.
+        execution_timeout: seconds; 0 for none. In the official runner they are real, and skipped
+            time does not count; here nothing takes real time. So it ends an execution, as
+            TIMED_OUT, where that waits for what never happens, and if it is less than the `timeout`
+            for which the test waits. If `skip_time` is False, it bounds virtual time, as on AWS.
         invocation_timeout: virtual seconds that one invocation may take.
         store: has no meaning here: executions stay in memory, and nothing is written to it.
         skip_time: time is always virtual; see `execution_timeout`.
@@ -101,7 +101,7 @@ class DurableFunctionTestRunner:
         """
         _ = retention_period_days
         self._limits[function_name] = execution_timeout
-        limit = timedelta(seconds=execution_timeout) if self._is_bounded else None
+        limit = self._bound(execution_timeout)
         return self._register(function_name, handler, limit, is_durable=True)
 
     def register_function(self, function_name: str, handler: Handler) -> Self:
@@ -186,7 +186,7 @@ class DurableFunctionTestRunner:
             self._handler,
             function_name,
             is_durable=True,
-            execution_timeout=timedelta(seconds=limit) if self._is_bounded else None,
+            execution_timeout=self._bound(limit),
             timeout=self._invocation_timeout,
             region=self._region,
             account=account_id,
@@ -288,8 +288,8 @@ class DurableFunctionTestRunner:
 
         Parameters:
             execution_arn: the execution.
-            name: the callback's name; that of a `wait_for_callback` is enough. None for any: then
-                it is the latest one.
+            name: the callback's name; that of a `wait_for_callback` is enough. Of several, it is
+                the first one that is open. None for the latest one of all.
             timeout: as for `wait_for_result`.
 
         Raises:
@@ -364,6 +364,10 @@ class DurableFunctionTestRunner:
         limits = (execution_timeout, timeout, self._execution_timeout)
         return next(limit for limit in limits if limit is not None)
 
+    def _bound(self, limit: int) -> timedelta | None:
+        """Return the timeout of an execution in virtual time; None if it has none."""
+        return timedelta(seconds=limit) if self._is_bounded and limit > 0 else None
+
     def _find(self, arn: str) -> Execution:
         outcomes.check_arn(arn)
         with outcomes.refusals("Durable Execution does not exist"):
@@ -406,7 +410,7 @@ class DurableFunctionTestRunner:
         limits = [
             (one.started + timedelta(seconds=limit), number, limit)
             for number, one in enumerate(concerned)
-            if (limit := self._limit_of(one)) < timeout
+            if 0 < (limit := self._limit_of(one)) < timeout
         ]
         if not limits:
             raise NeverHappens(waiting.why_no_end(concerned))
@@ -420,7 +424,8 @@ class DurableFunctionTestRunner:
     def _limit_of(self, execution: Execution) -> int:
         function = execution.function
         names = (execution.arn, f"{function.name}:{function.qualifier}", function.name)
-        return next(self._limits[name] for name in names if name in self._limits)
+        known = (self._limits[name] for name in names if name in self._limits)
+        return next(known, self._execution_timeout)
 
 
 class DurableChildContextTestRunner(DurableFunctionTestRunner):

@@ -75,7 +75,8 @@ class Session:
         self._parties = Parties()
         self._goals: dict[int, Callable[[], bool]] = {}
         self._between: ExitStack | None = None
-        self._is_over = False
+        self.is_over = False
+        """Whether it is closed, or an error has ended its run."""
 
     @property
     def running(self) -> list[Execution]:
@@ -96,7 +97,7 @@ class Session:
             yield
             return
         with _TURN:
-            if self._is_over:
+            if self.is_over:
                 raise DacapoError("this runner is closed, or an error has ended its run")
             self._enter()
             threads = set(threading.enumerate())
@@ -170,10 +171,10 @@ class Session:
     def close(self) -> None:
         """End the session: what still runs is abandoned."""
         with _TURN:
-            if self._is_over:
+            if self.is_over:
                 return
             self._enter()
-            self._is_over = True
+            self.is_over = True
             with self.simulation.connected(abandons=True):
                 pass
             self._go_between()
@@ -271,7 +272,7 @@ class Session:
         ACTIVE.outside = self
 
     def _go_between(self) -> None:
-        if self._is_over or not self.running:
+        if self.is_over or not self.running:
             ACTIVE.outside = None
             return
         self._between = ExitStack()
@@ -286,7 +287,7 @@ class Session:
         except (ServiceError, NeverHappens):
             raise
         except BaseException:
-            self._is_over = True
+            self.is_over = True
             self.simulation.scheduler.close()
             raise
 

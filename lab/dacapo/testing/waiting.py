@@ -28,7 +28,7 @@ def open_callbacks(execution: Execution) -> list[str]:
 
 
 def open_callback(execution: Execution, name: str | None) -> Operation | None:
-    """Return the latest open callback of a name; None if there is none yet.
+    """Return the first open callback of a name, or the latest of all; None if there is none yet.
 
     Parameters:
         name: of the callback, or of the `wait_for_callback` around it; None for any.
@@ -45,7 +45,9 @@ def open_callback(execution: Execution, name: str | None) -> Operation | None:
     open_ones = [one for one in named if one.status is OperationStatus.STARTED]
     if named and name is not None and not open_ones:
         raise AlreadyCompleted
-    return open_ones[-1] if open_ones and not execution.is_invoked else None
+    if not open_ones or execution.is_invoked:
+        return None
+    return open_ones[-1 if name is None else 0]
 
 
 def has_callback(execution: Execution, name: str | None) -> bool:

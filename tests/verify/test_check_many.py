@@ -166,7 +166,7 @@ def dies_of_all(event: Any, context: DurableContext) -> None:
     end_the_process()
 
 
-def test_a_history_that_ends_the_process_is_told_from_the_others(tmp_path: Path) -> None:
+def test_a_history_that_ends_the_process_is_kept_apart_from_the_others(tmp_path: Path) -> None:
     results = check(dies_of_some, fleet.write(tmp_path / "histories", 5))
     died = [[finding.code for finding in result.findings] for result in results]
     assert died == [[], [Code.DIED], [], [Code.DIED], []]

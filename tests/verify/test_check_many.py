@@ -166,7 +166,7 @@ def dies_of_all(event: Any, context: DurableContext) -> None:
     end_the_process()
 
 
-def test_a_history_that_ends_the_process_is_kept_apart_from_the_others(tmp_path: Path) -> None:
+def test_a_history_that_ends_the_process_is_the_only_one_to_break(tmp_path: Path) -> None:
     results = check(dies_of_some, fleet.write(tmp_path / "histories", 5))
     died = [[finding.code for finding in result.findings] for result in results]
     assert died == [[], [Code.DIED], [], [Code.DIED], []]
@@ -199,6 +199,7 @@ def world_with_a_queue() -> Iterator[None]:
 
 
 asks_its_world = Scenario(handler=asks_outside, world=world_with_a_queue)
+asks_another = Scenario(handler=fleet.handler, world=world_with_a_queue)
 
 
 @pytest.mark.parametrize(("name", "status"), [("asks_outside", 3), ("asks_its_world", 0)])
@@ -208,6 +209,25 @@ def test_the_world_of_a_scenario_answers_what_the_handler_asks_outside_steps(
     folder = fleet.write(tmp_path / "histories", 1)
     done = dacapo("check", str(folder), f"{__name__}:{name}")
     assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "message"),
+    [("asks_its_world", 0, "keeps all"), ("asks_another", 2, "it has another handler")],
+)
+def test_the_world_of_the_first_scenario_in_pyproject_answers_as_well(
+    tmp_path: Path, scenario: str, status: int, message: str
+) -> None:
+    fleet.write(tmp_path / "histories/parcels", 1)
+    (tmp_path / "pyproject.toml").write_text(
+        f"""[tool.dacapo.functions.parcels]
+target = "{__name__}:asks_outside"
+scenarios = ["{__name__}:{scenario}"]
+"""
+    )
+    done = dacapo("check", cwd=tmp_path)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
 
 
 MONOREPO = {

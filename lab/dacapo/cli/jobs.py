@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from dacapo.cli.environment import Variables, of_template, read_file, targets_in
 from dacapo.cli.options import Mistake
+from dacapo.errors import TargetError
 from dacapo.history import files
+from dacapo.scenario import Scenario
 from dacapo.scenario.target import load
 from dacapo.verify.configuration import Configuration, FunctionSettings
 from dacapo.verify.deploy_check.checker import Job, Source
@@ -157,14 +159,16 @@ def _with_environment(
     for function, histories in settings:
         target = _from(folder, function.target)
         variables = _variables(function, target, folder, options)
-        jobs.append(_job(function, target, histories, variables.values, is_alone=is_alone))
+        worlds = [_from(folder, scenario) for scenario in function.scenarios]
+        loading = partial(_loaded, target, worlds)
+        jobs.append(_job(function.name, loading, histories, variables.values, is_alone=is_alone))
         notes += _notes(variables)
     return Jobs(jobs, notes)
 
 
 def _job(
-    function: FunctionSettings,
-    target: str,
+    name: str,
+    loading: Callable[[], Scenario],
     histories: Sequence[Path],
     values: Mapping[str, str],
     *,
@@ -172,10 +176,25 @@ def _job(
 ) -> Job:
     sources = [Source(str(file), partial(files.load, file)) for file in histories]
     if not is_alone:
-        return Job(function.name, partial(load, target), sources, values)
+        return Job(name, loading, sources, values)
     os.environ.update(values)
-    scenario = load(target)  # once, and not in each process
-    return Job(function.name, lambda: scenario, sources)
+    scenario = loading()  # once, and not in each process
+    return Job(name, lambda: scenario, sources)
+
+
+def _loaded(target: str, worlds: Sequence[str]) -> Scenario:
+    """Return what a target names, with the world of the first scenario, if there is one.
+
+    Raises:
+        TargetError: one of them can't be loaded, or the scenario has another handler.
+    """
+    scenario = load(target)
+    if not worlds:
+        return scenario
+    first = load(worlds[0])
+    if first.handler is not scenario.handler:
+        raise TargetError(f"{worlds[0]} is not a scenario of {target}: it has another handler")
+    return first
 
 
 def _from(folder: Path, target: str) -> str:

@@ -35,7 +35,8 @@ class FunctionSettings:
 
     Parameters:
         name: the function's name, as its histories have it.
-        target: its handler, or a scenario whose world it needs: `FILE.py:NAME` or `MODULE:NAME`.
+        target: its handler: `FILE.py:NAME` or `MODULE:NAME`.
+        scenarios: its scenarios, as targets; the world of the first one is there in a check.
         histories: file or directory of its histories, from the folder of pyproject.toml; "" for
             `histories/NAME`.
         template: its SAM or CloudFormation template, from there: `FILE`, or `FILE:LOGICAL_ID`.
@@ -45,6 +46,7 @@ class FunctionSettings:
 
     name: str
     target: str
+    scenarios: Sequence[str] = ()
     histories: str = ""
     template: str = ""
     env: str = ""
@@ -127,14 +129,15 @@ def _functions(tables: object) -> Iterator[tuple[str, FunctionSettings]]:
 def _function(name: str, table: object) -> FunctionSettings:
     known = {one.name for one in fields(FunctionSettings)} - {"name"}
     settings = dict(table) if isinstance(table, dict) else {}
-    environment = settings.get("environment", {})
-    texts = [value for key, value in settings.items() if key != "environment"]
+    environment, scenarios = settings.get("environment", {}), settings.get("scenarios", [])
+    texts = [value for key, value in settings.items() if key not in ("environment", "scenarios")]
     texts += environment.values() if isinstance(environment, dict) else [None]
+    texts += scenarios if isinstance(scenarios, list) else [None]
     is_valid = "target" in settings and settings.keys() <= known
     if not is_valid or not all(isinstance(text, str) for text in texts):
         raise ConfigurationError(
             f"{_FILE}: [tool.dacapo.functions.{name}] has a target, and may have histories, "
-            "template, env (texts), and environment (a table of texts)"
+            "template, env (texts), scenarios (a list) and environment (a table of texts)"
         )
     return FunctionSettings(name, **settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from datetime import datetime
 from typing import Any
@@ -69,6 +70,12 @@ def waits(event: Any, context: DurableContext) -> Any:
 def works(event: Any, context: DurableContext) -> Any:
     """Work for two hours in one invocation."""
     return context.step(lambda _: time.sleep(7200), name="work")
+
+
+@durable_execution
+def calls_home(event: Any, context: DurableContext) -> Any:
+    """Connect to another machine."""
+    return context.step(lambda _: str(socket.create_connection(("192.0.2.1", 80))), name="call")
 
 
 @durable_execution

@@ -17,7 +17,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
     ResourceNotFoundException,
 )
 
-from dacapo.errors import DacapoError, NeverHappens
+from dacapo.errors import DacapoError, NetworkRefused, NeverHappens
 from dacapo.testing import DurableChildContextTestRunner, DurableFunctionTestRunner
 from tests.testing import handlers
 
@@ -185,6 +185,8 @@ def test_what_the_service_refuses_raises_the_official_errors_without_the_id() ->
         assert callback_id not in str(error.value)
         with pytest.raises(InvalidParameterValueException):
             runner.send_callback_heartbeat("")
+        with pytest.raises(ResourceNotFoundException, match="must be bytes"):
+            runner.send_callback_success(callback_id, "text")  # type: ignore[arg-type]
         with pytest.raises(DurableFunctionsTestError, match="already completed"):
             runner.wait_for_callback(arn, name="answer")
         with pytest.raises(TimeoutError, match="ended as SUCCEEDED"):
@@ -275,6 +277,27 @@ def test_two_runners_take_turns() -> None:
         for (runner, arn), callback_id in zip(started, ids, strict=True):
             runner.send_callback_success(callback_id, callback_id.encode())
             assert json.loads(str(runner.wait_for_result(arn).result)) == callback_id
+
+
+def test_an_execution_still_waits_after_one_of_another_runner_has_ended() -> None:
+    with DurableFunctionTestRunner(handlers.asks) as one:
+        arn = one.run_async()
+        with DurableFunctionTestRunner(handlers.waits) as other:
+            other.run()
+        time.sleep(3600)
+        one.send_callback_success(one.wait_for_callback(arn), b"after an hour")
+        one.wait_for_result(arn)
+        assert ends_after(one.get_execution_history(arn)) == timedelta(hours=1)
+
+
+def test_a_handler_that_reaches_for_the_network_is_refused_and_ends_the_run() -> None:
+    with DurableFunctionTestRunner(handlers.calls_home) as runner:
+        with pytest.raises(NetworkRefused, match=r"handlers\.py"):
+            runner.run()
+        with pytest.raises(DacapoError, match="an error has ended its run"):
+            runner.run()
+    with DurableFunctionTestRunner(handlers.waits) as runner:
+        assert runner.run().status is InvocationStatus.SUCCEEDED
 
 
 def test_a_closed_runner_still_has_its_results_and_starts_nothing() -> None:

@@ -71,6 +71,17 @@ def check_callback_id(callback_id: str) -> None:
         raise _INVALID("callback_id is required")
 
 
+def check_result(result: object) -> None:
+    """Refuse a result of a callback that is not bytes.
+
+    Raises:
+        ResourceNotFoundException: it is something else.
+    """
+    if not isinstance(result, bytes | bytearray):
+        kind = type(result).__name__
+        raise _UNKNOWN(f"Failed to process callback success: result must be bytes, not {kind}")
+
+
 @contextmanager
 def completed(name: str | None) -> Iterator[None]:
     """Context manager that raises the official package's error for a callback that is complete.

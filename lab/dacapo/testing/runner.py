@@ -319,7 +319,10 @@ class DurableFunctionTestRunner:
             ResourceNotFoundException: the service refuses it: it knows no such callback, or that is
                 complete.
         """
-        self._send(callback_id, DeliveryKind.SUCCESS, result=result or b"")
+        result = b"" if result is None else result
+        outcomes.check_callback_id(callback_id)
+        outcomes.check_result(result)
+        self._send(callback_id, DeliveryKind.SUCCESS, result=result)
 
     def send_callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Fail a callback, and run what is due then.

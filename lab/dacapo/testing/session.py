@@ -75,6 +75,7 @@ class Session:
         self._parties = Parties()
         self._goals: dict[int, Callable[[], bool]] = {}
         self._between: ExitStack | None = None
+        self._before: Session | None = None
         self.is_over = False
         """Whether it is closed, or an error has ended its run."""
 
@@ -262,8 +263,10 @@ class Session:
 
     def _enter(self) -> None:
         self._parties.admit()
-        if ACTIVE.outside is not None and ACTIVE.outside is not self:
-            ACTIVE.outside.leave()
+        other = ACTIVE.outside
+        if isinstance(other, Session) and other is not self:
+            other.leave()
+            self._before = other
         if self._between is not None:
             self._between.close()
             self._between = None
@@ -273,8 +276,11 @@ class Session:
 
     def _go_between(self) -> None:
         if self.is_over or not self.running:
-            ACTIVE.outside = None
+            ACTIVE.outside, before, self._before = None, self._before, None
+            if before is not None:  # another runner's execution may still wait for the test
+                before._go_between()  # noqa: SLF001 - of the same class
             return
+        ACTIVE.outside = self
         self._between = ExitStack()
         self._between.enter_context(self.clock.driving_process())
         self._between.enter_context(ACTIVE.serving(api=self))
@@ -297,7 +303,7 @@ class Session:
             self.settle()
             if self._goals[me]():
                 return True
-            if any(one != me and is_reached() for one, is_reached in self._goals.items()):
+            if any(one != me and is_reached() for one, is_reached in list(self._goals.items())):
                 return None
             can_go_on = not self.clock.is_idle() or self.simulation.scheduler.is_blocked()
             if real_monotonic() < end and self._others_matter(can_go_on=can_go_on):

@@ -1,8 +1,12 @@
-"""Executions in flight, by the hundred: histories of one handler, cut off where it waits."""
+"""Executions in flight, by the hundred: histories of one handler, cut off where it waits.
+
+`python -m tests.verify.fleet FOLDER COUNT` writes so many of them.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,3 +92,7 @@ def write(folder: Path, count: int, version: str = "", handler: Any = handler) -
         content = fetched(record(number, handler), version)
         (folder / f"{number:04}.json").write_text(json.dumps(content))
     return folder
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]))

@@ -223,6 +223,7 @@ environment = {PRINTER = "first floor"}
 """,
 }
 APP = """
+import os
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 from helpers import STEP
@@ -284,11 +285,40 @@ def test_one_function_is_checked_by_its_name(monorepo: Path) -> None:
     assert json.loads(done.stdout)["target"] == "invoice"
 
 
+TEMPLATE = """
+Globals: {Function: {Handler: app.handler}}
+Resources:
+  order:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: functions/order}
+  Invoice:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/invoice/
+      Environment: {Variables: {PRINTER: second floor}}
+  Image:
+    Type: AWS::Serverless::Function
+    Properties: {PackageType: Image}
+"""
+
+
+def test_a_template_is_enough_to_check_all_of_its_functions(monorepo: Path) -> None:
+    (monorepo / "pyproject.toml").unlink()
+    (monorepo / "template.yaml").write_text(TEMPLATE)
+    invoice = monorepo / "histories/invoice/1.json"
+    content = json.loads(invoice.read_text())
+    invoice.write_text(json.dumps({"FunctionName": "shop-Invoice-1X2Y3Z", **content}))
+    arguments = ("histories", "--template", "template.yaml", "--format", "json")
+    done = fresh_dacapo("check", *arguments, cwd=monorepo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["targets"] == ["order", "Invoice"]
+
+
 def test_a_history_that_belongs_to_no_function_is_named(monorepo: Path) -> None:
     (monorepo / "other").mkdir()
     (monorepo / "histories/order/1.json").rename(monorepo / "other/1.json")
     done = fresh_dacapo("check", "other", cwd=monorepo)
-    assert_usage_error(done, "other/1.json belongs to none of the functions in pyproject.toml")
+    assert_usage_error(done, "other/1.json belongs to none of the functions (order, invoice)")
 
 
 def test_the_file_says_whose_history_it_is_rather_than_its_folder(monorepo: Path) -> None:

@@ -71,7 +71,8 @@ def check(
 
     TARGET is MODULE:HANDLER, FILE.py:HANDLER, or a function in pyproject.toml
     ([tool.dacapo.functions.NAME]). Without it, each history is replayed in the function that it
-    belongs to; without histories, each function has its own in histories/NAME.
+    belongs to, there or in the template; without histories, each function has its own in
+    histories/NAME.
     """
     result = output.reserve()
     log_to_stderr(verbose=verbose)

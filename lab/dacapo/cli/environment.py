@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -82,12 +83,7 @@ def of_template(path: Path, function: str, target: str) -> Variables:
         Mistake: it can't be read, or has no such function.
     """
     template = _parsed(path)
-    functions = {
-        key: resource.get("Properties") or {}
-        for key, resource in _dict(template.get("Resources")).items()
-        if isinstance(resource, dict) and resource.get("Type") in _FUNCTIONS
-    }
-    common = _dict(_dict(template.get("Globals")).get("Function"))
+    functions, common = _functions(template), _common(template)
     properties = functions[_chosen(functions, function, target, common, path)]
     declared = {**_declared(common), **_declared(properties)}
     parameters = dict(_defaults(_dict(template.get("Parameters"))))
@@ -99,6 +95,33 @@ def of_template(path: Path, function: str, target: str) -> Variables:
         else:
             variables.add({name: text})
     return variables
+
+
+def targets_in(path: Path) -> dict[str, str]:
+    """Return the handlers of a template's functions in Python, as targets, by logical ID.
+
+    Raises:
+        Mistake: the template can't be read.
+    """
+    template = _parsed(path)
+    common, targets = _common(template), {}
+    for key, properties in _functions(template).items():
+        file, name = _code_of({**common, **properties}, path.parent)
+        if file.is_file():
+            targets[key] = f"{os.path.relpath(file)}:{name}"
+    return targets
+
+
+def _functions(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        key: _dict(resource.get("Properties"))
+        for key, resource in _dict(template.get("Resources")).items()
+        if isinstance(resource, dict) and resource.get("Type") in _FUNCTIONS
+    }
+
+
+def _common(template: Mapping[str, Any]) -> dict[str, Any]:
+    return _dict(_dict(template.get("Globals")).get("Function"))
 
 
 def _chosen(
@@ -122,13 +145,18 @@ def _chosen(
 
 def _has_code(properties: Mapping[str, Any], target: str, folder: Path) -> bool:
     """Return whether a function's handler is the target."""
-    code, handler = properties.get("CodeUri", "."), str(properties.get("Handler", ""))
-    if not isinstance(code, str) or not handler:
-        return False
-    module, _, name = handler.rpartition(".")
+    there, name = _code_of(properties, folder)
     file, _, target_name = target.rpartition(":")
-    there = folder / code / f"{module.replace('.', '/')}.py"
     return name == target_name and there.resolve() == Path(file).resolve()
+
+
+def _code_of(properties: Mapping[str, Any], folder: Path) -> tuple[Path, str]:
+    """Return the file with a function's handler, and the handler's name."""
+    code, handler = properties.get("CodeUri", "."), properties.get("Handler", "")
+    if not isinstance(code, str) or not isinstance(handler, str):
+        return folder / "unknown.py", ""  # an image, or code that is in S3
+    module, _, name = handler.rpartition(".")
+    return folder / code / f"{module.replace('.', '/')}.py", name
 
 
 def _declared(properties: Mapping[str, Any]) -> dict[str, Any]:

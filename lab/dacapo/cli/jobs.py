@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from dacapo.cli.environment import Variables, of_template, read_file
+from dacapo.cli.environment import Variables, of_template, read_file, targets_in
 from dacapo.cli.options import Mistake
 from dacapo.history import files
 from dacapo.scenario.target import load
@@ -16,8 +16,9 @@ from dacapo.verify.configuration import Configuration, FunctionSettings
 from dacapo.verify.deploy_check.checker import Job, Source
 
 _USAGE = (
-    "give a recording and a target: dacapo check RECORDING… MODULE:HANDLER; or describe your "
-    "functions in pyproject.toml ([tool.dacapo.functions.NAME])"
+    "give a recording and a target: dacapo check RECORDING… MODULE:HANDLER; or a template that "
+    "has your functions (--template FILE); or describe them in pyproject.toml "
+    "([tool.dacapo.functions.NAME])"
 )
 _HISTORIES = "histories"
 """Directory with a directory for each function, where no other is options."""
@@ -62,7 +63,8 @@ def jobs_of(
         Mistake: they name nothing that can be checked, or a history that belongs to no function.
         HistoryError: there is no such file.
     """
-    functions, (paths, last) = configuration.functions, _split(arguments)
+    paths, last = _split(arguments)
+    functions = configuration.functions or _of_template(options, last)
     if last in functions:
         chosen = {last: _files_in(paths) or _own(functions[last], configuration)}
     elif last:
@@ -78,6 +80,15 @@ def jobs_of(
         chosen = {name: _own(one, configuration) for name, one in functions.items()}
     settings = [(functions[name], histories) for name, histories in chosen.items() if histories]
     return _with_environment(settings, configuration.folder, options, is_alone=len(settings) == 1)
+
+
+def _of_template(options: EnvironmentOptions, target: str) -> dict[str, FunctionSettings]:
+    """Return the functions of a template, if it is all that there is to go by."""
+    if target or not options.template:
+        return {}
+    path, logical_id = _parted(options.template)
+    targets = targets_in(path).items()
+    return {name: FunctionSettings(name, to) for name, to in targets if logical_id in ("", name)}
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], str]:
@@ -114,8 +125,8 @@ def _assigned(
         if name is None:
             known = ", ".join(functions)
             raise Mistake(
-                f"{file} belongs to none of the functions in pyproject.toml ({known}): name the "
-                "target last"
+                f"{file} belongs to none of the functions ({known}) by its contents or its "
+                "directories: name the target last"
             )
         assigned[name].append(file)
     return assigned

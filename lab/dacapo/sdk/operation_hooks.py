@@ -98,12 +98,15 @@ def failures() -> Iterator[list[Failure]]:
         yield collected
 
 
-def _is_of_machine(exception: BaseException | None) -> bool:
+def _is_of_machine(exception: BaseException) -> bool:
     """Return whether an exception, or one that it was raised for, is about this machine."""
-    if exception is None:
-        return False
-    before = exception.__cause__ or exception.__context__
-    return _is_about_machine(exception) or _is_of_machine(before)
+    chain: list[BaseException] = []
+    following: BaseException | None = exception
+    # A chain can be a circle.
+    while following is not None and all(following is not one for one in chain):
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    return any(map(_is_about_machine, chain))
 
 
 def _is_about_machine(exception: BaseException) -> bool:

@@ -29,7 +29,7 @@ BLOCKS = {
     language: re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     for language in ("sh", "json", "yaml", "python", "toml")
 }
-(COMMANDS,) = BLOCKS["sh"]
+(COMMANDS,) = (block for block in BLOCKS["sh"] if "pip install" in block)
 HELPERS = 'NAME = "{name}"\n\ndef work(_):\n    return NAME\n'
 APP = """
 from aws_durable_execution_sdk_python import durable_execution

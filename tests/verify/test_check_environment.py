@@ -18,6 +18,13 @@ from dacapo.verify.findings import Certainty, Code, Verdict
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
 from tests.verify import fleet
 
+RENAMED = next(
+    number
+    for number, line in enumerate(Path(fleet.__file__).read_text().splitlines(), 1)
+    if "reserve the goods" in line
+)
+"""The line of the renamed step."""
+
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
@@ -255,7 +262,10 @@ def test_the_fixture_passes_what_survives(durable: Durable, recording: Recording
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
-        (fleet.renamed, "different-operation at .*fleet.py:31: it starts 'reserve the goods'"),
+        (
+            fleet.renamed,
+            rf"different-operation at .*fleet\.py:{RENAMED}: it starts 'reserve the goods'",
+        ),
         (needs_a_variable, "KeyError: 'PARCELS_TABLE'"),
     ],
     ids=["a break", "a replay that failed"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from aws_durable_execution_sdk_python_testing import runner as official
 from aws_durable_execution_sdk_python_testing.model import GetDurableExecutionHistoryResponse
 
 from dacapo import testing
+from tests import command_line
 from tests.testing import handlers
 
 CLASSES = [
@@ -65,3 +68,22 @@ def test_results_and_histories_are_the_official_packages_own() -> None:
 def test_the_room_has_no_other_names() -> None:
     with pytest.raises(AttributeError):
         testing.DurableFunctionCloudTestRunner  # noqa: B018
+
+
+def test_without_the_official_package_dacapo_works_and_the_runner_says_what_to_install() -> None:
+    program = (
+        "import sys\n"
+        f"sys.modules['{testing.OFFICIAL}'] = None\n"
+        "import dacapo.testing\n"
+        "try:\n"
+        "    from dacapo.testing import DurableFunctionTestRunner\n"
+        "except ImportError as error:\n"
+        "    assert 'pip install aws-durable-execution-sdk-python-testing' in str(error), error\n"
+        "else:\n"
+        "    raise AssertionError('it is not missing')"
+    )
+    environment = {"PATH": "", "PYTHONPATH": os.pathsep.join(command_line.PATH)}
+    done = command_line.run_process(
+        [sys.executable, "-c", program], cwd=command_line.REPOSITORY, environment=environment
+    )
+    assert done.returncode == 0, done.stderr

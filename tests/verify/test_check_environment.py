@@ -255,7 +255,7 @@ def test_the_fixture_passes_what_survives(durable: Durable, recording: Recording
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
-        (fleet.renamed, "different-operation at .*fleet.py:31: it starts 'reserve the goods'"),
+        (fleet.renamed, r"different-operation at .*fleet.py:\d+: it starts 'reserve the goods'"),
         (needs_a_variable, "KeyError: 'PARCELS_TABLE'"),
     ],
     ids=["a break", "a replay that failed"],

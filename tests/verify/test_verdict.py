@@ -485,7 +485,7 @@ def test_a_missing_variable_says_nothing_of_the_code_that_is_checked(
     assert done.returncode == 3, done.stdout
     line = line_of("no_variable")
     assert f"KeyError: 'A_TABLE_THAT_IS_NOT_SET' (endings.py:{line})" in done.stdout
-    assert "is not verified by 1 of 1 histories" in done.stdout
+    assert "is not verified by 1 of 1 history" in done.stdout
     assert os.path.relpath(saved, folder) in done.stdout
 
 

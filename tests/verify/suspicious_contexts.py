@@ -164,6 +164,22 @@ def race(_: Any, context: DurableContext) -> list[str]:
 
 
 @durable_execution
+def enough_of_five(event: list[int], context: DurableContext) -> int:
+    """Begin a branch while the batch ends with enough: it is recorded after that."""
+
+    def branch(child: DurableContext, attempts: int, _: int, __: Any) -> int:
+        config = StepConfig(retry_strategy=AFTER_A_MINUTE)
+        return int(child.step(fails_until(attempts), name="try", config=config))
+
+    context.wait(MINUTE, name="a minute")
+    config: MapConfig[int] = MapConfig(
+        max_concurrency=3, completion_config=CompletionConfig(min_successful=2)
+    )
+    batch: BatchResult[int] = context.map(event, branch, name="enough", config=config)
+    return batch.success_count
+
+
+@durable_execution
 def big_child(event: int, context: DurableContext) -> int:
     """Return a result too large to store, so that a replay recomputes it, but to the same value."""
 
@@ -262,7 +278,7 @@ def error_by_its_name(event: str, context: DurableContext) -> str:
 
 BRANCHES = (
     *("branches_that_wait", "branches_that_retry", "first_of_many", "any_of_many"),
-    *("tolerant_map", "intolerant_map", "contexts_in_contexts", "race"),
+    *("tolerant_map", "intolerant_map", "contexts_in_contexts", "race", "enough_of_five"),
 )
 """Names of the handlers whose branches interleave as the seed decides."""
 
@@ -280,6 +296,7 @@ SCENARIOS = (
     Scenario(handler=intolerant_map, event=[1, 9, 9, 1]),
     Scenario(handler=contexts_in_contexts, event=[1, 2]),
     Scenario(handler=race, answers={"answer": succeed(raw=b"yes", after=timedelta(seconds=30))}),
+    Scenario(handler=enough_of_five, event=[1, 2, 1, 2, 1]),
     Scenario(handler=big_child, event=BIG),
     _asking("who answers", succeed(raw=b"yes", after=HOUR)),
     _asking("who refuses", fail("no time", after=HOUR)),

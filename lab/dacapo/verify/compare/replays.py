@@ -191,6 +191,8 @@ class _Point:
             version
             for version in self.log.states[self.count :]
             if version.operation_id not in known
+            # A branch that begins when its batch has enough is recorded after the batch's end.
+            and not is_inside(version.parent_id, self.early, self.log, self.trace)
         ]
         if self.trace.has_failed:
             yield from self.compare_failure(output.get("Error") or {}, later)

@@ -41,7 +41,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Series:
-    """What an approach costs, by the length of the migration.
+    """Costs of an approach, by the length of the migration.
 
     Parameters:
         approach: the name of the approach.

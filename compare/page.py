@@ -68,11 +68,11 @@ _MARKERS = {
     "D": '<path d="M20 0l6 6l-6 6l-6-6z"/>',
 }
 _DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "7 3 2 3"}
-_NOTE = (
+_CAPTION = (
     "✕: the wait ends before the migration does. Lines are the approaches that poll, from one "
     "minute to one hour between two polls."
 )
-_LENGTH_NOTE = (
+_LENGTH_CAPTION = (
     "✕: the wait ends, however long the migration takes. The callback's line lies on the token's "
     "for the first eight hours: both cost the same."
 )
@@ -102,7 +102,7 @@ def render(
         first_table=_table(cells.TITLE.format(first), cells.HEAD, cells.rows(explained)),
         lengths="\n".join(_length(name, of_it) for name, of_it in others),
         length_title=LENGTH_TITLE,
-        length_chart=_figure("Cost by length", plot.by_length(series), _LENGTH_NOTE),
+        length_chart=_figure("Cost by length", plot.by_length(series), _LENGTH_CAPTION),
         limits=_table(cells.LIMIT_TITLE, cells.LIMIT_HEAD, map(cells.limit_row, limits)),
         points=_points(series),
         faults_title=FAULTS_TITLE,
@@ -132,11 +132,11 @@ def _card(card: answer.Card) -> str:
 def _legend() -> str:
     """Return what each line and marker of the charts stands for."""
     entries = []
-    for approach, look in plot.LOOKS.items():
+    for approach, style in plot.STYLES.items():
         drawn = (
             f'<svg viewBox="0 0 40 12" aria-hidden="true" fill="currentColor"><path d="M0 6h40" '
-            f'stroke="currentColor" stroke-width="1.6" stroke-dasharray="{_DASHES[look.line]}"/>'
-            f"{_MARKERS[look.marker]}</svg>"
+            f'stroke="currentColor" stroke-width="1.6" stroke-dasharray="{_DASHES[style.line]}"/>'
+            f"{_MARKERS[style.marker]}</svg>"
         )
         entries.append(f'<li class="{_kind(approach)}">{drawn}{escape(approach)}</li>')
     return f'<ul class="legend">\n{"".join(entries)}\n</ul>'
@@ -150,11 +150,11 @@ def _length(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _chart(name: str, outcomes: Sequence[Outcome]) -> str:
-    return _figure(f"Cost and delay, {name}", plot.by_delay(outcomes, name), _NOTE)
+    return _figure(f"Cost and delay, {name}", plot.by_delay(outcomes, name), _CAPTION)
 
 
-def _figure(title: str, drawing: str, note: str) -> str:
-    caption = f'<figcaption>{escape(title)}<span class="quiet">{escape(note)}</span></figcaption>'
+def _figure(title: str, drawing: str, explanation: str) -> str:
+    caption = f'<figcaption>{escape(title)}<span class="quiet">{escape(explanation)}</span></figcaption>'
     return f"<figure>\n{caption}\n{drawing}\n</figure>"
 
 

@@ -63,8 +63,8 @@ class _Label:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """How an approach is drawn: told apart by its marker and its line, and not by color alone.
+class _Style:
+    """Color, marker, and line of an approach: it is told apart without its color, too.
 
     Parameters:
         by_delay: its label in a chart by delay.
@@ -80,15 +80,15 @@ class _Look:
     shift: float = 1
 
 
-LOOKS = {
-    step_functions.POLLING: _Look(
+STYLES = {
+    step_functions.POLLING: _Style(
         "#010206",
         "s",
         "-",
         _Label("Step Functions polls", 0, (8, -1)),
         (_Label("Step Functions polls", 4, (-8, 6), "right"), _Label("{}", -1, (-9, 4), "right")),
     ),
-    step_functions.TOKEN: _Look(
+    step_functions.TOKEN: _Style(
         "#010206",
         "s",
         ":",
@@ -96,15 +96,17 @@ LOOKS = {
         (_Label("token", -1, (0, -10), "right"),),
         shift=0.8,
     ),
-    durable.POLLING: _Look("#010207", "v", "--", _Label("durable polls", 1, (-6, -5), "right"), ()),
-    durable.BACKOFF: _Look(
+    durable.POLLING: _Style(
+        "#010207", "v", "--", _Label("durable polls", 1, (-6, -5), "right"), ()
+    ),
+    durable.BACKOFF: _Style(
         "#010207",
         "D",
         "--",
         _Label("backoff", 0, (-7, -5), "right"),
         (_Label("backoff", 0, (0, 14)), _Label("{}", -1, (-6, 11))),
     ),
-    durable.CALLBACK: _Look(
+    durable.CALLBACK: _Style(
         "#010207",
         "o",
         "-",
@@ -112,7 +114,7 @@ LOOKS = {
         (_Label("callback, token", 0, (0, -10)), _Label("{}", -1, (0, 11), "center")),
         shift=1.25,
     ),
-    baselines.POLLING: _Look(
+    baselines.POLLING: _Style(
         "#010208",
         "^",
         "-.",
@@ -135,10 +137,10 @@ def by_delay(outcomes: Sequence[Outcome], name: str) -> str:
         name: of that length; the chart's identifiers start with it.
     """
     figure, axes = _axes("longest delay until the end is detected")
-    for approach, look in LOOKS.items():
+    for approach, style in STYLES.items():
         of_it = [one for one in outcomes if one.approach == approach]
         if of_it:
-            _draw_outcomes(axes, look, of_it)
+            _draw_outcomes(axes, style, of_it)
     axes.set_xlim(5, 1.6 * _HOUR)
     ticks = [_NO_DELAY, *PAUSES]
     labels = ["none", *map(spell_short, PAUSES)]
@@ -179,11 +181,11 @@ def _axes(across: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw_outcomes(axes: Axes, look: _Look, outcomes: Sequence[Outcome]) -> None:
-    xs = [_delay(one).total_seconds() * look.shift for one in outcomes]
+def _draw_outcomes(axes: Axes, style: _Style, outcomes: Sequence[Outcome]) -> None:
+    xs = [_delay(one).total_seconds() * style.shift for one in outcomes]
     ys = [one.dollars_per_thousand for one in outcomes]
-    _draw(axes, look, xs, ys, [one.delay is not None for one in outcomes])
-    _write(axes, look, look.by_delay, xs, ys)
+    _draw(axes, style, xs, ys, [one.delay is not None for one in outcomes])
+    _write(axes, style, style.by_delay, xs, ys)
 
 
 def _delay(outcome: Outcome) -> timedelta:
@@ -194,14 +196,14 @@ def _delay(outcome: Outcome) -> timedelta:
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
-    look = LOOKS[series.approach]
+    style = STYLES[series.approach]
     xs = [length.total_seconds() for length, _ in series.points]
     ys = [amount for _, amount in series.points]
     goes_on = [True] * (len(xs) - 1) + [series.end is None]
-    _draw(axes, look, xs, ys, goes_on)
+    _draw(axes, style, xs, ys, goes_on)
     end = "" if series.end is None else f"ends at {_in_one_unit(series.end)}"
-    for label in look.by_length:
-        _write(axes, look, replace(label, text=label.text.format(end)), xs, ys)
+    for label in style.by_length:
+        _write(axes, style, replace(label, text=label.text.format(end)), xs, ys)
 
 
 def _in_one_unit(length: timedelta) -> str:
@@ -211,16 +213,18 @@ def _in_one_unit(length: timedelta) -> str:
 
 
 def _draw(
-    axes: Axes, look: _Look, xs: Sequence[float], ys: Sequence[float], detects: Sequence[bool]
+    axes: Axes, style: _Style, xs: Sequence[float], ys: Sequence[float], detects: Sequence[bool]
 ) -> None:
-    axes.plot(xs, ys, linestyle=look.line, color=look.color, linewidth=1.6)
+    axes.plot(xs, ys, linestyle=style.line, color=style.color, linewidth=1.6)
     for x, y, is_detected in zip(xs, ys, detects, strict=True):
-        marker, size = (look.marker, 5.0) if is_detected else ("X", 9.0)
-        axes.plot([x], [y], marker=marker, ms=size, color=look.color, mec=_PAPER, mew=0.8, zorder=3)
+        marker, size = (style.marker, 5.0) if is_detected else ("X", 9.0)
+        axes.plot(
+            [x], [y], marker=marker, ms=size, color=style.color, mec=_PAPER, mew=0.8, zorder=3
+        )
 
 
 def _write(
-    axes: Axes, look: _Look, label: _Label, xs: Sequence[float], ys: Sequence[float]
+    axes: Axes, style: _Style, label: _Label, xs: Sequence[float], ys: Sequence[float]
 ) -> None:
     point = min(label.point, len(xs) - 1)
     axes.annotate(
@@ -228,7 +232,7 @@ def _write(
         (xs[point], ys[point]),
         xytext=label.offset,
         textcoords="offset points",
-        color=look.color,
+        color=style.color,
         ha=label.side,
         va="center",
         zorder=4,

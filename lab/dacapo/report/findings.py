@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dacapo.report.styles import BAD, GOOD, HINT, NOTICE, QUIET
 from dacapo.verify.deploy_check import CheckResult
 from dacapo.verify.findings import (
     Certainty,
@@ -23,11 +24,11 @@ from dacapo.verify.findings import (
 )
 from dacapo.verify.rules import explain_command, rules
 
-_STYLES = {Certainty.PROVED: "red", Certainty.SUSPECTED: "yellow", Certainty.LINT: "cyan"}
+_STYLES = {Certainty.PROVED: BAD, Certainty.SUSPECTED: NOTICE, Certainty.LINT: HINT}
 _VERDICT_STYLES = {
-    Verdict.SURVIVES: "green",
-    Verdict.BREAKS: "red",
-    Verdict.NOT_VERIFIED: "yellow",
+    Verdict.SURVIVES: GOOD,
+    Verdict.BREAKS: BAD,
+    Verdict.NOT_VERIFIED: NOTICE,
 }
 _VERDICTS = {
     Verdict.SURVIVES: "survives replay",
@@ -60,7 +61,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _show_ending(report: Report, console: Console) -> None:
-    style = "bold" if report.ending.is_expected else "bold red"
+    style = "bold" if report.ending.is_expected else f"bold {BAD}"
     expected = "" if report.ending.is_expected else f"; expected: {report.expected}"
     _show_line(f"the run {report.ending.sentence}{expected}", style, console)
     console.print()
@@ -76,7 +77,7 @@ def _show_notes(report: Report, console: Console) -> None:
     if notes:
         console.print()
     for text in notes:
-        _show_line(text, "yellow", console)
+        _show_line(text, NOTICE, console)
 
 
 def _suppressed(one: Suppressed) -> str:
@@ -106,7 +107,7 @@ def show_checked(target: str, results: Sequence[CheckResult], console: Console) 
         for number, finding in enumerate(result.findings, start=1):
             _show_finding(number, finding, console)
         for one in result.suppressed:
-            _show_line(_suppressed(one), "yellow", console)
+            _show_line(_suppressed(one), NOTICE, console)
         table.add_row(result.name, str(result.points), result.verdict)
     console.print(table)
     findings = [finding for result in results for finding in result.findings]
@@ -115,7 +116,7 @@ def show_checked(target: str, results: Sequence[CheckResult], console: Console) 
 
 
 def _show_failure(failure: Ending, console: Console) -> None:
-    _show_line(f"a replay ended with {failure}", "bold red", console)
+    _show_line(f"a replay ended with {failure}", f"bold {BAD}", console)
     _show_line("this machine lacks what it needs, so nothing is known of the code", "", console)
     console.print()
 
@@ -188,7 +189,7 @@ def _in_short(follows: Sequence[Finding]) -> list[str]:
 
 def _traces(finding: Finding) -> Table:
     """Return both traces side by side, from shortly before the line at which they part."""
-    table = Table(box=None, padding=(0, 3), header_style="dim")
+    table = Table(box=None, padding=(0, 3), header_style=QUIET)
     table.add_column("")
     table.add_column("recorded")
     table.add_column("replayed")
@@ -196,15 +197,15 @@ def _traces(finding: Finding) -> Table:
     parted = next(n for n, (one, other) in enumerate(pairs) if one != other)
     first = max(0, parted - _AROUND)
     if first:
-        table.add_row("", Text(f"… {first} alike", "dim"), Text(f"… {first} alike", "dim"))
+        table.add_row("", Text(f"… {first} alike", QUIET), Text(f"… {first} alike", QUIET))
     for number, (one, other) in enumerate(pairs[first : first + _MOST_LINES], first):
-        style = "red" if number == parted else ""
+        style = BAD if number == parted else ""
         table.add_row(
             Text(_PARTED if number == parted else "", style), Text(one, style), Text(other, style)
         )
     left = len(pairs) - first - _MOST_LINES
     if left > 0:
-        table.add_row("", Text(f"… {left} more", "dim"), Text(f"… {left} more", "dim"))
+        table.add_row("", Text(f"… {left} more", QUIET), Text(f"… {left} more", QUIET))
     return table
 
 
@@ -219,11 +220,9 @@ def _experiments(report: Report) -> Table:
             continue  # nobody misses it
         if result.state is ExperimentState.RAN:
             time = f"{result.seconds * 1000:.0f} ms"
-            table.add_row(name, str(result.runs), time, Text(_limits(result), "yellow"))
+            table.add_row(name, str(result.runs), time, Text(_limits(result), NOTICE))
         else:
-            table.add_row(
-                name, "–", "", Text(f"{_STATES[result.state]}: {result.reason}", "yellow")
-            )
+            table.add_row(name, "–", "", Text(f"{_STATES[result.state]}: {result.reason}", NOTICE))
     return table
 
 

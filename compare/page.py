@@ -154,7 +154,8 @@ def _chart(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _figure(title: str, drawing: str, explanation: str) -> str:
-    caption = f'<figcaption>{escape(title)}<span class="quiet">{escape(explanation)}</span></figcaption>'
+    quiet = f'<span class="quiet">{escape(explanation)}</span>'
+    caption = f"<figcaption>{escape(title)}{quiet}</figcaption>"
     return f"<figure>\n{caption}\n{drawing}\n</figure>"
 
 

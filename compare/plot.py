@@ -64,7 +64,7 @@ class _Label:
 
 @dataclass(frozen=True)
 class _Style:
-    """Color, marker, and line of an approach: it is told apart without its color, too.
+    """Color, marker, and line of an approach, which differ without their colors, too.
 
     Parameters:
         by_delay: its label in a chart by delay.

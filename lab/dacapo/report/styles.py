@@ -1,7 +1,7 @@
 """Colors for terminals that can be read on a light and on a dark background.
 
-The first 16 colors of a terminal are whatever its theme says, and some are unreadable on white or
-on black: yellow, cyan, and what is *dim*. These are of the fixed 256. Each has a contrast of at
+A terminal's theme decides about its first 16 colors, and some are unreadable on white or on black:
+yellow, cyan, and what is *dim*. These are of the fixed 256. Each has a contrast of at
 least 3.6 with white and with black; a test computes it.
 """
 

@@ -110,12 +110,12 @@ def headline(outcomes: Sequence[Outcome], name: str) -> str:
 def lead(outcomes: Sequence[Outcome], name: str) -> str:
     """Return what follows the headline: the least and the most, and how they were measured."""
     cheapest = _cheapest(outcomes)
-    dearest = max(in_short(outcomes), key=lambda one: one.dollars)
+    highest = max(in_short(outcomes), key=lambda one: one.dollars)
     return (
         f"With polls every 15 minutes, the cheapest way to wait is the {cheapest.approach}: "
-        f"{_dollars(cheapest)}, and the end is known {_in_words(cheapest)} later. The dearest is "
-        f"{dearest.approach}: {_dollars(dearest)}. Each approach waited for the same database "
-        f"migration of {name}, on this machine; the prices are AWS's."
+        f"{_dollars(cheapest)}, and the end is known {_in_words(cheapest)} later. The most "
+        f"expensive is {highest.approach}: {_dollars(highest)}. Each approach waited for the same "
+        f"database migration of {name}, on this machine; the prices are AWS's."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
@@ -39,6 +40,7 @@ def polled_every(pause: timedelta, *, ends: timedelta) -> Scenario:
     return replace(polled.finishes, handler=_every(pause), external_events=(_finish(ends),))
 
 
+@cache
 def poll_as_deployed(length: timedelta) -> Outcome:
     """Run the pattern as it is: pauses that grow to 15 minutes, and at most 120 polls."""
     return _outcome(
@@ -50,6 +52,7 @@ def poll_as_deployed(length: timedelta) -> Outcome:
     )
 
 
+@cache
 def wait_for_callback(length: timedelta) -> Outcome:
     """Wait for a callback, which is answered when the event arrives."""
     end = ExternalEvent(
@@ -69,11 +72,13 @@ def poll_until_the_limit(pause: timedelta) -> Recording:
     return dacapo.run(replace(polled.never_ends, handler=_every(pause)), replay=False)
 
 
+@cache
 def longest_wait_of_backoff() -> timedelta:
     """Return how long the polling pattern, as deployed, waits for a migration that never ends."""
     return waited(dacapo.run(polled.never_ends, replay=False))
 
 
+@cache
 def longest_wait_of_callback() -> timedelta:
     """Return how long the event pattern waits for a migration that never ends."""
     return waited(dacapo.run(event_callback.never_ends, replay=False))

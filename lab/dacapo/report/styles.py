@@ -1,8 +1,8 @@
 """Colors for terminals that can be read on a light and on a dark background.
 
 A terminal's theme decides about its first 16 colors, and some are unreadable on white or on black:
-yellow, cyan, and what is *dim*. These are of the fixed 256. Each has a contrast of at
-least 3.6 with white and with black; a test computes it.
+yellow, cyan, and what is *dim*. These are of the fixed 256. Each has a contrast of at least 3.6
+with white and with black; a test computes it.
 """
 
 from __future__ import annotations

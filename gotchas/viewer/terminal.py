@@ -111,7 +111,7 @@ def _code(side: Side, width: int) -> Iterator[Text]:
     for number, line in enumerate(lines_of(side.code), start=side.first_line):
         head = f"{number:>{_NUMBER_WIDTH - 2}}  "
         for part in wrapped(line, width - _NUMBER_WIDTH):
-            yield Text(head, QUIET).append(part)
+            yield Text.assemble((head, QUIET), part)
             head = " " * _NUMBER_WIDTH
 
 

@@ -32,7 +32,7 @@ help:
 	@echo "              with ALL=yes everything, for an hour: before a release"
 	@echo "make check    run lint, format, type and template checks; print the rooms of the lab"
 	@echo "make docs     regenerate every generated page"
-	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (a minute)"
+	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (2 minutes)"
 	@echo "make bench    measure speed against the official runner (several minutes)"
 	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
 	@echo "make build    build the deployment package, with the tested versions"

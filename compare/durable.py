@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
@@ -23,36 +24,69 @@ BACKOFF = "durable backoff"
 CALLBACK = "durable callback"
 QUOTA_EXCEEDED = "QuotaExceeded"
 """Error type with which the simulated service fails an execution that exceeds a quota."""
+LONGEST_PAUSE = timedelta(seconds=polling.PACE.max_delay.to_seconds())
+"""Between two polls of the pattern as deployed."""
 BEYOND_THE_LIMIT = 10_000
 """Polls; more than an execution can have operations."""
 
 
 def poll(length: timedelta, pause: timedelta) -> Outcome:
     """Run `wait_for_condition` with equal pauses, and no limit of its own."""
-    scenario = replace(polled.finishes, handler=_every(pause), external_events=(_finish(length),))
-    return _outcome(POLLING, pause, length, scenario)
+    return _outcome(POLLING, pause, length, polled_every(pause, ends=length), pause)
 
 
+def polled_every(pause: timedelta, *, ends: timedelta) -> Scenario:
+    """Return the scenario of a migration that is polled at equal intervals."""
+    return replace(polled.finishes, handler=_every(pause), external_events=(_finish(ends),))
+
+
+@cache
 def poll_as_deployed(length: timedelta) -> Outcome:
     """Run the pattern as it is: pauses that grow to 15 minutes, and at most 120 polls."""
     return _outcome(
-        BACKOFF, None, length, replace(polled.finishes, external_events=(_finish(length),))
+        BACKOFF,
+        None,
+        length,
+        replace(polled.finishes, external_events=(_finish(length),)),
+        LONGEST_PAUSE,
     )
 
 
+@cache
 def wait_for_callback(length: timedelta) -> Outcome:
     """Wait for a callback, which is answered when the event arrives."""
     end = ExternalEvent(
         length, "the load finishes and sends its event", MigrationWorld.finish_and_notify
     )
     return _outcome(
-        CALLBACK, None, length, replace(event_callback.event_on_time, external_events=(end,))
+        CALLBACK,
+        None,
+        length,
+        replace(event_callback.event_on_time, external_events=(end,)),
+        timedelta(0),
     )
 
 
 def poll_until_the_limit(pause: timedelta) -> Recording:
     """Poll a migration that never ends, until the service fails the execution."""
     return dacapo.run(replace(polled.never_ends, handler=_every(pause)), replay=False)
+
+
+@cache
+def longest_wait_of_backoff() -> timedelta:
+    """Return how long the polling pattern, as deployed, waits for a migration that never ends."""
+    return waited(dacapo.run(polled.never_ends, replay=False))
+
+
+@cache
+def longest_wait_of_callback() -> timedelta:
+    """Return how long the event pattern waits for a migration that never ends."""
+    return waited(dacapo.run(event_callback.never_ends, replay=False))
+
+
+def waited(recording: Recording) -> timedelta:
+    """Return how long an execution ran, in virtual time."""
+    return (recording.ended or recording.started) - recording.started
 
 
 def _every(pause: timedelta) -> Handler:
@@ -71,7 +105,11 @@ def _finish(length: timedelta) -> ExternalEvent:
 
 
 def _outcome(
-    approach: str, pause: timedelta | None, length: timedelta, scenario: Scenario
+    approach: str,
+    pause: timedelta | None,
+    length: timedelta,
+    scenario: Scenario,
+    longest_delay: timedelta,
 ) -> Outcome:
     with calls.counted() as tables:
         # Its body is safe to replay, so the counts are the same, and long polls take seconds.
@@ -83,8 +121,10 @@ def _outcome(
         writes=tables.writes,
         reads=tables.reads,
     )
-    waited = (recording.ended or recording.started) - recording.started
+    delay = waited(recording) - length
     is_detected = recording.status == "SUCCEEDED"
+    if is_detected and delay > longest_delay:
+        raise AssertionError(f"{approach} took {delay} to detect the end, not {longest_delay}")
     return Outcome(
         approach,
         pause,
@@ -92,6 +132,5 @@ def _outcome(
         counts,
         is_measured=True,
         dollars=costs.of_durable_function(counts),
-        delay=waited - length if is_detected else None,
-        is_delay_measured=True,
+        delay=longest_delay if is_detected else None,
     )

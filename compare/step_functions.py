@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 
 from compare import calls, costs
-from compare.outcome import Counts, Outcome, Polls, delay_of, polls_until
+from compare.outcome import Counts, Outcome, Polls, polls_until
 from scenarios.worlds.migration import TASK_ARN
 from scenarios.worlds.migration_baseline import (
     deliver_event,
@@ -38,8 +38,7 @@ def poll(length: timedelta, pause: timedelta) -> Outcome:
         counts,
         is_measured,
         costs.of_state_machine(counts),
-        delay_of(length, pause) if polls == needed else None,
-        is_delay_measured=False,
+        pause if polls == needed else None,
     )
 
 
@@ -60,7 +59,6 @@ def wait_for_token(length: timedelta) -> Outcome:
         is_measured=True,
         dollars=costs.of_state_machine(counts),
         delay=timedelta(0),
-        is_delay_measured=False,
     )
 
 

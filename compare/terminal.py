@@ -8,14 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compare import cells
+
+def show_answer(console: Console, headline: str, lead: str) -> None:
+    """Print the answer, before everything that supports it."""
+    console.print(Text(f"\n{headline}", "bold"))
+    console.print(Text(lead))
 
 
 def show(console: Console, title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print one table, with its title."""
-    console.print()
-    console.rule(Text(title, "bold cyan"), align="left", style="cyan")
-    console.print()
+    _show_title(console, title)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for number, heading in enumerate(head):
         table.add_column(heading, justify="left" if number == 0 else "right")
@@ -27,8 +29,13 @@ def show(console: Console, title: str, head: Sequence[str], rows: Iterable[Seque
     console.print(table)
 
 
-def show_small_print(console: Console) -> None:
-    """Print the legend, and how the calculated figures are derived."""
-    for text in (cells.LEGEND, cells.FORMULA):
-        console.print()
-        console.print(Text(text, "dim"))
+def show_texts(console: Console, title: str, texts: Sequence[str]) -> None:
+    """Print paragraphs, with their title."""
+    _show_title(console, title)
+    console.print(Text("\n\n".join(texts)))
+
+
+def _show_title(console: Console, title: str) -> None:
+    console.print()
+    console.rule(Text(title, "bold"), align="left", style="default")
+    console.print()

@@ -18,6 +18,7 @@ from scenarios.worlds.migration import (
     ANOTHER_TASK_ARN,
     ELSEWHERE,
     RESOLVER,
+    SIX_HOURS,
     TASK_ARN,
     MigrationWorld,
     migration_world,
@@ -27,7 +28,6 @@ from scenarios.worlds.registry import OVERDUE, assert_answered_once, stored_row
 
 AT_START = timedelta(0)
 ONE_HOUR = timedelta(hours=1)
-SIX_HOURS = timedelta(hours=6)
 NINE_HOURS = timedelta(hours=9)
 """Later than the eight hours after which the handler checks without an event."""
 

@@ -12,13 +12,12 @@ from functools import partial
 
 from dacapo import ExternalEvent, Recording, Scenario
 from patterns.polling.handler import handler
-from scenarios.worlds.migration import TASK_ARN, MigrationWorld, migration_world
+from scenarios.worlds.migration import SIX_HOURS, TASK_ARN, MigrationWorld, migration_world
 
 AT_START = timedelta(0)
 COMPLETE = 100
 """Percent of a full load that has ended well."""
 ONE_HOUR = timedelta(hours=1)
-SIX_HOURS = timedelta(hours=6)
 
 FINISH = ExternalEvent(SIX_HOURS, "the load finishes", MigrationWorld.finish)
 

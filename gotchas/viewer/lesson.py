@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
@@ -25,6 +27,7 @@ NEVER_RESUMED = "suspended, and never resumed"
 _NOQA = re.compile(r"noqa: [A-Z0-9, ]+ - on purpose: |  # noqa: (?!.*on purpose:).*")
 """Directives for the linter; the reason for a deliberate mistake stays."""
 _COMMENT = re.compile(r"  # .*")
+_INDENTATION = " " * 4
 
 _TraceFunction = Callable[[FrameType, str, Any], Any]
 
@@ -35,8 +38,8 @@ class Invocation:
 
     Parameters:
         started: when it started, in virtual time.
-        lines: the lines of the handler's file that it executed, in order; none if a decorator
-            answered instead.
+        lines: the lines of the handler's file that it executed, in order, without clauses that
+            did not match what was raised; none if a decorator answered instead.
         outcome: how it ended: the execution's status with its result or error, or a suspension.
     """
 
@@ -60,9 +63,15 @@ class Side:
     invocations: Sequence[Invocation]
     recording: Recording
 
+    @property
+    def first_line(self) -> int:
+        """The line of the handler's file at which the code starts."""
+        return _code_of(self.handler).co_firstlineno
+
     def source(self, line: int) -> str:
-        """Return a line of the handler's file, without indentation and comment."""
-        return _COMMENT.sub("", linecache.getline(_code_of(self.handler).co_filename, line)).strip()
+        """Return a line of the handler's file, without comment and the indentation of a body."""
+        text = linecache.getline(_code_of(self.handler).co_filename, line)
+        return _COMMENT.sub("", text).removeprefix(_INDENTATION).rstrip()
 
 
 @dataclass(frozen=True)
@@ -155,15 +164,19 @@ def traced(handler: Handler) -> Iterator[list[Invocation]]:
     body = _code_of(handler)
     invocations: list[Invocation] = []
 
+    last: dict[int, int] = {}  # by thread, because threads take turns as they like
+
     def trace_line(frame: FrameType, event: str, _: Any) -> _TraceFunction:
-        lines = invocations[-1].lines
-        if event == "line" and lines[-1:] != [frame.f_lineno]:
-            lines.append(frame.f_lineno)
+        thread = threading.get_ident()
+        if event == "line" and last.get(thread) != frame.f_lineno:
+            last[thread] = frame.f_lineno
+            invocations[-1].lines.append(frame.f_lineno)
         return trace_line
 
     def trace_call(frame: FrameType, _: str, __: Any) -> _TraceFunction | None:
         if frame.f_code is body:
             invocations.append(Invocation(datetime.now(UTC)))
+            last.clear()
         is_of_file = frame.f_code.co_filename == body.co_filename
         return trace_line if is_of_file and invocations else None
 
@@ -173,6 +186,32 @@ def traced(handler: Handler) -> Iterator[list[Invocation]]:
         yield invocations
     finally:
         threading.settrace(previous)
+    clauses = _clauses(body.co_filename)
+    for invocation in invocations:
+        invocation.lines = [*_without_unmatched(invocation.lines, clauses)]
+
+
+def _clauses(filename: str) -> dict[int, tuple[range, range]]:
+    """Return the lines of each `except` clause and of its body, by every line of the clause."""
+    clauses = {}
+    for node in ast.walk(ast.parse(Path(filename).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler):
+            start, last = node.body[0].lineno, node.body[-1]
+            header = range(node.lineno, start)
+            body = range(start, (last.end_lineno or last.lineno) + 1)
+            clauses.update(dict.fromkeys(header, (header, body)))
+    return clauses
+
+
+def _without_unmatched(
+    lines: Sequence[int], clauses: Mapping[int, tuple[range, range]]
+) -> Iterator[int]:
+    """Yield executed lines, without the clauses that Python only compared with what was raised."""
+    for number, line in enumerate(lines):
+        header, body = clauses.get(line, (range(0), range(0)))
+        following = next((each for each in lines[number:] if each not in header), None)
+        if not header or following in body:
+            yield line
 
 
 def _code_of(handler: Handler) -> CodeType:

@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from dacapo.report.source import lines_of, wrapped
+from dacapo.report.styles import BAD, GOOD, NOTICE, QUIET
 from gotchas.viewer.lesson import Invocation, Lesson, Side
 
 _AGAIN, _NEW = "↻", " "
 _FIRST, _LAST = 3, 1
 """Number of invocations to show from either end if there are too many to show all."""
-_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "TIMED_OUT": "red"}
+_STYLES = {"SUCCEEDED": GOOD, "FAILED": BAD, "TIMED_OUT": BAD}
 """Style of an outcome by its first word."""
+_NUMBER_WIDTH = 5
+"""Columns of a line's number, and of the space after it."""
+_GAP = 2
+"""Columns between the two sides."""
+
+
+class _Line(NamedTuple):
+    """A line of a trace: what stands before it, and its text."""
+
+    head: str
+    text: Text
+
+    @property
+    def width(self) -> int:
+        return len(self.head) + len(self.text)
+
+    def fitting(self, width: int) -> Iterator[Text]:
+        """Yield the line in parts that fit."""
+        for number, part in enumerate(wrapped(self.text, width - len(self.head))):
+            head = " " * len(self.head) if number else self.head
+            yield Text(head, self.text.style).append(part)
 
 
 def show_all(titles: Mapping[str, str], console: Console) -> None:
@@ -42,11 +65,12 @@ def show(lesson: Lesson, console: Console) -> None:
     console.print(Text(lesson.title, "bold"))
     console.print(Text(f"\n{' '.join(lesson.rule.split())}\n"))
     for name, side in (("broken", lesson.broken), ("fixed", lesson.fixed)):
-        console.print(Rule(Text(name, _style(name)), align="left", style="dim"))
-        console.print(Syntax(side.code, "python", background_color="default", word_wrap=True))
-    console.print(Rule("every invocation", align="left", style="dim"))
+        console.print(Rule(Text(name, _style(name)), align="left", style=QUIET))
+        console.print(Group(*_code(side, console.width)))
+        console.print()
+    console.print(Rule(Text("every invocation", "bold"), align="left", style=QUIET))
     console.print(traces(lesson, console.width))
-    console.print(Text(f"\n{_AGAIN} marks lines that an earlier invocation already ran.", "dim"))
+    console.print(Text(f"\n{_AGAIN} marks lines that an earlier invocation already ran.", QUIET))
     console.print(Text(f"\nA run shows: {lesson.shows}.\n"))
     for command, purpose in (
         (f"dacapo verify {lesson.target}", f"reports {lesson.finding}"),
@@ -57,42 +81,72 @@ def show(lesson: Lesson, console: Console) -> None:
 
 
 def traces(lesson: Lesson, width: int) -> RenderableType:
-    """Return the invocations of both handlers, side by side.
+    """Return the invocations of both handlers, side by side, each beside that of its number.
 
     Parameters:
         width: columns of the terminal.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 1), width=width)
-    for name in ("broken", "fixed"):
-        table.add_column(Text(name, _style(name)), ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in zip_longest(_trace(lesson.broken), _trace(lesson.fixed), fillvalue=Text()):
-        table.add_row(*row)
+    sides = [list(_trace(side)) for side in (lesson.broken, lesson.fixed)]
+    needed = [max(line.width for part in parts for line in part) for parts in sides]
+    widths = _shared(needed[0], needed[1], width - _GAP)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for name, columns in zip(("broken", "fixed"), widths, strict=True):
+        table.add_column(Text(name, _style(name)), width=columns, no_wrap=True)
+    for pair in zip_longest(*sides, fillvalue=()):
+        fitting = (
+            [part for line in lines for part in line.fitting(columns)]
+            for lines, columns in zip(pair, widths, strict=True)
+        )
+        for row in zip_longest(*fitting, fillvalue=Text()):
+            table.add_row(*row)
     return table
 
 
 def _style(name: str) -> str:
-    return "bold red" if name == "broken" else "bold green"
+    return f"bold {BAD if name == 'broken' else GOOD}"
 
 
-def _trace(side: Side) -> Iterator[Text]:
+def _code(side: Side, width: int) -> Iterator[Text]:
+    """Yield the lines of a handler, with the numbers by which the traces name them."""
+    for number, line in enumerate(lines_of(side.code), start=side.first_line):
+        head = f"{number:>{_NUMBER_WIDTH - 2}}  "
+        for part in wrapped(line, width - _NUMBER_WIDTH):
+            yield Text.assemble((head, QUIET), part)
+            head = " " * _NUMBER_WIDTH
+
+
+def _shared(left: int, right: int, columns: int) -> tuple[int, int]:
+    """Share columns between two sides: half each, and what one does not need to the other."""
+    left_columns = min(left, max(columns // 2, columns - right))
+    return left_columns, min(right, columns - left_columns)
+
+
+def _trace(side: Side) -> Iterator[Sequence[_Line]]:
+    """Yield the lines of each invocation that is shown."""
     seen: set[int] = set()
     count = len(side.invocations)
     for number, invocation in enumerate(side.invocations, start=1):
         if number <= _FIRST or number > count - _LAST:
-            yield from _lines(number, invocation, seen, side)
+            yield list(_lines(number, invocation, seen, side))
         elif number == _FIRST + 1:
-            yield Text(f"… {count - _FIRST - _LAST} more", "dim")
+            yield [_Line("", Text(f"… {count - _FIRST - _LAST} more", QUIET)), _Line("", Text())]
         seen.update(invocation.lines)
 
 
-def _lines(number: int, invocation: Invocation, seen: set[int], side: Side) -> Iterator[Text]:
-    yield Text(f"invocation {number}, {invocation.started:%-d %b %H:%M}", "bold")
+def _lines(number: int, invocation: Invocation, seen: set[int], side: Side) -> Iterator[_Line]:
+    yield _Line("", Text(f"invocation {number}, {invocation.started:%-d %b %H:%M}", "bold"))
     if not invocation.lines:
-        yield Text("  the handler is not called", "dim")
+        yield _Line("  ", Text("the handler is not called", QUIET))
     for line, count in Counter(invocation.lines).items():
-        mark, style = (_AGAIN, "yellow") if line in seen else (_NEW, "")
+        mark, style = (_AGAIN, NOTICE) if line in seen else (_NEW, "")
         times = f"{count:,} × " if count > 1 else ""
-        yield Text(f"{mark} {line:>3} {times}{side.source(line)}", style)
+        yield _Line(f"{mark} {line:>3} ", _code_line(times, side.source(line), style))
     outcome = invocation.outcome
-    yield Text(f"→ {outcome}", _STYLES.get(outcome.partition(" ")[0], "dim"))
-    yield Text()
+    yield _Line("→ ", Text(outcome, _STYLES.get(outcome.partition(" ")[0], QUIET)))
+    yield _Line("", Text())
+
+
+def _code_line(times: str, source: str, style: str) -> Text:
+    """Return a line of code with how often it ran, which stands behind its indentation."""
+    code = source.lstrip()
+    return Text(f"{' ' * (len(source) - len(code))}{times}{code}", style)

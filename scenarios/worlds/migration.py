@@ -20,6 +20,8 @@ from scenarios.worlds.registry import registry, stored_row, sweep
 
 dms, lambda_client = boto3.client("dms"), boto3.client("lambda")
 
+SIX_HOURS = timedelta(hours=6)
+"""Duration of the migration in the demo, in the documents, and in the comparison of costs."""
 TASK_ARN = f"arn:aws:dms:{beyond_moto.REGION}:{beyond_moto.ACCOUNT}:task:orders"
 ANOTHER_TASK_ARN = TASK_ARN.replace(":orders", ":invoices")
 RESOLVER = "resolver"

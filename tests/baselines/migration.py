@@ -15,7 +15,7 @@ from dacapo import Recording, Scenario, spell
 from patterns.migration import task
 from scenarios import event_callback as events
 from scenarios import polling
-from scenarios.worlds.migration import TASK_ARN, MigrationWorld
+from scenarios.worlds.migration import SIX_HOURS, TASK_ARN, MigrationWorld
 from scenarios.worlds.migration_baseline import (
     BEGIN,
     CHECK,
@@ -58,7 +58,7 @@ def _report(run: Run, world: MigrationWorld) -> str:
 
 def _durably(scenario: Scenario) -> str:
     recording = dacapo.run(scenario)
-    late = (recording.ended or recording.started) - recording.started - events.SIX_HOURS
+    late = (recording.ended or recording.started) - recording.started - SIX_HOURS
     ending = "finished" if recording.status == "SUCCEEDED" else "failed"
     return f"reported as {ending}{f', {spell(late)} late' if late else ''}"
 

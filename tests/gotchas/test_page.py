@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gotchas import GOTCHAS
-from gotchas.viewer.lesson import NEVER_RESUMED, lesson
+from gotchas.viewer.lesson import NEVER_RESUMED, Side, lesson
 from tests.command_line import assert_usage_error, gotchas
 from tools import gotchas as page_maker
 
@@ -53,6 +55,7 @@ def test_the_invocations_of_both_handlers_are_shown_side_by_side(columns: int) -
         assert text in done.stdout
     (both,) = {line for line in done.stdout.splitlines() if line.count("invocation 1, 1 Jan") == 2}
     assert len(both) <= columns
+    assert [line for line in done.stdout.splitlines() if line.count("invocation 2, 8 Jan") == 2]
     assert max(map(len, done.stdout.splitlines())) <= columns
 
 
@@ -64,3 +67,31 @@ def test_without_a_name_all_gotchas_are_listed() -> None:
 
 def test_an_unknown_gotcha_is_a_mistake_in_the_call() -> None:
     assert_usage_error(gotchas("luck"), "there is no gotcha 'luck'; there are: branch_on_")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_code_keeps_its_indentation_and_no_line_is_cut(columns: int) -> None:
+    text = gotchas("except_timeout_error", columns=columns).stdout
+    code, _, traces = text.partition("every invocation ─")
+    numbered = [line for line in code.splitlines() if re.match(r" {1,2}\d+  ", line)]
+    assert " 31      try:" in numbered
+    assert any(line.startswith(" 32          answer = str(") for line in numbered)
+    between = code.partition("broken ─")[2].splitlines()[1:]
+    assert not [line for line in between if line and not re.match(r" |fixed ─", line)]
+    assert "…" not in code + traces
+    assert "   32     answer = str(" in traces, "a line of a block stands to the right of its head"
+
+
+def test_an_except_clause_that_did_not_match_is_not_shown_as_run() -> None:
+    one = lesson("except_timeout_error")
+    (clause,) = clauses(one.broken)
+    assert all(clause not in each.lines for each in one.broken.invocations)
+    (clause,) = clauses(one.fixed)
+    first, second = one.fixed.invocations
+    assert clause not in first.lines, "a suspension passes through it"
+    assert clause in second.lines, "it catches the timeout"
+
+
+def clauses(side: Side) -> list[int]:
+    lines = enumerate(side.code.splitlines(), start=side.first_line)
+    return [number for number, line in lines if line.lstrip().startswith("except ")]

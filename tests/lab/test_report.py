@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import Color
 from rich.console import Console
 
 from dacapo import Scenario, fail, heartbeats, run, succeed
-from dacapo.report import terminal
+from dacapo.report import styles, terminal
 from dacapo.report.chart import MOST_ROWS
 from dacapo.report.durations import spell, spell_short, ticks
+from dacapo.report.source import CONTINUATION, lines_of, wrapped
 from tests.lab import handlers
 
+ROOT = Path(__file__).parents[2]
+PRINTING = [
+    *(ROOT / "lab/dacapo/report").glob("*.py"),
+    *(ROOT / "gotchas/viewer").glob("*.py"),
+    *(ROOT / "compare").glob("*.py"),
+    ROOT / "scenarios/demo.py",
+]
+"""What prints with colors."""
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 LENGTHS = st.timedeltas(timedelta(0), timedelta(days=366))
@@ -135,6 +147,13 @@ def test_operations_that_do_not_fit_are_counted() -> None:
     assert f"… and {len(recording.operations) - MOST_ROWS} more" in text
 
 
+def test_new_operations_are_named_in_full_up_to_a_number() -> None:
+    text = render(Scenario(handler=handlers.big_map, event=100), 80)
+    invocations = text[text.index("#  at") : text.index("cost  ")]
+    assert re.search(r"and \d+ more", " ".join(invocations.split()))
+    assert "…" not in invocations
+
+
 def test_markup_in_a_name_is_shown_literally() -> None:
     @durable_execution
     def handler(event: Any, context: DurableContext) -> None:
@@ -157,6 +176,9 @@ def test_the_bill_adds_up_line_by_line() -> None:
     ("length", "words", "short"),
     [
         (timedelta(0), "0s", "0s"),
+        (timedelta(milliseconds=250), "250ms", "250ms"),
+        (timedelta(seconds=0.9999), "1s", "1s"),
+        (timedelta(seconds=1.5), "2s", "1.5s"),
         (timedelta(seconds=59.6), "1m 00s", "1m"),
         (timedelta(seconds=90), "1m 30s", "1m 30s"),
         (HOUR * 6 + MINUTE * 2, "6h 02m", "6h 02m"),
@@ -179,3 +201,71 @@ def test_an_axis_has_evenly_spaced_ticks_that_start_at_zero_and_stay_within_it(
     assert len(marks) <= most
     assert marks[-1] <= length
     assert len({later - earlier for earlier, later in pairwise(marks)}) <= 1
+
+
+@given(
+    length=st.timedeltas(timedelta(milliseconds=1), timedelta(days=366)), most=st.integers(2, 30)
+)
+def test_an_axis_of_a_millisecond_or_a_year_names_more_than_its_zero(
+    length: timedelta, most: int
+) -> None:
+    names = [spell_short(mark) for mark in ticks(length, most)]
+    assert len(names) > 1
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("length", "named"),
+    [
+        (timedelta(milliseconds=7), ["0s", "2ms", "4ms", "6ms"]),
+        (timedelta(seconds=2), ["0s", "500ms", "1s", "1.5s", "2s"]),
+        (timedelta(minutes=4), ["0s", "1m", "2m", "3m", "4m"]),
+        (timedelta(hours=20), ["0s", "6h", "12h", "18h"]),
+        (timedelta(days=366), ["0s", "180d", "360d"]),
+    ],
+)
+def test_an_axis_names_the_unit_that_fits_its_length(length: timedelta, named: list[str]) -> None:
+    assert [spell_short(mark) for mark in ticks(length, 5)] == named
+
+
+def contrast(color: str, background: int) -> float:
+    """Return the contrast of a color with a gray, as the WCAG define it."""
+    triplet = Color.parse(color).get_truecolor()
+    shares = [value / 255 for value in triplet]
+    red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    brighter, darker = sorted((light, background), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(
+    "color", [styles.GOOD, styles.BAD, styles.NOTICE, styles.HINT, styles.QUIET]
+)
+def test_a_color_can_be_read_on_white_and_on_black(color: str) -> None:
+    assert contrast(color, 1) > 3.6
+    assert contrast(color, 0) > 3.6
+
+
+@pytest.mark.parametrize("path", PRINTING, ids=lambda path: path.name)
+def test_no_color_of_the_terminal_s_theme_is_used(path: Path) -> None:
+    text = path.read_text()
+    assert not re.findall(r"\"(?:bold )?(?:dim|yellow|cyan|white|bright_\w+)\"", text)
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_code_that_does_not_fit_goes_on_below_its_own_indentation(width: int) -> None:
+    code = '    answer = str(context.wait_for_callback(ask, name="kitchen", config=PATIENCE))'
+    first, *others = [part.plain for part in wrapped(lines_of(code)[0], width)]
+    assert others
+    assert first.startswith("    answer = ")
+    assert all(len(part) - len(part.lstrip()) == 4 + CONTINUATION for part in others)
+    assert max(map(len, (first, *others))) <= width
+    joined = first + "".join(part.strip() for part in others)
+    assert joined.replace(" ", "") == code.replace(" ", ""), "nothing is cut"
+
+
+def test_code_that_fits_is_left_as_it_is() -> None:
+    code = "def handler(event, context):\n    return 1\n"
+    assert [part.plain for line in lines_of(code) for part in wrapped(line, 80)] == [
+        *("def handler(event, context):", "    return 1"),
+    ]

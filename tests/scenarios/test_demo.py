@@ -26,7 +26,7 @@ def test_both_ways_to_wait_are_shown_and_compared(printed: str) -> None:
     assert "polling · finishes  SUCCEEDED  after 6h 02m" in printed
     assert "event_callback · event_on_time  SUCCEEDED  after 6h 00m" in printed
     comparison = printed[printed.index("Side by side") :]
-    assert "cost per million executions" in comparison
+    assert "cost per 1,000 migrations" in comparison
 
 
 def test_each_request_of_the_vendor_over_http_gets_a_response(printed: str) -> None:

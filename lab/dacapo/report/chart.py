@@ -13,6 +13,7 @@ from rich.text import Text
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
 from dacapo.report.durations import spell_short, ticks
+from dacapo.report.styles import BAD, GOOD, HINT, QUIET
 from dacapo.service.callbacks import DeliveryKind
 
 MOST_ROWS = 40
@@ -44,7 +45,7 @@ class _Axis:
             label = spell_short(tick)
             column = min(self.column(self.start + tick), self.columns - len(label))
             text[column : column + len(label)] = label
-        return Text("".join(text), "dim")
+        return Text("".join(text), QUIET)
 
     def draw(self, marks: Iterable[tuple[datetime, str]], line: str = " ") -> str:
         text = [" "] * self.columns
@@ -77,14 +78,14 @@ def chart(recording: Recording, width: int) -> RenderableType:
     table.add_column(width=outcome_width, no_wrap=True, overflow="ellipsis")
     table.add_row("", axis.labels(), "")
     calls = axis.draw((invocation.started, _INVOCATION) for invocation in recording.invocations)
-    table.add_row(Text("invocations", "dim"), Text(calls, "cyan"), "")
+    table.add_row(Text("invocations", QUIET), Text(calls, HINT), "")
     for operation, name, outcome in zip(shown, names, outcomes, strict=True):
         is_good = operation.status in GOOD_STATUSES
         drawn = axis.draw(_marks(operation, recording), _line(operation))
-        style = "green" if is_good else "red"
-        table.add_row(Text(name), Text(drawn, style), Text(outcome, "dim" if is_good else style))
+        style = GOOD if is_good else BAD
+        table.add_row(Text(name), Text(drawn, style), Text(outcome, QUIET if is_good else style))
     hidden = len(recording.operations) - MOST_ROWS
-    return Group(table, Text(f"… and {hidden} more", "dim")) if hidden > 0 else table
+    return Group(table, Text(f"… and {hidden} more", QUIET)) if hidden > 0 else table
 
 
 def _width_of(texts: list[str], longest: int) -> int:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.report.findings import STYLES, VERDICT_STYLES, in_short, suppressed_line
+from dacapo.report.styles import BAD, NOTICE
 from dacapo.verify.deploy_check.advice import advice
 from dacapo.verify.deploy_check.results import (
     CheckResult,
@@ -68,15 +69,15 @@ def show(
         console.print(Text(line))
     console.print(_rows(results) if len(results) <= _MOST_ROWS else _counts(results))
     for line in _suppressed(results):
-        console.print(Text(line, "yellow"))
+        console.print(Text(line, NOTICE))
     for hint in notes:
-        console.print(Text(f"\n{hint}", "yellow"))
+        console.print(Text(f"\n{hint}", NOTICE))
     for target in dict.fromkeys(result.target for result in results):
         _conclude(target, [one for one in results if one.target == target], console)
 
 
 def _show_group(number: int, group: Group, count: int, console: Console) -> None:
-    style = STYLES[group.finding.certainty] if group.finding else "red"
+    style = STYLES[group.finding.certainty] if group.finding else BAD
     in_all = f", in {group.count:,} of {_histories(count)}" if count > 1 else ""
     console.print(Text(f"{number}  {_title(group)}{in_all}", f"bold {style}"))
     for label, text in _lines(group):

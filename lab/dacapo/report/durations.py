@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
+_MILLISECONDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_SECOND, _TEN_SECONDS = timedelta(seconds=1), timedelta(seconds=10)
 _STEPS = (
+    *(timedelta(milliseconds=n) for n in _MILLISECONDS),
     *(timedelta(seconds=n) for n in (1, 2, 5, 10, 15, 30)),
     *(timedelta(minutes=n) for n in (1, 2, 5, 10, 15, 30)),
     *(timedelta(hours=n) for n in (1, 2, 3, 6, 12)),
@@ -14,7 +17,10 @@ _STEPS = (
 
 
 def spell(length: timedelta) -> str:
-    """Spell a duration in its two largest units: `6h 02m`, `3d 00h`, `45s`."""
+    """Spell a duration in its two largest units: `6h 02m`, `3d 00h`, `45s`, `250ms`."""
+    milliseconds = round(length / _STEPS[0])
+    if _STEPS[0] <= length and milliseconds < _SECOND / _STEPS[0]:
+        return f"{milliseconds}ms"
     seconds = round(length.total_seconds())
     for size, unit, smaller_size, smaller_unit in _UNITS:
         if seconds >= size:
@@ -23,16 +29,24 @@ def spell(length: timedelta) -> str:
 
 
 def spell_short(length: timedelta) -> str:
-    """Spell a duration in one unit if it is a round number of them: `6h`, otherwise `1m 30s`."""
+    """Spell a duration in one unit if it is a round number of them: `6h`, otherwise `1m 30s`.
+
+    Between one and ten seconds, it has up to two decimals: `1.5s`.
+    """
+    if _SECOND < length < _TEN_SECONDS and length % _SECOND:
+        return f"{round(length.total_seconds(), 2):g}s"
     return spell(length).removesuffix(" 00h").removesuffix(" 00m").removesuffix(" 00s")
 
 
 def ticks(length: timedelta, most: int) -> list[timedelta]:
-    """Return round times from 0 to `length` for an axis.
+    """Return round times from 0 to `length` for an axis: two or more, from a millisecond on.
 
     Parameters:
         length: length of the axis.
         most: maximum number of ticks, at least 2.
     """
     step = next((s for s in _STEPS if length / s <= most - 1), _STEPS[-1])
+    if step > length:
+        # An axis with nothing but its zero would not say how long it is.
+        step = max((s for s in _STEPS if s <= length), default=step)
     return [step * n for n in range(int(length / step) + 1)][:most]

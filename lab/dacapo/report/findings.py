@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dacapo.report.styles import BAD, GOOD, HINT, NOTICE, QUIET
 from dacapo.verify.findings import (
     Certainty,
     ExperimentResult,
@@ -21,12 +22,12 @@ from dacapo.verify.findings import (
 )
 from dacapo.verify.rules import explain_command, rules
 
-STYLES = {Certainty.PROVED: "red", Certainty.SUSPECTED: "yellow", Certainty.LINT: "cyan"}
+STYLES = {Certainty.PROVED: BAD, Certainty.SUSPECTED: NOTICE, Certainty.LINT: HINT}
 VERDICT_STYLES = {
-    Verdict.SURVIVES: "green",
-    Verdict.BREAKS: "red",
-    Verdict.DRAINS: "yellow",
-    Verdict.NOT_VERIFIED: "yellow",
+    Verdict.SURVIVES: GOOD,
+    Verdict.BREAKS: BAD,
+    Verdict.DRAINS: NOTICE,
+    Verdict.NOT_VERIFIED: NOTICE,
 }
 _VERDICTS = {
     Verdict.SURVIVES: "survives replay",
@@ -59,7 +60,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _show_ending(report: Report, console: Console) -> None:
-    style = "bold" if report.ending.is_expected else "bold red"
+    style = "bold" if report.ending.is_expected else f"bold {BAD}"
     expected = "" if report.ending.is_expected else f"; expected: {report.expected}"
     _show_line(f"the run {report.ending.sentence}{expected}", style, console)
     console.print()
@@ -75,7 +76,7 @@ def _show_notes(report: Report, console: Console) -> None:
     if notes:
         console.print()
     for text in notes:
-        _show_line(text, "yellow", console)
+        _show_line(text, NOTICE, console)
 
 
 def suppressed_line(one: Suppressed) -> str:
@@ -149,7 +150,7 @@ def in_short(follows: Sequence[Finding]) -> list[str]:
 
 def _traces(finding: Finding) -> Table:
     """Return both traces side by side, from shortly before the line at which they part."""
-    table = Table(box=None, padding=(0, 3), header_style="dim")
+    table = Table(box=None, padding=(0, 3), header_style=QUIET)
     table.add_column("")
     table.add_column("recorded")
     table.add_column("replayed")
@@ -157,15 +158,15 @@ def _traces(finding: Finding) -> Table:
     parted = next(n for n, (one, other) in enumerate(pairs) if one != other)
     first = max(0, parted - _AROUND)
     if first:
-        table.add_row("", Text(f"… {first} alike", "dim"), Text(f"… {first} alike", "dim"))
+        table.add_row("", Text(f"… {first} alike", QUIET), Text(f"… {first} alike", QUIET))
     for number, (one, other) in enumerate(pairs[first : first + _MOST_LINES], first):
-        style = "red" if number == parted else ""
+        style = BAD if number == parted else ""
         table.add_row(
             Text(_PARTED if number == parted else "", style), Text(one, style), Text(other, style)
         )
     left = len(pairs) - first - _MOST_LINES
     if left > 0:
-        table.add_row("", Text(f"… {left} more", "dim"), Text(f"… {left} more", "dim"))
+        table.add_row("", Text(f"… {left} more", QUIET), Text(f"… {left} more", QUIET))
     return table
 
 
@@ -180,11 +181,9 @@ def _experiments(report: Report) -> Table:
             continue  # nobody misses it
         if result.state is ExperimentState.RAN:
             time = f"{result.seconds * 1000:.0f} ms"
-            table.add_row(name, str(result.runs), time, Text(_limits(result), "yellow"))
+            table.add_row(name, str(result.runs), time, Text(_limits(result), NOTICE))
         else:
-            table.add_row(
-                name, "–", "", Text(f"{_STATES[result.state]}: {result.reason}", "yellow")
-            )
+            table.add_row(name, "–", "", Text(f"{_STATES[result.state]}: {result.reason}", NOTICE))
     return table
 
 

@@ -16,14 +16,18 @@ from dacapo import metering
 from dacapo.history.recording import Recording
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
+from dacapo.report.styles import BAD, GOOD, QUIET
 from dacapo.service.execution import Invocation, InvocationStatus
 
 FIRST_INVOCATIONS, LAST_INVOCATIONS = 3, 2
 """Invocations that are listed at either end if there are too many to list them all."""
+MOST_NAMES = 8
+"""New operations that the line of an invocation names; the rest are counted."""
 _BAR_WIDTH = 12
 _REPLAYED, _NEW = "░", "█"
 
-_KB_PER_GB = 1024**2
+_KB_PER_GB = 1024**3 / 1_000
+"""A GB is what AWS charges for; a KB has 1,000 bytes here as in the documents."""
 _SMALL_GB = 0.001
 
 
@@ -56,22 +60,22 @@ def _title(recording: Recording) -> Text:
     length = spell(timedelta(seconds=recording.virtual_seconds))
     title = Text.assemble((name, "bold"), "  ", _status(recording.status), f"  after {length}")
     if recording.error is not None:
-        title.append(f"\n{recording.error.type or 'error'}: {recording.error.message}", "red")
+        title.append(f"\n{recording.error.type or 'error'}: {recording.error.message}", BAD)
     elif recording.output is not None:
-        title.append(f"\n{recording.output}", "dim")
+        title.append(f"\n{recording.output}", QUIET)
     return title
 
 
 def _status(status: str) -> tuple[str, str]:
-    return status, "bold green" if status in GOOD_STATUSES else "bold red"
+    return status, f"bold {GOOD if status in GOOD_STATUSES else BAD}"
 
 
 def _invocations(recording: Recording, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1), width=width)
+    table = Table(box=None, pad_edge=False, header_style=QUIET, padding=(0, 1), width=width)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("at", no_wrap=True)
     table.add_column(f"{_REPLAYED} replayed", width=_BAR_WIDTH, no_wrap=True)
-    table.add_column(f"{_NEW} new", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(f"{_NEW} new", ratio=1)
     table.add_column("outcome", no_wrap=True)
     total = len(recording.invocations)
     gap = total - FIRST_INVOCATIONS - LAST_INVOCATIONS
@@ -79,7 +83,7 @@ def _invocations(recording: Recording, width: int) -> Table:
         if gap <= 1 or number <= FIRST_INVOCATIONS or number > total - LAST_INVOCATIONS:
             table.add_row(*_invocation(number, invocation, recording))
         elif number == FIRST_INVOCATIONS + 1:
-            table.add_row("", "", "", Text(f"… {gap} more like these", "dim"), "")
+            table.add_row("", "", "", Text(f"… {gap} more like these", QUIET), "")
     return table
 
 
@@ -87,7 +91,9 @@ def _invocation(
     number: int, invocation: Invocation, recording: Recording
 ) -> tuple[str, str, Text, Text, Text]:
     replayed, new = recording.replayed_in(invocation), recording.done_in(invocation)
-    names = ", ".join(label(operation).strip() for operation in new)
+    names = ", ".join(label(operation).strip() for operation in new[:MOST_NAMES])
+    if len(new) > MOST_NAMES:
+        names += f", and {len(new) - MOST_NAMES} more"
     return (
         str(number),
         spell(invocation.started - recording.started),
@@ -99,21 +105,21 @@ def _invocation(
 
 def _ending(invocation: Invocation) -> Text:
     if invocation.status is InvocationStatus.PENDING:
-        return Text("suspended", "dim")
+        return Text("suspended", QUIET)
     ending = Text(*_status(invocation.status))
-    return ending.append(f" {invocation.error.type}", "red") if invocation.error else ending
+    return ending.append(f" {invocation.error.type}", BAD) if invocation.error else ending
 
 
 def _bar(replayed: int, new: int) -> Text:
     scale = min(1.0, _BAR_WIDTH / max(1, replayed + new))
     replayed_columns = round(replayed * scale) if replayed else 0
     new_columns = max(1, round(new * scale)) if new else 0
-    return Text.assemble((_REPLAYED * replayed_columns, "dim"), (_NEW * new_columns, "green"))
+    return Text.assemble((_REPLAYED * replayed_columns, QUIET), (_NEW * new_columns, GOOD))
 
 
 def _bill(recording: Recording) -> Table:
     """Return a table with the cost of one execution, and of a million."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table = Table(box=None, pad_edge=False, header_style=QUIET, padding=(0, 1))
     table.add_column("cost")
     for heading in ("quantity", "one execution", "a million"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -147,4 +153,4 @@ def _small_print(recording: Recording) -> Text:
         f"{assumed['milliseconds_per_invocation']} ms at {assumed['memory_mb']} MB an invocation, "
         f"history retained for {assumed['retention_days']} days."
     )
-    return Text(text, "dim")
+    return Text(text, QUIET)

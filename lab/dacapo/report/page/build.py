@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -36,6 +37,8 @@ _OUTCOMES = {
     InvocationStatus.TIMED_OUT: "timed out",
 }
 _ID_DIGITS = 8
+_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{54,56}\b")
+"""An operation's ID in a message of the SDK's."""
 _WAITS = ("Wait", "Callback", "ChainedInvoke", "Step", "WaitForCondition")
 """Kinds that a handler can be suspended at; contexts are suspended because something in them is."""
 
@@ -313,7 +316,10 @@ def _attempt(position: int, event: Event) -> Attempt:
 
 
 def _failure(error: ErrorObject | None, line: int | None = None) -> Failure | None:
-    return error and Failure(error.type or "", error.message or "", line)
+    if error is None:
+        return None
+    message = _ID.sub(lambda match: match[1], error.message or "")
+    return Failure((error.type or "").rpartition(".")[2], message, line)
 
 
 def _bill(recording: Recording) -> Bill:

@@ -26,7 +26,7 @@ class Failure:
     """An error.
 
     Parameters:
-        type: its type, as the SDK stores it; "" for none.
+        type: the name of its class; "" for none.
         message: its text; None if payloads are removed.
         line: the line that raised it, if that is known and in the source.
     """

@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python.lambda_service import Operation, Operation
 from dacapo.history.rebuild import operation_states, operations_after
 from dacapo.history.recording import Recording
 from dacapo.history.replay_log import Log
+from dacapo.process.source_lines import Place
 from dacapo.report.page.effects import Sighting, Sightings
 from dacapo.report.page.lines import LineTracer, Traced, code_of
 from dacapo.report.page.model import Source
@@ -94,7 +95,7 @@ def _source(
 ) -> Source:
     ran = {line for one in traced for line in one.lines}
     blocks = tracer.map.blocks(tracer.body, ran)
-    return Source(tracer.map.file, origin, blocks, divergence)
+    return Source(str(Place(tracer.map.file, 0)).rpartition(":")[0], origin, blocks, divergence)
 
 
 def replayed(recording: Recording, scenario: Scenario) -> Watched:

@@ -23,6 +23,7 @@ class FoldedScale {
       at += instant.count - 1;
     });
     this.room = at + 0.6;
+    this.margin = 0.4 / this.room; // of an invocation, around its events
     this.byTime = new Map(this.instants.map((instant) => [instant.time, instant]));
     this.ranks = executions.map(({ times }) => times.map((time, n) => { // place among the events of its instant
       let first = n;
@@ -75,6 +76,7 @@ const STEPS = [
 class TrueScale {
   constructor() {
     this.seconds = Math.max(...executions.map((one) => one.seconds)) || 0.001;
+    this.margin = 0;
   }
   ofEvent(which, position) { return this.ofTime(timeOf(executions[which], position)); }
   ofTime(time) { return 0.006 + 0.988 * Math.min(1, time / this.seconds); }

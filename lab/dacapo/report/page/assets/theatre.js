@@ -30,8 +30,16 @@ function startTheatre() {
     event.preventDefault();
     showPass(theatre.number + step);
   });
-  const parting = model.parting?.run;
-  showPass(parting && executions.every((one) => one.passes.length >= parting) ? parting : Math.min(2, passCount), { still: true });
+  showPass(firstHarm() ?? Math.min(2, passCount), { still: true });
+}
+
+/** Return the first invocation in which something goes wrong, if one does. */
+function firstHarm() {
+  const numbers = executions.flatMap((one) => [
+    ...(one.effects ?? []).filter((effect) => effect.again && effect.run !== null).map((effect) => effect.run),
+    ...one.passes.filter((pass) => pass.unread?.length || ["failed", "died", "timed out"].includes(pass.outcome)).map((pass) => pass.number),
+  ]);
+  return numbers.length ? Math.min(...numbers) : null;
 }
 
 /** Show an invocation, in every execution that has as many. */
@@ -46,6 +54,7 @@ function showPass(number, { still = false } = {}) {
   for (const id of ["next", "last"]) $(`#${id}`).disabled = theatre.number === passCount;
   executions.forEach((execution, which) => drawStage(which, execution.passes[theatre.number - 1], still || isStill()));
   markPass(theatre.number);
+  $("#announcement").textContent = theatre.stages.map((stage) => $(".caption", stage).textContent).join(". ");
 }
 
 function drawStage(which, pass, still) {
@@ -67,7 +76,7 @@ function captionOf(which, pass, label) {
   const counts = [`${pass.read} read back`, `${pass.done.length} done now`];
   const end = pass.outcome === "suspended" && execution.never_resumed && pass.number === execution.passes.length ? "suspended, and nothing ever resumes it" : ends[pass.outcome] ?? pass.outcome;
   return make(
-    "p", { class: "caption", "aria-live": "polite" },
+    "p", { class: "caption" },
     make("span", { class: "big" }, make("b", {}, `${label}invocation ${pass.number} of ${execution.passes.length}`), ` at ${spell(pass.start)}, because ${visible(pass.woken_by)}`),
     make("span", { class: "why" }, `${moment(execution, pass.start)} · ${counts.join(", ")} · ${end}`),
   );
@@ -90,7 +99,18 @@ function linesOf(which, pass) {
       at(operation.line).operations.push(number);
     }
   });
+  // What woke the handler is read where it was suspended, which may not be where it was started.
+  const before = execution.passes[pass.number - 2];
+  if (pass.cause !== null && before && stateIn(execution, pass.cause, pass) === "read") {
+    for (const line of before.suspended_at) {
+      if (!ran.has(line) || lines.get(line)?.operations.length || !blockWith(execution, line)?.is_handler) continue;
+      at(line).states.add("read");
+      at(line).operations.push(pass.cause);
+    }
+  }
   for (const line of pass.suspended_at) if (blockWith(execution, line)?.is_handler) at(line).states.add("held");
+  const raised = pass.outcome === "failed" ? execution.error?.line : null;
+  if (raised) at(raised).raised = execution.error.type.split(".").at(-1);
   for (const effect of execution.effects ?? []) if (effect.run === pass.number && effect.line !== null) at(effect.line).effects.push(effect);
   return lines;
 }
@@ -112,7 +132,7 @@ function sourceOf(which, pass) {
 }
 
 function blockOf(which, pass, block, lines, counts) {
-  const list = make("ol", { class: "code block", "aria-label": `${block.name}, line by line`, tabindex: 0 });
+  const list = make("ol", { class: "code block", "aria-label": `${block.name}, line by line` });
   const first = new Map(block.statements.flatMap(([from, to]) => Array.from({ length: to - from }, (_, n) => [from + n + 1, from])));
   block.lines.forEach((text, n) => {
     const number = block.first + n;
@@ -121,9 +141,8 @@ function blockOf(which, pass, block, lines, counts) {
     const item = make(
       "li", { class: `line ${state}`, "data-line": number, "data-of": first.get(number) ?? number, value: number },
       make("span", { class: "number" }, String(number)),
-      own?.operations.length || own?.states.size ? markOf(which, pass, number, own, state) : make("span", {}),
-      make("span", { class: "text" }, ...colored(text)),
-      tagsOf(own, counts.get(number)),
+      own?.operations.length || own?.states.size || state ? markOf(which, pass, number, own, state) : make("span", {}),
+      make("span", { class: "content" }, make("span", { class: "text", style: { "--indent": text.length - text.trimStart().length } }, ...colored(text)), tagsOf(own, counts.get(number))),
     );
     item.addEventListener("pointerenter", () => joinLine(which, number));
     item.addEventListener("pointerleave", unjoin);
@@ -132,12 +151,13 @@ function blockOf(which, pass, block, lines, counts) {
   for (const item of list.children) if (item.dataset.of !== item.dataset.line) item.className = `line ${lineState(lines.get(Number(item.dataset.of))) ?? ""}`;
   return list;
 }
-const lineState = (own) => (!own ? "" : own.effects.some((one) => one.again) ? "harm" : ["held", "now", "read"].find((one) => own.states.has(one)) ?? "");
+const lineState = (own) => (!own ? "" : own.raised || own.effects.some((one) => one.again) ? "harm" : ["held", "now", "read"].find((one) => own.states.has(one)) ?? "");
 
 function markOf(which, pass, line, own, state) {
   const names = own.operations.map((number) => executions[which].operations[number].name);
-  const text = `line ${line}: ${[...own.states].map((one) => STATES[one]).join(", ")} ${shorten(names.join(", "), 120)}`;
-  const name = state === "harm" ? [...own.states][0] ?? "again" : state;
+  const said = own.raised ? [`raises ${own.raised}`] : own.effects.some((one) => one.again) ? ["effect again"] : [];
+  const text = `line ${line}: ${[...said, ...[...own.states].map((one) => STATES[one])].join(", ")} ${shorten(names.join(", "), 120)}`;
+  const name = state === "harm" ? [...own.states][0] ?? (own.raised ? "bad" : "again") : state;
   return make("button", { type: "button", class: `mark is-${state || "now"}`, "aria-label": visible(text), title: visible(text), onfocus: () => joinLine(which, line), onblur: unjoin, onclick: () => own.operations.length && pick(which, own.operations[0]) }, icon(name || "now"));
 }
 
@@ -148,9 +168,10 @@ function tagsOf(own, count) {
     const again = own.effects.filter((one) => one.again).length;
     if (again) tags.push(make("span", { class: "tag harm" }, icon("again"), again > 1 ? `${again} effects again` : "effect again"));
     else if (own.effects.length) tags.push(make("span", { class: "tag", title: own.effects.map((one) => one.what).join(", ") }, icon("effect"), own.effects.length > 1 ? `${own.effects.length} effects` : "effect"));
+    if (own.raised) tags.push(make("span", { class: "tag harm" }, icon("bad"), `raises ${shorten(own.raised, 34)}`));
     if (own.states.has("held")) tags.push(make("span", { class: "tag held" }, "suspended"));
   }
-  return make("span", { class: "tags" }, ...tags);
+  return tags.length ? make("span", { class: "tags" }, ...tags) : null;
 }
 
 const WORDS = /(#.*$)|("""(?:.*?"""|.*$)|[rbf]*"(?:[^"\\]|\\.)*"|[rbf]*'(?:[^'\\]|\\.)*')|\b(def|return|if|elif|else|for|while|in|not|and|or|is|try|except|finally|raise|with|as|lambda|from|import|class|pass|break|continue|None|True|False|async|await|yield|match|case)\b/g;

@@ -86,7 +86,7 @@ function isInCollapsed(pair) {
 
 function drawAxis() {
   const track = make("div", { class: "track", role: "columnheader" }, make("span", { class: "hidden" }, "Virtual time"));
-  $(".row.axis").replaceChildren(make("div", { class: "name", role: "columnheader" }, "Virtual time"), track, make("div", { class: "outcome", role: "columnheader" }, "Outcome"));
+  $(".row.axis").replaceChildren(make("div", { class: "name", role: "columnheader" }, isPair ? `${executions[0].label} above, ${executions[1].label} below` : "Virtual time"), track, make("div", { class: "outcome", role: "columnheader" }, "Outcome"));
   for (const label of timeline.scale.labels(track.clientWidth)) {
     if (label.fold) {
       track.append(make("div", { class: "fold", "aria-hidden": "true", style: { left: `${label.from * 100}%`, width: `${(label.to - label.from) * 100}%` } }, make("span", {}, label.text)));
@@ -100,7 +100,8 @@ function drawAxis() {
 /** Return from where to where an invocation reaches on the axis. */
 function reach(which, pass) {
   const execution = executions[which];
-  if (pass.after > pass.before) return [timeline.scale.ofEvent(which, pass.before), timeline.scale.ofEvent(which, pass.after - 1)];
+  const margin = timeline.scale.margin;
+  if (pass.after > pass.before) return [timeline.scale.ofEvent(which, pass.before) - margin, timeline.scale.ofEvent(which, pass.after - 1) + margin];
   return [timeline.scale.ofTime(pass.start), timeline.scale.ofTime(pass.end)];
 }
 
@@ -128,7 +129,7 @@ function bandRow() {
     track.append(svg);
   }
   track.append(make("div", { class: "here", hidden: true }));
-  return make("div", { class: "row bands", role: "row" }, make("div", { class: "name", role: "rowheader" }, "Invocations"), track, make("div", { class: "outcome", role: "cell" }, plural(passes.length, "invocation")));
+  return make("div", { class: "row bands", role: "row" }, make("div", { class: "name", role: "rowheader" }, isPair ? `Invocations, ${executions[0].label}` : "Invocations"), track, make("div", { class: "outcome", role: "cell" }, plural(passes.length, "invocation")));
 }
 
 /** Mark an invocation on the timeline. */

@@ -12,6 +12,7 @@ import click
 from dacapo.cli.check import check
 from dacapo.cli.explain import explain
 from dacapo.cli.run import run
+from dacapo.cli.show import show
 from dacapo.cli.signals import ended_by_signals
 from dacapo.cli.verify import verify
 
@@ -28,5 +29,5 @@ def main() -> None:
     """Run Lambda durable functions in virtual time, and prove that they survive replay."""
 
 
-for command in (run, verify, check, explain):
+for command in (run, show, verify, check, explain):
     main.add_command(command)

@@ -16,6 +16,7 @@ from dacapo import metering
 from dacapo.history.recording import Recording
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
+from dacapo.report.plain import visible
 from dacapo.service.execution import Invocation, InvocationStatus
 
 FIRST_INVOCATIONS, LAST_INVOCATIONS = 3, 2
@@ -27,20 +28,27 @@ _KB_PER_GB = 1024**2
 _SMALL_GB = 0.001
 
 
-def show(recording: Recording, console: Console) -> None:
-    """Print the timeline of a recording, as wide as the console."""
-    console.print(timeline(recording, console.width))
+def show(recording: Recording, console: Console, *, with_payloads: bool = True) -> None:
+    """Print the timeline of a recording, as wide as the console.
+
+    Parameters:
+        recording: the execution.
+        console: where to.
+        with_payloads: whether its result, and the message of its error, are printed.
+    """
+    console.print(timeline(recording, console.width, with_payloads=with_payloads))
 
 
-def timeline(recording: Recording, width: int) -> RenderableType:
+def timeline(recording: Recording, width: int, *, with_payloads: bool = True) -> RenderableType:
     """Return the timeline of a recording.
 
     Parameters:
         recording: the execution.
         width: columns of the terminal; 80 or more read well.
+        with_payloads: as for `show`.
     """
     return Group(
-        _title(recording),
+        _title(recording, with_payloads=with_payloads),
         Text(),
         chart(recording, width),
         Text(),
@@ -51,14 +59,15 @@ def timeline(recording: Recording, width: int) -> RenderableType:
     )
 
 
-def _title(recording: Recording) -> Text:
-    name = " · ".join(filter(None, (recording.function, recording.scenario)))
+def _title(recording: Recording, *, with_payloads: bool) -> Text:
+    name = visible(" · ".join(filter(None, (recording.function, recording.scenario))))
     length = spell(timedelta(seconds=recording.virtual_seconds))
     title = Text.assemble((name, "bold"), "  ", _status(recording.status), f"  after {length}")
     if recording.error is not None:
-        title.append(f"\n{recording.error.type or 'error'}: {recording.error.message}", "red")
-    elif recording.output is not None:
-        title.append(f"\n{recording.output}", "dim")
+        message = f": {recording.error.message}" if with_payloads else ""
+        title.append(visible(f"\n{recording.error.type or 'error'}{message}"), "red")
+    elif recording.output is not None and with_payloads:
+        title.append(visible(f"\n{recording.output}"), "dim")
     return title
 
 

@@ -157,7 +157,7 @@ class _Builder:
         due = recorded.stored.wait_details and recorded.stored.wait_details.scheduled_end_timestamp
         start = recorded.stored.start_timestamp
         short = recorded.label
-        if around is not None:  # `wait_for_callback` names the operations in it after itself
+        if around is not None and around.kind == "WaitForCallback":  # it names what is in it after itself
             short = short.removeprefix(f"{around.name} ")
         return Operation(
             id=recorded.id[:_ID_DIGITS],
@@ -230,7 +230,8 @@ class _Builder:
                 read=bisect_left(ends, before) - bisect_left(hides, before),
                 done=sorted(touched, key=lambda n: operations[n].begun),
                 waiting=self._waiting(operations, after) if outcome == "suspended" else (),
-                lines=None if ran is None else list(ran.lines.items()),
+                lines=list(ran.lines.items()) if ran is not None and ran.is_traced else None,
+                is_called=ran is not None or self.watched.source is None,
                 suspended_at=() if ran is None else list(ran.suspended_at),
                 unread=unread,
                 error=_failure(invocation.error),

@@ -11,6 +11,7 @@ from typing import Any
 
 from dacapo.process import requests
 from dacapo.report.page.lines import LineTracer, Traced
+from dacapo.verify.observe.effects import Effect as Seen
 from dacapo.verify.observe.effects import Effects, Occurrence
 from dacapo.verify.observe.misplaced import Position
 
@@ -30,7 +31,8 @@ class Sighting:
         detail: its content, as text.
         operation_id: the step that did it; "" for none.
         traced: the pass that did it; None for none.
-        again: how often the same effect had happened before.
+        again: how often the same effect had happened before, if a repetition does harm: outside
+            steps unless AWS makes sure of it, in a step if it sends or adds.
         line: the line of the handler's file that did it.
     """
 
@@ -55,7 +57,7 @@ class Sightings(Effects):
         super().__init__(position)
         self._tracer = tracer
         self._content = ""
-        self._seen: Counter[tuple[str, str]] = Counter()
+        self._seen: Counter[tuple[str, str, str]] = Counter()
         self._entries: list[tuple[Occurrence, Sighting]] = []
 
     @property
@@ -77,24 +79,30 @@ class Sightings(Effects):
         super().forget(context)
         for entry in [one for one in self._entries if one[0] is undone]:
             self._entries.remove(entry)
-            self._seen[entry[0].effect.what, entry[0].effect.digest] -= 1
+            self._seen[_key_of(entry[0].effect)] -= 1
 
     def _record(self, what: str, text: str, **kinds: Any) -> Occurrence:
         occurrence = super()._record(what, text, **kinds)
         effect = occurrence.effect
-        key = (what, effect.digest)
+        key = _key_of(effect)
+        repeats = effect.is_send or effect.is_increment or not effect.operation_id
+        counts = repeats and not effect.is_conditional
         sighting = Sighting(
             at=datetime.now(UTC),
             what=what,
             detail=self._content or text[:LONGEST_DETAIL],
             operation_id=effect.operation_id,
             traced=self._tracer.traced_here(),
-            again=self._seen[key],
+            again=self._seen[key] if counts else 0,
             line=self._tracer.line_here(),
         )
         self._seen[key] += 1
         self._entries.append((occurrence, sighting))
         return occurrence
+
+
+def _key_of(effect: Seen) -> tuple[str, str, str]:
+    return effect.what, effect.digest, effect.operation_id
 
 
 def detail_of(request: Mapping[str, Any]) -> str:

@@ -13,9 +13,9 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import CodeType, FrameType
@@ -97,7 +97,9 @@ class SourceMap:
                 if holds:  # a handler inside another function: a test, for example
                     yield from self._blocks(node, body, ran)
                 elif is_handler or ran.intersection(inside):
-                    yield self._block(node.name, first, inside[-1], is_handler=is_handler)
+                    docstrings = tuple(_docstrings(node))
+                    block = self._block(node.name, first, inside[-1], is_handler=is_handler)
+                    yield replace(block, docstrings=docstrings)
             elif isinstance(node, ast.ClassDef | ast.If | ast.Try):
                 yield from self._blocks(node, body, ran)
 
@@ -106,7 +108,15 @@ class SourceMap:
         indent = len(texts[0]) - len(texts[0].lstrip())
         texts = [_NOQA.sub("", text[indent:]) for text in texts]
         spans = [span for span in self._spans if first <= span[0] < span[1] <= last]
-        return Block(name, first, texts, spans, is_handler)
+        return Block(name, first, texts, spans, is_handler=is_handler)
+
+
+def _docstrings(function: ast.AST) -> Iterator[tuple[int, int]]:
+    for node in ast.walk(function):
+        if isinstance(node, _FUNCTIONS) and ast.get_docstring(node) is not None:
+            text = node.body[0]
+            if text.end_lineno and text.end_lineno > text.lineno:
+                yield text.lineno, text.end_lineno
 
 
 def _end_of_head(node: ast.stmt) -> int:
@@ -125,12 +135,14 @@ class Traced:
         lines: how often each line ran, in order of the first time.
         suspended_at: the lines at which it was suspended.
         reads: IDs of the operations that it read back; None if they are too many to keep.
+        is_traced: whether its lines were traced; a long execution has too many invocations.
     """
 
     started: datetime
     lines: Counter[int] = field(default_factory=Counter)
     suspended_at: dict[int, None] = field(default_factory=dict)
     reads: dict[str, None] | None = field(default_factory=dict)
+    is_traced: bool = True
     last: int = 0
 
 
@@ -139,10 +151,12 @@ class LineTracer(Probe):
 
     Parameters:
         body: the handler's code.
+        chosen: the invocations whose lines are traced, by their indexes; None for all.
     """
 
-    def __init__(self, body: CodeType) -> None:
+    def __init__(self, body: CodeType, chosen: Container[int] | None = None) -> None:
         self.body = body
+        self._chosen = chosen
         self.map = SourceMap(body.co_filename)
         self.invocations: dict[str, list[Traced]] = {}
         self.places: dict[tuple[str, str], int] = {}
@@ -206,10 +220,17 @@ class LineTracer(Probe):
         if frame.f_code.co_filename != self.map.file:
             return None
         if frame.f_code is self.body:
-            arn = boto.active().execution()
-            self.invocations.setdefault(arn, []).append(Traced(datetime.now(UTC)))
+            self._begin()
         current = self._current()[1]
+        if current is not None and not current.is_traced:
+            sys.settrace(None)  # in this thread, which belongs to this invocation
+            return None
         return _lines_of(current, self.map) if current else None
+
+    def _begin(self) -> None:
+        before = self.invocations.setdefault(boto.active().execution(), [])
+        is_traced = self._chosen is None or len(before) in self._chosen
+        before.append(Traced(datetime.now(UTC), is_traced=is_traced))
 
 
 def _lines_of(current: Traced, source: SourceMap) -> _TraceFunction:

@@ -124,6 +124,7 @@ class Pass:
         waiting: indexes of the operations that it waits for when it is suspended.
         lines: each line that ran, in order of its first run, and how often; None if not known.
         suspended_at: the lines at which the handler was suspended.
+        is_called: whether the body was called; a decorator may answer instead.
         unread: indexes of the operations that it received, and did not read; None if not known.
     """
 
@@ -140,6 +141,7 @@ class Pass:
     waiting: Sequence[int] = ()
     lines: Sequence[tuple[int, int]] | None = None
     suspended_at: Sequence[int] = ()
+    is_called: bool = True
     unread: Sequence[int] | None = None
     error: Failure | None = None
 
@@ -154,7 +156,7 @@ class Effect:
         detail: its content, as text; None if payloads are removed.
         operation: index of the step that did it; None if it was outside every step.
         run: number of the pass.
-        again: how often the same effect had happened before.
+        again: how often the same effect had happened before, if a repetition does harm.
         line: the line of the handler's file that did it.
     """
 
@@ -176,6 +178,7 @@ class Block:
         first: number of its first line.
         lines: its lines.
         statements: first and last line of each statement that has more than one.
+        docstrings: first and last line of each docstring that has more than one.
         is_handler: whether it is the handler; otherwise the handler called it.
     """
 
@@ -183,6 +186,7 @@ class Block:
     first: int
     lines: Sequence[str]
     statements: Sequence[tuple[int, int]] = ()
+    docstrings: Sequence[tuple[int, int]] = ()
     is_handler: bool = False
 
 

@@ -17,11 +17,15 @@ from dacapo.report.page.model import Source
 from dacapo.scenario import Scenario
 from dacapo.sdk.replayer import Trace, replay
 from dacapo.service.events import Event
+from dacapo.service.execution import Invocation
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
 from dacapo.simulation.simulation import world_of
 from dacapo.verify.observe.misplaced import Position
 from dacapo.verify.observe.run import Probes
+
+MOST_TRACED = 60
+"""Invocations of an execution whose lines are traced."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,13 @@ def watch(scenario: Scenario, *, seed: int = runner.DEFAULT_SEED) -> Watched:
     Raises:
         ScenarioError, NetworkRefused, HandlerStuck: see `dacapo.run`.
     """
-    body = code_of(scenario.handler)
-    tracer = LineTracer(body) if body else None
+    body, position = code_of(scenario.handler), Position()
+    recording = _run(scenario, seed, Probes(position))
+    if body is None:
+        return Watched(recording)
+    # The first run says how many invocations there are: to trace lines costs several times a run.
+    tracer = LineTracer(body, chosen(len(recording.invocations)))
     position = Position()
-    if tracer is None:
-        return Watched(_run(scenario, seed, Probes(position)))
     effects = Sightings(position, tracer)
     with effects.collecting(), tracer.tracing():
         recording = _run(scenario, seed, Probes(tracer, position, effects))
@@ -75,6 +81,17 @@ def watch(scenario: Scenario, *, seed: int = runner.DEFAULT_SEED) -> Watched:
         _source(tracer, traced, "run"),
         failed_at.line if failed_at and failed_at.file == tracer.map.file else None,
     )
+
+
+def chosen(count: int) -> set[int]:
+    """Return the indexes of the invocations whose lines are traced: all, or a share with both ends.
+
+    Parameters:
+        count: number of invocations.
+    """
+    ends = [*range(MOST_TRACED // 3), *range(max(0, count - MOST_TRACED // 3), count)]
+    between = (round(n * count / (MOST_TRACED // 3)) for n in range(MOST_TRACED // 3))
+    return set(range(count)) if count <= MOST_TRACED else {*ends, *between}
 
 
 def _run(scenario: Scenario, seed: int, probe: Probes) -> Recording:
@@ -115,29 +132,33 @@ def replayed(recording: Recording, scenario: Scenario) -> Watched:
     if body is None:
         return Watched(recording)
     tracer, log = LineTracer(body), Log.of(recording)
-    divergence = ""
+    wanted = chosen(len(recording.invocations))
+    divergence, passes = "", list[Traced | None]()
     with world_of(scenario, 0), tracer.tracing():
-        for operations in _ends_of_passes(recording):
+        for number, (invocation, operations) in enumerate(_ends_of_passes(recording)):
+            if number not in wanted:
+                passes.append(Traced(invocation.started, is_traced=False, reads=None))
+                continue
+            before = len(tracer.invocations.get("", ()))
             trace = replay(scenario.handler, log.arn, operations, log.polls, watcher=tracer)
             divergence = divergence or _divergence(trace)
-    traced = tracer.invocations.get("", [])
-    has_all = len(traced) == len(recording.invocations)
+            passes.append(next(iter(tracer.invocations.get("", [])[before:]), None))
     return Watched(
         recording,
-        list(traced) if has_all else [None] * len(recording.invocations),
+        passes,
         {key: line for (_, key), line in tracer.places.items()},
-        source=_source(tracer, traced, "replay", divergence),
+        source=_source(tracer, [one for one in passes if one], "replay", divergence),
     )
 
 
-def _ends_of_passes(recording: Recording) -> Iterator[list[Operation]]:
-    """Yield the operations that the handler had at the end of each invocation."""
+def _ends_of_passes(recording: Recording) -> Iterator[tuple[Invocation, list[Operation]]]:
+    """Yield each invocation, and the operations that the handler had at its end."""
     states = operation_states(recording.events)
     counts = list(_counts(recording.events))
     for invocation in recording.invocations:
-        count = counts[invocation.events_after]
+        count = counts[invocation.events_after if invocation.ended else -1]
         has_end = count > 1 and states[count - 1].operation_type is OperationType.EXECUTION
-        yield operations_after(states[: count - 1 if has_end else count])
+        yield invocation, operations_after(states[: count - 1 if has_end else count])
 
 
 def _counts(events: Sequence[Event]) -> Iterator[int]:

@@ -4,7 +4,7 @@ const FOLD_ABOVE = 14; // operations read back in a row above which most of them
 const LINE_DELAY = 90; // ms between two lines that light up
 const LONGEST_RUN = 1600; // ms for all lines of a pass
 
-const theatre = { number: 1, stages: [], timers: [], unfolded: false };
+const theatre = { number: 1, stages: [], timers: [], unfolded: false, unfoldedTexts: false };
 const passCount = Math.max(...executions.map((one) => one.passes.length), 1);
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -54,6 +54,7 @@ function showPass(number, { still = false } = {}) {
   for (const id of ["next", "last"]) $(`#${id}`).disabled = theatre.number === passCount;
   executions.forEach((execution, which) => drawStage(which, execution.passes[theatre.number - 1], still || isStill()));
   markPass(theatre.number);
+  followPass(theatre.number);
   $("#announcement").textContent = theatre.stages.map((stage) => $(".caption", stage).textContent).join(". ");
 }
 
@@ -123,12 +124,18 @@ function sourceOf(which, pass) {
   const remark = source.origin === "replay" ? " — today's handler, which may not be the code that wrote this history" : "";
   const panel = make("section", { class: "panel source", "aria-label": "Source" }, make("h3", {}, source.file, make("small", {}, remark)));
   if (source.divergence) panel.append(make("p", { class: "empty is-harm" }, `Today's handler does not replay this history: ${visible(source.divergence)}`));
-  if (pass.lines === null) panel.append(make("p", { class: "empty" }, "The body was not called in this invocation."));
+  if (!pass.is_called) panel.append(make("p", { class: "empty" }, "The body was not called in this invocation."));
+  else if (pass.lines === null) panel.append(make("p", { class: "empty" }, `Lines are recorded for a share of the invocations; the nearest is ${nearestTraced(execution, pass.number)}.`));
   const lines = linesOf(which, pass);
   const counts = new Map(pass.lines ?? []);
   const handlerFirst = [...source.blocks].sort((a, b) => b.is_handler - a.is_handler || a.first - b.first);
   for (const block of handlerFirst) panel.append(blockOf(which, pass, block, lines, counts));
   return panel;
+}
+
+function nearestTraced(execution, number) {
+  const traced = execution.passes.filter((one) => one.lines !== null).map((one) => one.number);
+  return traced.reduce((best, one) => (Math.abs(one - number) < Math.abs(best - number) ? one : best), traced[0]);
 }
 
 function blockOf(which, pass, block, lines, counts) {
@@ -148,8 +155,19 @@ function blockOf(which, pass, block, lines, counts) {
     item.addEventListener("pointerleave", unjoin);
     list.append(item);
   });
+  for (const [from, to] of block.docstrings) foldText(list, block, from, to);
   for (const item of list.children) if (item.dataset.of !== item.dataset.line) item.className = `line ${lineState(lines.get(Number(item.dataset.of))) ?? ""}`;
   return list;
+}
+
+/** Fold a long docstring to its first line. */
+function foldText(list, block, from, to) {
+  const rest = [...list.children].slice(from - block.first + 1, to - block.first + 1);
+  for (const item of rest) item.hidden = !theatre.unfoldedTexts;
+  if (theatre.unfoldedTexts) return;
+  const more = make("button", { type: "button", class: "more", "aria-label": "Show the whole docstring", title: "Show the whole docstring" }, "…");
+  more.addEventListener("click", () => { theatre.unfoldedTexts = true; showPass(theatre.number, { still: true }); });
+  $(".text", list.children[from - block.first]).append(" ", more);
 }
 const lineState = (own) => (!own ? "" : own.raised || own.effects.some((one) => one.again) ? "harm" : ["held", "now", "read"].find((one) => own.states.has(one)) ?? "");
 
@@ -239,7 +257,7 @@ function worldOf(which, pass) {
     panel.append(make("ol", { tabindex: 0, "aria-label": "Effects in order" }, ...shown.slice(0, 200).map((one) => {
       const place = one.operation === null ? `line ${one.line ?? "?"}, outside every step` : `in step ${operations[one.operation].name}`;
       const time = pass && one.run !== null ? (one.run > pass.number ? " later" : one.run === pass.number ? " within" : "") : "";
-      return make("li", { class: `${one.again ? "again" : ""}${time}` }, make("span", { class: "when" }, spell(one.at)), make("span", {}, make("b", {}, visible(one.what)), one.detail ? make("span", { class: "detail" }, ` ${visible(one.detail)}`) : null, make("span", { class: "why" }, ` · ${visible(place)}`)), make("span", { class: one.again ? "is-harm" : "" }, one.again ? `again, time ${one.again + 1}` : ""));
+      return make("li", { class: `${one.again ? "again" : ""}${time}` }, make("span", { class: "when" }, spell(one.at)), make("span", { class: "seen", title: one.detail ? visible(one.detail) : null }, make("b", {}, visible(one.what)), make("span", { class: "why" }, ` ${visible(place)}`), one.detail ? make("span", { class: "detail" }, ` ${visible(one.detail)}`) : null), make("span", { class: one.again ? "is-harm" : "" }, one.again ? `again, time ${one.again + 1}` : ""));
     })));
   }
   return panel;

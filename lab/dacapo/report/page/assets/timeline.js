@@ -2,7 +2,9 @@
 "use strict";
 const MANY_CHILDREN = 12; // children of a batch above which it is collapsed
 const MANY_BANDS = 120;
-const CHUNK = 150; // rows that are made at once; the next ones when the browser has time
+const MANY_ROWS = 250; // rows above which only those are drawn that can be seen
+const BEYOND = 15; // rows that are drawn beyond either edge
+const ROW_HEIGHT = isPair ? 46 : 28;
 const MOST_ZOOM = 256;
 
 const timeline = {
@@ -12,7 +14,8 @@ const timeline = {
   pairs: isPair ? model.rows : executions[0].operations.map((_, n) => [n, null]),
   collapsed: new Set(),
   made: new Map(),
-  drawing: 0,
+  shown: [],
+  drawn: [0, 0],
 };
 
 /** Return the operation of a row: that of the first execution, or of the other one. */
@@ -37,6 +40,10 @@ function startTimeline() {
     $(`#${id}`).addEventListener("click", act);
   }
   addEventListener("resize", drawAxis);
+  addEventListener("beforeprint", () => drawRows(0, timeline.shown.length));
+  addEventListener("afterprint", () => drawSeen(true));
+  $(".scroller").addEventListener("scroll", () => requestAnimationFrame(() => drawSeen(false)), { passive: true });
+  document.documentElement.style.setProperty("--row", `${ROW_HEIGHT}px`);
   drawTimeline();
 }
 
@@ -46,7 +53,8 @@ function setScale(folded) {
   $("#true-time").setAttribute("aria-pressed", !folded);
   timeline.made.clear();
   drawTimeline();
-  showPass(theatre.number, { still: true });
+  markPass(theatre.number);
+  followPass(theatre.number);
 }
 
 function setZoom(zoom) {
@@ -60,19 +68,38 @@ function setZoom(zoom) {
 
 function drawTimeline() {
   const table = $(".rows");
-  table.replaceChildren(make("div", { class: "row axis", role: "row" }), bandRow());
+  const space = () => make("div", { class: "space", role: "none", "aria-hidden": "true" });
+  table.replaceChildren(make("div", { class: "row axis", role: "row" }), bandRow(), space(), space());
   drawAxis();
-  const shown = timeline.pairs.filter((pair) => !isInCollapsed(pair));
-  table.setAttribute("aria-rowcount", shown.length + 2);
-  const drawing = ++timeline.drawing;
-  let next = 0;
-  const more = () => {
-    if (drawing !== timeline.drawing) return;
-    table.append(...shown.slice(next, next + CHUNK).map(rowOf));
-    next += CHUNK;
-    if (next < shown.length) (window.requestIdleCallback ?? setTimeout)(more);
-  };
-  more();
+  timeline.shown = timeline.pairs.filter((pair) => !isInCollapsed(pair));
+  table.setAttribute("aria-rowcount", timeline.shown.length + 2);
+  drawSeen(true);
+}
+
+/** Draw the rows that can be seen, and some beyond; all of them if they are few. */
+function drawSeen(always) {
+  const scroller = $(".scroller");
+  const count = timeline.shown.length;
+  if (count <= MANY_ROWS) return always && drawRows(0, count);
+  const first = Math.floor(scroller.scrollTop / ROW_HEIGHT);
+  const last = Math.min(count, first + Math.ceil(scroller.clientHeight / ROW_HEIGHT));
+  const [from, to] = timeline.drawn;
+  if (always || first < from || last > to) drawRows(Math.max(0, first - BEYOND), Math.min(count, last + BEYOND));
+}
+
+function drawRows(from, to) {
+  const focused = document.activeElement;
+  const [before, after] = document.querySelectorAll(".rows .space");
+  while (before.nextSibling !== after) before.nextSibling.remove();
+  before.after(...timeline.shown.slice(from, to).map((pair, n) => {
+    const row = rowOf(pair);
+    row.setAttribute("aria-rowindex", from + n + 3);
+    return row;
+  }));
+  before.style.height = `${from * ROW_HEIGHT}px`;
+  after.style.height = `${(timeline.shown.length - to) * ROW_HEIGHT}px`;
+  timeline.drawn = [from, to];
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
 
 function isInCollapsed(pair) {
@@ -141,6 +168,20 @@ function markPass(number) {
   if (pass) here.style.left = `${reach(0, pass)[0] * 100}%`;
 }
 
+/** Scroll the timeline, if it must be, to an invocation and the first operation done in it. */
+function followPass(number) {
+  const pass = executions[0].passes[number - 1];
+  const scroller = $(".scroller");
+  if (!pass) return;
+  const row = timeline.shown.findIndex((pair) => pair[0] === (pass.done[0] ?? pass.waiting[0]));
+  const top = row * ROW_HEIGHT;
+  if (row >= 0 && (top < scroller.scrollTop || top > scroller.scrollTop + scroller.clientHeight - 4 * ROW_HEIGHT)) scroller.scrollTop = top - 2 * ROW_HEIGHT;
+  const track = $(".bands .track");
+  const left = reach(0, pass)[0] * track.clientWidth;
+  const room = scroller.clientWidth - (scroller.scrollWidth - track.clientWidth);
+  if (left < scroller.scrollLeft || left > scroller.scrollLeft + room - 30) scroller.scrollLeft = left - room / 3;
+}
+
 function rowOf(pair) {
   const { which, number, operation } = operationOf(pair);
   const key = keyOf(which, number);
@@ -170,7 +211,7 @@ function pairOutcome(pair) {
 function twistyOf(key, operation) {
   const count = timeline.children.get(key);
   if (!count) return null;
-  const twisty = make("button", { type: "button", class: "twisty", "aria-expanded": !timeline.collapsed.has(key), "aria-label": `${plural(count, "operation")} inside ${visible(operation.name)}` });
+  const twisty = make("button", { type: "button", class: "twisty", "aria-expanded": String(!timeline.collapsed.has(key)), "aria-label": `${plural(count, "operation")} inside ${visible(operation.name)}` });
   twisty.addEventListener("click", () => {
     const isOpen = timeline.collapsed.has(key);
     timeline.collapsed[isOpen ? "delete" : "add"](key);

@@ -151,9 +151,7 @@ def _label(shown: _Shown) -> str:
     return shown.watched.recording.scenario or Path(shown.name).stem
 
 
-def _print(
-    shown: Sequence[_Shown], page: Page, page_file: Path | None, console: Console
-) -> None:
+def _print(shown: Sequence[_Shown], page: Page, page_file: Path | None, console: Console) -> None:
     for number, one in enumerate(shown):
         if number:
             console.print()

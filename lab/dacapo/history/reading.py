@@ -1,8 +1,8 @@
 """Any history as a recording, to be looked at: also one that cannot be replayed.
 
 `files.load` refuses what the SDK could not replay. A person who wants to see what an execution did
-is better served by what there is: an export without payloads, of an execution in flight, or of which
-the last pages are missing.
+is better served by what there is: an export without payloads, of an execution in flight, or one that
+lacks its last pages.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _recording(events: list[Event], page: Mapping[str, Any], name: str, key: str
         status=_ENDS[last.type] if last else ExecutionStatus.RUNNING,
         payload=str((events[0].details.get("Input") or {}).get("Payload") or ""),
         output=(details.get("Result") or {}).get("Payload"),
-        error=ErrorObject.from_dict(error) if isinstance(error, Mapping) else None,
+        error=ErrorObject.from_dict(dict(error)) if isinstance(error, Mapping) else None,
         started=events[0].timestamp,
         ended=last.timestamp if last else None,
         events=events,
@@ -187,7 +187,7 @@ def _invocations(events: Sequence[Event]) -> Iterator[Invocation]:
         before = _before(events, begun, position)
         started = event.details.get("StartTimestamp") or events[before].timestamp
         error = (event.details.get("Error") or {}).get("Payload")
-        failure = ErrorObject.from_dict(error) if isinstance(error, Mapping) else None
+        failure = ErrorObject.from_dict(dict(error)) if isinstance(error, Mapping) else None
         is_last = has_ended and number == len(completed) - 1
         yield Invocation(
             request_id=str(event.details.get("RequestId") or ""),
@@ -247,5 +247,5 @@ def _charged(events: Sequence[Event]) -> int:
 def _bytes(event: Event) -> int:
     payload = (event.details.get("Result") or event.details.get("Input") or {}).get("Payload")
     error = (event.details.get("Error") or {}).get("Payload")
-    failure = ErrorObject.from_dict(error) if isinstance(error, Mapping) else None
+    failure = ErrorObject.from_dict(dict(error)) if isinstance(error, Mapping) else None
     return metering.bytes_of(payload if isinstance(payload, str) else None, failure)

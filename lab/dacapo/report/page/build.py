@@ -157,7 +157,8 @@ class _Builder:
         due = recorded.stored.wait_details and recorded.stored.wait_details.scheduled_end_timestamp
         start = recorded.stored.start_timestamp
         short = recorded.label
-        if around is not None and around.kind == "WaitForCallback":  # it names what is in it after itself
+        if around is not None and around.kind == "WaitForCallback":
+            # It names what is in it after itself.
             short = short.removeprefix(f"{around.name} ")
         return Operation(
             id=recorded.id[:_ID_DIGITS],
@@ -169,7 +170,7 @@ class _Builder:
             depth=around.depth + 1 if around else 0,
             begun=positions[0] if positions else 0,
             ended=positions[-1] if has_ended else None,
-            hidden=_hidden(around, self._keeps_children(parent)),
+            hidden=_hidden(around, keeps_children=self._keeps_children(parent)),
             attempts=[
                 _attempt(n, self.events[n])
                 for n in positions
@@ -282,7 +283,7 @@ def _tree(operations: Sequence[RecordedOperation]) -> Iterator[RecordedOperation
         waiting.extend(reversed(children.get(one.id, [])))
 
 
-def _hidden(around: Operation | None, keeps_children: bool) -> int | None:  # noqa: FBT001
+def _hidden(around: Operation | None, *, keeps_children: bool) -> int | None:
     if around is None:
         return None
     own = None if keeps_children else around.ended
@@ -312,7 +313,7 @@ def _attempt(position: int, event: Event) -> Attempt:
         position,
         event.type.endswith("Succeeded"),
         float(event.retry_delay or 0),
-        _failure(ErrorObject.from_dict(error)) if isinstance(error, Mapping) else None,
+        _failure(ErrorObject.from_dict(dict(error))) if isinstance(error, Mapping) else None,
     )
 
 
@@ -378,8 +379,8 @@ def _parting(
             f"the operations are the same, but the world saw {len(one.effects or ())} effects of "
             f"{left}, and {len(other.effects or ())} of {right}"
         )
-        repeated = next((e.run for e in (*(one.effects or ()), *(other.effects or ())) if e.again), 1)
-        return Parting(repeated, sentence)
+        seen = (*(one.effects or ()), *(other.effects or ()))
+        return Parting(next((effect.run for effect in seen if effect.again), 1), sentence)
     if one.status != other.status or one.result != other.result:
         return Parting(len(one.passes), "the operations are the same, but the results differ")
     return None

@@ -65,9 +65,7 @@ class SourceMap:
 
     @cached_property
     def _starts(self) -> dict[int, int]:
-        return {
-            line: first for first, last in self._spans for line in range(first, last + 1)
-        }
+        return {line: first for first, last in self._spans for line in range(first, last + 1)}
 
     @cached_property
     def excepts(self) -> dict[int, range]:
@@ -173,7 +171,7 @@ class LineTracer(Probe):
         try:
             yield
         finally:
-            threading.settrace(previous)  # type: ignore[arg-type] # None resets it
+            threading.settrace(previous)
 
     def on_read(self, operation_id: str) -> None:
         """Record that the handler reads an operation back, and at which line."""

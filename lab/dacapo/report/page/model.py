@@ -1,7 +1,7 @@
 """The model of a page: plain data, which `dacapo show --format json` prints and the page draws.
 
-*Position*: a history is a list of events, and `Execution.times` has the time of each one. A position
-is an index into that list. Positions order what happens at one virtual time. An operation is *read
+*Position*: a history is a list of events, and `Execution.times` has the time of each. A position is
+an index into that list; positions order what happens at one virtual time. An operation is *read
 back* in a pass if it ended before the pass began (`ended < before`) and no context around it had
 ended by then (`hidden` is null, or at least `before`); it is *done now* if one of its events is
 within the pass (see `Pass.done`).
@@ -310,9 +310,7 @@ class Page:
 
 def without_payloads(page: Page) -> Page:
     """Return a page without any payload: what handlers, callers, and errors say is removed."""
-    return replace(
-        page, executions=[_bare(one) for one in page.executions], has_payloads=False
-    )
+    return replace(page, executions=[_bare(one) for one in page.executions], has_payloads=False)
 
 
 def _bare(execution: Execution) -> Execution:

@@ -17,7 +17,7 @@ from dacapo.report.page.model import Source
 from dacapo.scenario import Scenario
 from dacapo.sdk.replayer import Trace, replay
 from dacapo.service.events import Event
-from dacapo.service.execution import Invocation
+from dacapo.service.execution import Invocation, InvocationStatus
 from dacapo.service.invocations import Conditions
 from dacapo.simulation import runner
 from dacapo.simulation.simulation import world_of
@@ -141,7 +141,7 @@ def replayed(recording: Recording, scenario: Scenario) -> Watched:
                 continue
             before = len(tracer.invocations.get("", ()))
             trace = replay(scenario.handler, log.arn, operations, log.polls, watcher=tracer)
-            divergence = divergence or _divergence(trace)
+            divergence = divergence or _divergence(trace, invocation)
             passes.append(next(iter(tracer.invocations.get("", [])[before:]), None))
     return Watched(
         recording,
@@ -175,6 +175,13 @@ def _counts(events: Sequence[Event]) -> Iterator[int]:
         yield count
 
 
-def _divergence(trace: Trace) -> str:
-    return trace.divergences[0].message if trace.divergences else ""
-
+def _divergence(trace: Trace, invocation: Invocation) -> str:
+    """Return what a handler does otherwise than its invocation did; "" for nothing."""
+    if trace.divergences:
+        return trace.divergences[0].message
+    error = (trace.output or {}).get("Error") or {}
+    if trace.error is not None:
+        error = {"ErrorType": type(trace.error).__name__, "ErrorMessage": str(trace.error)}
+    if not error or invocation.error is not None or invocation.status is InvocationStatus.FAILED:
+        return ""
+    return f"it raises {error.get('ErrorType')}: {error.get('ErrorMessage')}"

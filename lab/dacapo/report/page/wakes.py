@@ -87,7 +87,7 @@ class Wakes:
 
 
 _BACK = 20
-"""Invocations within which a retry that is due was scheduled; other branches wake the handler too."""
+"""Invocations within which a retry that is due was scheduled: branches wake the handler, too."""
 
 
 def _by(delivery: Delivery | None) -> str:

@@ -1,0 +1,143 @@
+"""`dacapo show`: what it takes, prints, and writes; what it refuses, in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import dacapo as lab
+from dacapo.history.events import to_json
+from tests.command_line import assert_usage_error, dacapo
+from tests.page import handlers
+from tests.page.handlers import SECRET
+
+HANDLERS = "tests.page.handlers"
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "recording.json"
+    lab.run(handlers.asked).save(path)
+    return path
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    path = tmp_path / "history.json"
+    path.write_text(json.dumps({"Events": to_json(lab.run(handlers.asked).events)}))
+    return path
+
+
+def test_a_scenario_is_run_and_its_timeline_printed() -> None:
+    result = dacapo("show", f"{HANDLERS}:asked")
+    assert result.returncode == 0
+    assert result.stdout.startswith("asks · asked  SUCCEEDED  after 2h 00m")
+    assert "answered by the scenario" in result.stdout
+
+
+def test_a_recording_and_an_export_print_the_same_chart(saved: Path, exported: Path) -> None:
+    ours, theirs = (dacapo("show", str(path)).stdout for path in (saved, exported))
+    assert "decision" in ours
+    chart = [
+        line
+        for line in theirs.splitlines()
+        if line.startswith(("invocations ", "record ")) and "$" not in line
+    ]
+    assert len(chart) == 2
+    assert all(line in ours for line in chart)
+
+
+def test_an_execution_that_nothing_resumes_is_shown() -> None:
+    result = dacapo("show", f"{HANDLERS}:stuck", "--format", "json")
+    (execution,) = json.loads(result.stdout)["executions"]
+    assert (result.returncode, execution["never_resumed"]) == (0, "'nobody'")
+
+
+def test_the_page_and_the_model_are_written(saved: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = dacapo(
+        *("show", str(saved), "--handler", f"{HANDLERS}:asked"),
+        *("--html", str(page), "--format", "json"),
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    model = json.loads(result.stdout)
+    assert model["executions"][0]["source"]["origin"] == "replay"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_without_payloads_nothing_of_them_is_printed_or_written(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    for form in ("text", "json"):
+        target = ("show", f"{HANDLERS}:asked", "--html", str(page), "--format", form)
+        assert SECRET in dacapo(*target).stdout
+        assert SECRET in page.read_text(encoding="utf-8")
+        result = dacapo(*target, "--without-payloads")
+        assert result.returncode == 0
+        assert SECRET not in result.stdout
+        assert SECRET not in page.read_text(encoding="utf-8")
+
+
+def test_the_terminal_shows_marks_instead_of_obeying_them() -> None:
+    result = dacapo("show", f"{HANDLERS}:hostile")
+    assert "␛[31mred" in result.stdout
+    assert not set("\x1b\u202e\u2066\u2028") & set(result.stdout)
+
+
+def test_two_are_shown_beside_each_other(saved: Path) -> None:
+    result = dacapo("show", f"{HANDLERS}:beaten", "--beside", str(saved), "--format", "json")
+    model = json.loads(result.stdout)
+    assert [one["label"] for one in model["executions"]] == ["beaten", "recording"]
+    assert "TIMED_OUT in beaten" in model["parting"]["sentence"]
+    text = dacapo("show", f"{HANDLERS}:beaten", "--beside", str(saved)).stdout
+    assert "They part: 'decision' is TIMED_OUT in beaten" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "does not begin with the start of an execution"),
+        ("{", "is not JSON"),
+        ("[1, 2]", "neither a recording nor a history"),
+        ('{"Events": [{"EventType": 3}]}', "neither a recording nor a history"),
+        ('{"Events": []}', "does not begin with the start of an execution"),
+        ('{"meta": {}}', "neither a recording nor a history"),
+        ("[" * 100_000, "is not JSON"),
+        ("\x00\x1b[31m", "is not JSON"),
+    ],
+)
+def test_a_damaged_file_gets_one_line(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    path.write_text(content)
+    assert_usage_error(dacapo("show", str(path)), message)
+
+
+def test_a_file_cut_off_anywhere_gets_one_line_or_is_shown(exported: Path) -> None:
+    text = exported.read_text()
+    for length in range(0, len(text), 400):
+        exported.write_text(text[:length])
+        assert_usage_error(dacapo("show", str(exported)), str(exported))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("missing.json",), "missing.json can't be read"),
+        ((f"{HANDLERS}:nothing",), "has no 'nothing'"),
+        ((f"{HANDLERS}:asked", "--html", "no/such/folder/page.html"), "there is no directory"),
+    ],
+)
+def test_a_mistake_gets_one_line(arguments: tuple[str, ...], message: str) -> None:
+    assert_usage_error(dacapo("show", *arguments), message)
+
+
+def test_an_export_without_its_data_is_shown_but_not_replayed(exported: Path) -> None:
+    pages = json.loads(exported.read_text())
+    pages["NextMarker"] = "more"
+    exported.write_text(json.dumps(pages))
+    shown = dacapo("show", str(exported))
+    assert shown.returncode == 0
+    assert "Some of its pages, or its payloads, are missing." in shown.stdout
+    refused = dacapo("show", str(exported), "--handler", f"{HANDLERS}:asked")
+    assert_usage_error(refused, "can't be replayed")

@@ -21,7 +21,7 @@ HOSTILE = "</script><script>alert(1)</script>\x1b[31mred\x1b[0m \u202eevil\u2066
 SECRET = "s3cr3t-payload"
 
 
-class Busy(Exception):
+class Busy(Exception):  # noqa: N818 - what happened
     """The service is busy."""
 
 
@@ -80,7 +80,7 @@ def sends_what_it_gets(event: Any, context: DurableContext) -> Any:
     context.step(lambda _: boto3.client("sqs").meta.region_name, name="prepare")
     context.wait(Duration.from_days(300), name="a long wait")
     answer = context.create_callback(name="raw").result()
-    return context.step(lambda _: [event, answer], name="echo")
+    return context.step(lambda _: [answer, event], name="echo")
 
 
 asked = Scenario(

@@ -1,8 +1,8 @@
 """Any history as a recording, to be looked at: also one that cannot be replayed.
 
 `files.load` refuses what the SDK could not replay. A person who wants to see what an execution did
-is better served by what there is: an export without payloads, of an execution in flight, or one that
-lacks its last pages.
+is better served by what there is: an export without payloads, of an execution in flight, or without
+its last pages.
 """
 
 from __future__ import annotations

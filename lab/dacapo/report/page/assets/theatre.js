@@ -12,7 +12,7 @@ function startTheatre() {
   const legend = [["read", "read back from the history"], ["now", "done now"], ["held", "suspended here"], ["again", "seen again by the world, or never read", "harm"]];
   $(".legend").append(...legend.map(([name, text, tone]) => make("li", { class: `is-${tone ?? name}` }, icon(name), make("span", {}, text))));
   executions.forEach((execution, which) => {
-    const stage = make("section", { class: "stage", "aria-label": execution.label || "Invocation" });
+    const stage = make("div", { class: "stage", role: "group", "aria-label": execution.label ? `Invocation of ${execution.label}` : "Invocation" });
     theatre.stages.push(stage);
     $(".stages").append(stage);
   });
@@ -120,9 +120,9 @@ const blockWith = (execution, line) => execution.source?.blocks.find((one) => li
 function sourceOf(which, pass) {
   const execution = executions[which];
   const { source } = execution;
-  if (!source) return make("section", { class: "panel source" }, make("h3", {}, "Source"), make("p", { class: "empty" }, execution.origin === "run" ? "The handler is not a function of your code." : "Name the handler to see its lines: dacapo show FILE --handler TARGET"));
+  if (!source) return make("div", { class: "panel source" }, make("h3", {}, "Source"), make("p", { class: "empty" }, execution.origin === "run" ? "The handler is not a function of your code." : "Name the handler to see its lines: dacapo show FILE --handler TARGET"));
   const remark = source.origin === "replay" ? " — today's handler, which may not be the code that wrote this history" : "";
-  const panel = make("section", { class: "panel source", "aria-label": "Source" }, make("h3", {}, source.file, make("small", {}, remark)));
+  const panel = make("div", { class: "panel source", role: "group", "aria-label": "Source" }, make("h3", {}, source.file, make("small", {}, remark)));
   if (source.divergence) panel.append(make("p", { class: "empty is-harm" }, `Today's handler does not replay this history: ${visible(source.divergence)}`));
   if (!pass.is_called) panel.append(make("p", { class: "empty" }, "The body was not called in this invocation."));
   else if (pass.lines === null) panel.append(make("p", { class: "empty" }, `Lines are recorded for a share of the invocations; the nearest is ${nearestTraced(execution, pass.number)}.`));
@@ -218,7 +218,7 @@ function pastOf(which, pass) {
       n = end;
     } else list.append(pastEntry(which, entries[n++]));
   }
-  const panel = make("section", { class: "panel past", "aria-label": "History so far" }, make("h3", {}, "History at the end of this invocation"));
+  const panel = make("div", { class: "panel past", role: "group", "aria-label": "History so far" }, make("h3", {}, "History at the end of this invocation"));
   panel.append(entries.length ? list : make("p", { class: "empty" }, "Nothing is recorded yet."));
   return panel;
 }
@@ -246,7 +246,7 @@ function pastEntry(which, { operation, number, state }) {
 
 function worldOf(which, pass) {
   const { effects, operations } = executions[which];
-  const panel = make("section", { class: "panel world", "aria-label": "What the world saw" }, make("h3", {}, "What the world saw"));
+  const panel = make("div", { class: "panel world", role: "group", "aria-label": "What the world saw" }, make("h3", {}, "What the world saw"));
   if (effects === null) panel.append(make("p", { class: "empty" }, "A history does not say. Run the scenario to see it."));
   else if (!effects.length) panel.append(make("p", { class: "empty" }, "Nothing: no call that changes something."));
   else {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import dacapo as lab
 from dacapo.history.events import to_json
-from tests.command_line import assert_usage_error, dacapo
+from tests.command_line import PATH, assert_usage_error, dacapo, run_pytest
 from tests.page import handlers
 from tests.page.handlers import SECRET
 
@@ -42,7 +43,7 @@ def test_a_recording_and_an_export_print_the_same_chart(saved: Path, exported: P
         [
             line.split()
             for line in dacapo("show", str(path)).stdout.splitlines()
-            if line.startswith(("invocations ▼", "record ", "1 ", "2 "))
+            if line.startswith(("invocations ▼", "record ", "1  ", "2  "))
         ]
         for path in (saved, exported)
     )
@@ -54,6 +55,35 @@ def test_an_execution_that_nothing_resumes_is_shown() -> None:
     result = dacapo("show", f"{HANDLERS}:stuck", "--format", "json")
     (execution,) = json.loads(result.stdout)["executions"]
     assert (result.returncode, execution["never_resumed"]) == (0, "'nobody'")
+
+
+def test_a_run_writes_the_same_page(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "run.html", tmp_path / "show.html"
+    result = dacapo("run", f"{HANDLERS}:stuck", "--html", str(ours))
+    assert result.returncode == 0
+    dacapo("show", f"{HANDLERS}:stuck", "--html", str(theirs))
+    assert ours.read_text("utf-8") == theirs.read_text("utf-8")
+
+
+def test_a_failed_test_shows_what_ran_and_writes_its_page(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "from tests.page import handlers\n"
+        "def test_fails(durable):\n"
+        "    assert durable.run(handlers.asked).result == 1\n"
+        "def test_passes(durable):\n"
+        "    assert durable.run(handlers.asked).result\n"
+    )
+    environment = {
+        "PATH": "",
+        "PYTHONPATH": os.pathsep.join([*PATH, os.environ.get("PYTHONPATH", "")]),
+    }
+    arguments = ("--dacapo-html", "pages", "test_it.py")
+    result = run_pytest(*arguments, cwd=tmp_path, environment=environment)
+    assert "1 failed, 1 passed" in result.stdout
+    assert "asks  SUCCEEDED  after 2h 00m" in result.stdout
+    (page,) = (tmp_path / "pages").iterdir()
+    assert page.name == "test_it.py-test_fails.html"
+    assert page.read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_the_page_and_the_model_are_written(saved: Path, tmp_path: Path) -> None:

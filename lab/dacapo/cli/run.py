@@ -13,6 +13,7 @@ from rich.text import Text
 import dacapo
 from dacapo.cli import exit_status, output
 from dacapo.cli.options import Mistake, Stuck, carefully, takes_scenario
+from dacapo.cli.show import check_folder, write_page
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
@@ -30,6 +31,13 @@ from dacapo.verify.findings import Ending
     help="Save the recording: history, operations and meta, as JSON.",
 )
 @click.option(
+    "--html",
+    "page_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the page of `dacapo show`. It runs TARGET again, to watch its lines.",
+)
+@click.option(
     "--no-replay", is_flag=True, help="Continue the handler instead of replaying it: faster."
 )
 def run(
@@ -39,11 +47,15 @@ def run(
     seed: int,
     form: str,
     save: Path | None,
+    page_file: Path | None,
     no_replay: bool,
 ) -> None:
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
     if save is not None and not save.absolute().parent.is_dir():
         raise Mistake(f"--save: there is no directory {save.parent}")
+    check_folder(page_file)
+    if page_file is not None:
+        carefully(lambda: write_page(scenario, seed, page_file))
     try:
         recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
     except Stuck as stuck:

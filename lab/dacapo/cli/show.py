@@ -109,6 +109,12 @@ def check_folder(page_file: Path | None) -> None:
         raise Mistake(f"--html: there is no directory {page_file.parent}")
 
 
+def write_page(scenario: Scenario, seed: int, page_file: Path) -> None:
+    """Run a scenario, and write its page."""
+    page = page_from([execution_of(watch(scenario, seed=seed))])
+    page_file.write_text(html_of(page), encoding="utf-8")
+
+
 def _shown(name: str, handler: Scenario | None, seed: int) -> _Shown:
     if not _is_file(name):
         scenario = carefully(lambda: load(name))

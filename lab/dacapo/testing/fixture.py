@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from dacapo.errors import UnsupportedByEngine
@@ -15,6 +16,15 @@ from dacapo.verify.findings import Report
 from dacapo.verify.verifier import ALL, verify
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A scenario that a test ran, and its recording; None for one that was verified."""
+
+    scenario: Scenario
+    seed: int
+    recording: Recording | None = None
+
+
 class Durable:
     """Runs scenarios in a test.
 
@@ -24,6 +34,7 @@ class Durable:
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
+        self.ran: list[Ran] = []
 
     def run(self, scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
         """Run a scenario; skip the test if the engine does not support it.
@@ -39,7 +50,9 @@ class Durable:
             ScenarioError, NetworkRefused: see `dacapo.run`.
         """
         if self.engine == "sim":
-            return run(scenario, seed=seed)
+            recording = run(scenario, seed=seed)
+            self.ran.append(Ran(scenario, seed, recording))
+            return recording
         from dacapo.official import runner  # noqa: PLC0415 - only this needs the testing SDK
 
         try:
@@ -72,6 +85,7 @@ class Durable:
             scenario: the scenario.
             seed, interleavings, crashes, points, only, outages: as for `dacapo.verify`.
         """
+        self.ran.append(Ran(scenario, seed))
         report = verify(
             scenario,
             seed=seed,

@@ -268,8 +268,8 @@ def test_axe_finds_no_violation(shown: str, open_page: Any) -> None:
     opened = open_page(name, color_scheme=scheme)
     opened.page.locator(".pick").first.press("Enter")
     opened.page.evaluate(AXE.read_text())
-    found = opened.page.evaluate("axe.run().then((result) => result.violations)")
-    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found] == []
+    violations = opened.page.evaluate("axe.run().then((result) => result.violations)")
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations] == []
     passed = opened.page.evaluate("axe.run().then((result) => result.passes.length)")
     assert passed > 15, "it looked"
 

@@ -69,6 +69,7 @@ def page_from(executions: Sequence[Execution], title: str = "") -> Page:
         return Page(title or default, executions)
     other = executions[1]
     rows = _aligned(first.operations, other.operations)
+    default = " beside ".join(one.label or one.function for one in executions)
     return Page(title or default, executions, rows, _parting(first, other, rows))
 
 

@@ -220,7 +220,7 @@ class BillLine:
 
 @dataclass(frozen=True)
 class Bill:
-    """What AWS charges for the execution.
+    """The charges of AWS for the execution.
 
     Parameters:
         assumed: region and date of the prices, and what is assumed, in words.
@@ -273,7 +273,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Parting:
-    """Where two executions part.
+    """The point at which two executions part.
 
     Parameters:
         run: number of the first pass that differs; None if none does.

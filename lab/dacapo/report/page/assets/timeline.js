@@ -139,7 +139,7 @@ function bandRow() {
   if (passes.length <= MANY_BANDS) {
     const tint = bands.flatMap(([from, to]) => [`transparent ${from * 100}%`, `var(--faint) ${from * 100}%`, `var(--faint) ${Math.max(to, from + 0.002) * 100}%`, `transparent ${Math.max(to, from + 0.002) * 100}%`]);
     $(".rows").style.setProperty("--bands", tint.length ? `linear-gradient(90deg, ${tint.join(", ")})` : "none");
-    track.append(...passes.map((pass, n) => make("button", { type: "button", class: "band", tabindex: -1, "aria-label": `Invocation ${pass.number}`, title: `Invocation ${pass.number}, at ${spell(pass.start)}`, style: { left: `${bands[n][0] * 100}%`, width: `${(bands[n][1] - bands[n][0]) * 100}%` }, onclick: () => showPass(pass.number) }, String(pass.number))));
+    track.append(...passes.map((pass, n) => make("button", { type: "button", class: "band", tabindex: -1, "aria-label": `Invocation ${pass.number}`, title: `Invocation ${pass.number}, at ${spell(pass.start)}`, style: { left: `${bands[n][0] * 100}%`, width: `${(bands[n][1] - bands[n][0]) * 100}%` }, onclick: () => showPass(pass.number) }, make("span", {}, String(pass.number)))));
   } else {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", "0 0 100000 1");

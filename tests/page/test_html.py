@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from dacapo import run
+from dacapo import Certainty, Code, ExperimentName, Finding, run
+from dacapo.process.source_lines import Place
 from dacapo.report.page.build import execution_of, page_from
-from dacapo.report.page.html import Finding, embedded, html_of
+from dacapo.report.page.findings import with_findings
+from dacapo.report.page.html import embedded, html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, watch
 from dacapo.report.plain import visible
 from tests.page import handlers
-from tests.page.handlers import HOSTILE, SECRET
+from tests.page.handlers import HOSTILE, SECRET, line_of
 
 MODEL = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 MOST_BYTES = 200_000
@@ -115,10 +117,23 @@ def test_a_page_without_payloads_holds_no_secret(asked: Page) -> None:
     assert "Payloads were removed." in bare
 
 
-def test_findings_stand_above_the_timeline(asked: Page) -> None:
-    text = html_of(asked, intro="Look & see", findings=[Finding("a <b>", ["line 3", "fix it"])])
-    assert "Look &amp; see" in text
-    assert text.index("a &lt;b&gt;") < text.index("fix it") < text.index('id="timeline"')
+def test_a_finding_is_at_its_line_or_above_the_timeline(asked: Page) -> None:
+    execution = asked.executions[0]
+    places = [Place(handlers.__file__, line_of("mail:Send")), Place("elsewhere.py", 1), None]
+    findings = [
+        Finding(Code.EFFECT_OUTSIDE_STEP, Certainty.PROVED, "<b>", ExperimentName.REPLAYED, place)
+        for place in places
+    ]
+    page = page_from([with_findings(execution, findings)])
+    in_place, *others = page.executions[0].findings
+    assert (in_place.line, [one.line for one in others]) == (line_of("mail:Send"), [None, None])
+    text = html_of(page, intro="Look & see")
+    head = text.partition('id="timeline"')[0]
+    assert "Look &amp; see" in head
+    assert head.count("proved: effect-outside-step: &lt;b&gt;") == 3
+    assert head.count("Fix: ") == 2, "those that have no line here say everything there"
+    bare = without_payloads(page).executions[0].findings[0]
+    assert (bare.message, bare.code) == (None, "effect-outside-step")
 
 
 def test_two_executions_are_named_and_said_to_part() -> None:

@@ -16,12 +16,14 @@ from dacapo.cli.options import Mistake, carefully, log_to_stderr, takes_output
 from dacapo.history import reading
 from dacapo.report import terminal
 from dacapo.report.page.build import execution_of, page_from
+from dacapo.report.page.findings import with_findings
 from dacapo.report.page.html import html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, replayed, watch
 from dacapo.scenario import Scenario
 from dacapo.scenario.target import load
 from dacapo.simulation.runner import DEFAULT_SEED
+from dacapo.verify.findings import Finding
 
 _RUN = "run"
 
@@ -109,9 +111,15 @@ def check_folder(page_file: Path | None) -> None:
         raise Mistake(f"--html: there is no directory {page_file.parent}")
 
 
-def write_page(scenario: Scenario, seed: int, page_file: Path) -> None:
-    """Run a scenario, and write its page."""
-    page = page_from([execution_of(watch(scenario, seed=seed))])
+def write_page(
+    scenario: Scenario, seed: int, page_file: Path, findings: Sequence[Finding] = ()
+) -> None:
+    """Run a scenario, and write its page.
+
+    Parameters:
+        findings: what to show at the lines of its handler.
+    """
+    page = page_from([with_findings(execution_of(watch(scenario, seed=seed)), findings)])
     page_file.write_text(html_of(page), encoding="utf-8")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from dacapo.report.page.model import Bill, Execution, Page
+from dacapo.report.page.model import Bill, Execution, Found, Page
 from dacapo.report.plain import visible
 
 _STYLES = ("page.css", "timeline.css", "theatre.css")
@@ -26,26 +25,12 @@ _FOOTER = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A finding to show above the timeline.
-
-    Parameters:
-        title: its code and message.
-        lines: the place, both traces, the rule, the fix: a paragraph each.
-    """
-
-    title: str
-    lines: Sequence[str] = ()
-
-
-def html_of(page: Page, *, intro: str = "", findings: Sequence[Finding] = ()) -> str:
+def html_of(page: Page, *, intro: str = "") -> str:
     """Return a page as HTML text.
 
     Parameters:
         page: the model.
         intro: a sentence below the title; "" for none.
-        findings: what to show above the timeline.
     """
     # Only a page needs it, and every command would pay for its import.
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
@@ -56,9 +41,7 @@ def html_of(page: Page, *, intro: str = "", findings: Sequence[Finding] = ()) ->
     return template.render(
         title=visible(page.title),
         intro=visible(intro),
-        findings=[
-            Finding(visible(one.title), [visible(line) for line in one.lines]) for one in findings
-        ],
+        findings=[_finding(found) for one in page.executions for found in one.findings],
         cards=[_card(one) for one in page.executions],
         parting=_parting(page),
         bills=[_bill(one) for one in page.executions],
@@ -104,6 +87,21 @@ def _card(execution: Execution) -> dict[str, Any]:
         "input": _shown(execution.input),
         "result": _shown(execution.result),
     }
+
+
+def _finding(found: Found) -> dict[str, Any]:
+    """Return a finding for the head of the page; one that is shown at its line, in short."""
+    message = f": {found.message}" if found.message else ""
+    lines = [found.place]
+    if found.line is None:
+        lines += [*_trace("recorded", found.recorded), *_trace("replayed", found.replayed)]
+        lines += [f"Rule: {found.rule}", f"Fix: {found.fix}"]
+    title = f"{found.certainty}: {found.code}{message}"
+    return {"title": visible(title), "lines": [visible(line) for line in lines if line]}
+
+
+def _trace(name: str, lines: Sequence[str]) -> list[str]:
+    return [f"{name}: {'; '.join(lines)}"] if lines else []
 
 
 def _tone(execution: Execution) -> str:

@@ -209,6 +209,30 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A finding of `dacapo verify`.
+
+    Parameters:
+        code, certainty, message: as `dacapo verify` prints them; the message is None if payloads
+            are removed.
+        place: file and line; "" for none.
+        line: the line, if it is in the source that is shown.
+        recorded, replayed: the two traces that differ.
+        rule, fix: what to do instead, and how.
+    """
+
+    code: str
+    certainty: str
+    message: str | None
+    place: str
+    line: int | None
+    recorded: Sequence[str]
+    replayed: Sequence[str]
+    rule: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class BillLine:
     """A line of the bill, in US dollars."""
 
@@ -247,6 +271,7 @@ class Execution:
         never_resumed: what it waits for, in words, if nothing can ever wake it.
         times: the time of each event.
         effects: what the world saw; None if that is not known.
+        findings: what `dacapo verify` found in its handler.
     """
 
     label: str
@@ -269,6 +294,7 @@ class Execution:
     effects: Sequence[Effect] | None
     source: Source | None
     bill: Bill
+    findings: Sequence[Found] = ()
 
 
 @dataclass(frozen=True)
@@ -324,6 +350,9 @@ def _bare(execution: Execution) -> Execution:
         passes=[replace(one, error=_bare_failure(one.error)) for one in execution.passes],
         effects=execution.effects and [replace(one, detail=None) for one in execution.effects],
         source=source and replace(source, divergence=source.divergence and "it diverges"),
+        findings=[
+            replace(one, message=None, recorded=(), replayed=()) for one in execution.findings
+        ],
     )
 
 

@@ -154,20 +154,32 @@ function blockOf(which, pass, block, lines, counts) {
     item.addEventListener("pointerenter", () => joinLine(which, number));
     item.addEventListener("pointerleave", unjoin);
     list.append(item);
+    for (const found of executions[which].findings) if (found.line === number) list.append(remarkOf(found));
   });
   for (const [from, to] of block.docstrings) foldText(list, block, from, to);
-  for (const item of list.children) if (item.dataset.of !== item.dataset.line) item.className = `line ${lineState(lines.get(Number(item.dataset.of))) ?? ""}`;
+  for (const item of list.querySelectorAll(".line")) if (item.dataset.of !== item.dataset.line) item.className = `line ${lineState(lines.get(Number(item.dataset.of))) ?? ""}`;
   return list;
+}
+
+/** Return a finding of `dacapo verify`, to stand below its line. */
+function remarkOf(found) {
+  const trace = (name, lines) => (lines.length ? [make("dt", {}, name), make("dd", {}, make("pre", { tabindex: 0 }, visible(lines.join("\n"))))] : []);
+  return make(
+    "li", { class: "remark-at" },
+    make("p", {}, icon("again"), make("b", {}, ` ${found.certainty}: ${found.code}`), found.message ? ` — ${visible(found.message)}` : ""),
+    make("dl", {}, ...trace("Recorded", found.recorded), ...trace("Replayed", found.replayed), make("dt", {}, "Rule"), make("dd", {}, found.rule), make("dt", {}, "Fix"), make("dd", {}, found.fix)),
+  );
 }
 
 /** Fold a long docstring to its first line. */
 function foldText(list, block, from, to) {
-  const rest = [...list.children].slice(from - block.first + 1, to - block.first + 1);
+  const items = [...list.querySelectorAll(".line")];
+  const rest = items.slice(from - block.first + 1, to - block.first + 1);
   for (const item of rest) item.hidden = !theatre.unfoldedTexts;
   if (theatre.unfoldedTexts) return;
   const more = make("button", { type: "button", class: "more", "aria-label": "Show the whole docstring", title: "Show the whole docstring" }, "…");
   more.addEventListener("click", () => { theatre.unfoldedTexts = true; showPass(theatre.number, { still: true }); });
-  $(".text", list.children[from - block.first]).append(" ", more);
+  $(".text", items[from - block.first]).append(" ", more);
 }
 const lineState = (own) => (!own ? "" : own.raised || own.effects.some((one) => one.again) ? "harm" : ["held", "now", "read"].find((one) => own.states.has(one)) ?? "");
 

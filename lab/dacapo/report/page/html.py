@@ -97,7 +97,11 @@ def _finding(found: Found) -> dict[str, Any]:
         lines += [*_trace("recorded", found.recorded), *_trace("replayed", found.replayed)]
         lines += [f"Rule: {found.rule}", f"Fix: {found.fix}"]
     title = f"{found.certainty}: {found.code}{message}"
-    return {"title": visible(title), "lines": [visible(line) for line in lines if line]}
+    return {
+        "title": visible(title),
+        "lines": [visible(line) for line in lines if line],
+        "tone": "" if found.certainty == "proved" else "mild",
+    }
 
 
 def _trace(name: str, lines: Sequence[str]) -> list[str]:

@@ -165,7 +165,7 @@ function blockOf(which, pass, block, lines, counts) {
 function remarkOf(found) {
   const trace = (name, lines) => (lines.length ? [make("dt", {}, name), make("dd", {}, make("pre", { tabindex: 0 }, visible(lines.join("\n"))))] : []);
   return make(
-    "li", { class: "remark-at" },
+    "li", { class: `remark-at${found.certainty === "proved" ? "" : " mild"}` },
     make("p", {}, icon("again"), make("b", {}, ` ${found.certainty}: ${found.code}`), found.message ? ` — ${visible(found.message)}` : ""),
     make("dl", {}, ...trace("Recorded", found.recorded), ...trace("Replayed", found.replayed), make("dt", {}, "Rule"), make("dd", {}, found.rule), make("dt", {}, "Fix"), make("dd", {}, found.fix)),
   );

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import dacapo as lab
 from dacapo.history.events import to_json
-from tests.command_line import PATH, assert_usage_error, dacapo, run_pytest
+from tests.command_line import (
+    PATH,
+    REPOSITORY,
+    assert_usage_error,
+    dacapo,
+    run_pytest,
+)
 from tests.page import handlers
 from tests.page.handlers import SECRET
 
@@ -114,6 +122,30 @@ def test_the_terminal_shows_marks_instead_of_obeying_them() -> None:
     result = dacapo("show", f"{HANDLERS}:hostile")
     assert "␛[31mred" in result.stdout
     assert not set("\x1b\u202e\u2066\u2028") & set(result.stdout)
+
+
+def test_a_terminal_that_lacks_signs_gets_others(tmp_path: Path) -> None:
+    environment = {
+        "PATH": "",
+        "COLUMNS": "80",
+        "PYTHONIOENCODING": "cp1252",
+        "PYTHONPATH": os.pathsep.join([*PATH, os.environ.get("PYTHONPATH", "")]),
+    }
+    page = tmp_path / "page.html"
+    command = [sys.executable, "-m", "dacapo", "show", f"{HANDLERS}:hostile", "--html", str(page)]
+    result = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        encoding="cp1252",
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "SUCCEEDED" in result.stdout
+    assert "?[31mred" in result.stdout
+    assert "␛[31mred" in page.read_text("utf-8")
 
 
 def test_two_are_shown_beside_each_other(saved: Path) -> None:

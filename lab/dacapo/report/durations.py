@@ -6,6 +6,7 @@ from datetime import timedelta
 
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
 _STEPS = (
+    *(timedelta(milliseconds=n) for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)),
     *(timedelta(seconds=n) for n in (1, 2, 5, 10, 15, 30)),
     *(timedelta(minutes=n) for n in (1, 2, 5, 10, 15, 30)),
     *(timedelta(hours=n) for n in (1, 2, 3, 6, 12)),
@@ -23,7 +24,14 @@ def spell(length: timedelta) -> str:
 
 
 def spell_short(length: timedelta) -> str:
-    """Spell a duration in one unit if it is a round number of them: `6h`, otherwise `1m 30s`."""
+    """Spell a duration in one unit if it is a round number of them: `6h`, otherwise `1m 30s`.
+
+    One below a second is in milliseconds.
+    """
+    if timedelta(0) < length < timedelta(seconds=1):
+        return f"{max(1, round(length / timedelta(milliseconds=1)))}ms"
+    if length < timedelta(seconds=10) and length % timedelta(seconds=1):
+        return f"{length.total_seconds():.3g}s"
     return spell(length).removesuffix(" 00h").removesuffix(" 00m").removesuffix(" 00s")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dacapo.process.source_lines import Place
-from dacapo.report.page.model import Execution, Found, Source
+from dacapo.report.page.model import Execution, Remark, Source
 from dacapo.verify.findings import Finding
 from dacapo.verify.rules import rules
 
@@ -19,13 +19,13 @@ def with_findings(execution: Execution, findings: Sequence[Finding]) -> Executio
         execution: a run of the handler that was verified.
         findings: what was found, as `dacapo.verify` reports it.
     """
-    shown = [_found(finding, execution.source) for finding in findings]
+    shown = [_remark(finding, execution.source) for finding in findings]
     return replace(execution, findings=shown)
 
 
-def _found(finding: Finding, source: Source | None) -> Found:
+def _remark(finding: Finding, source: Source | None) -> Remark:
     rule = rules()[finding.code]
-    return Found(
+    return Remark(
         code=finding.code.value,
         certainty=str(finding.certainty),
         message=finding.message,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from dacapo.report.page.model import Bill, Execution, Found, Page
+from dacapo.report.page.model import Bill, Execution, Page, Remark
 from dacapo.report.plain import visible
 
 _STYLES = ("page.css", "timeline.css", "theatre.css")
@@ -41,7 +41,7 @@ def html_of(page: Page, *, intro: str = "") -> str:
     return template.render(
         title=visible(page.title),
         intro=visible(intro),
-        findings=[_finding(found) for one in page.executions for found in one.findings],
+        findings=[_finding(remark) for one in page.executions for remark in one.findings],
         cards=[_card(one) for one in page.executions],
         parting=_parting(page),
         bills=[_bill(one) for one in page.executions],
@@ -89,18 +89,18 @@ def _card(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _finding(found: Found) -> dict[str, Any]:
+def _finding(remark: Remark) -> dict[str, Any]:
     """Return a finding for the head of the page; one that is shown at its line, in short."""
-    message = f": {found.message}" if found.message else ""
-    lines = [found.place]
-    if found.line is None:
-        lines += [*_trace("recorded", found.recorded), *_trace("replayed", found.replayed)]
-        lines += [f"Rule: {found.rule}", f"Fix: {found.fix}"]
-    title = f"{found.certainty}: {found.code}{message}"
+    message = f": {remark.message}" if remark.message else ""
+    lines = [remark.place]
+    if remark.line is None:
+        lines += [*_trace("recorded", remark.recorded), *_trace("replayed", remark.replayed)]
+        lines += [f"Rule: {remark.rule}", f"Fix: {remark.fix}"]
+    title = f"{remark.certainty}: {remark.code}{message}"
     return {
         "title": visible(title),
         "lines": [visible(line) for line in lines if line],
-        "tone": "" if found.certainty == "proved" else "mild",
+        "tone": "" if remark.certainty == "proved" else "mild",
     }
 
 

@@ -209,7 +209,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Found:
+class Remark:
     """A finding of `dacapo verify`.
 
     Parameters:
@@ -294,7 +294,7 @@ class Execution:
     effects: Sequence[Effect] | None
     source: Source | None
     bill: Bill
-    findings: Sequence[Found] = ()
+    findings: Sequence[Remark] = ()
 
 
 @dataclass(frozen=True)

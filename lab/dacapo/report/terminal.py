@@ -6,6 +6,7 @@ that it replayed and the new ones, and the bill.
 
 from __future__ import annotations
 
+import linecache
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from dacapo import metering
 from dacapo.history.recording import Recording
+from dacapo.process.source_lines import Place
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
 from dacapo.report.plain import visible
@@ -66,9 +68,16 @@ def _title(recording: Recording, *, with_payloads: bool) -> Text:
     if recording.error is not None:
         message = f": {recording.error.message}" if with_payloads else ""
         title.append(visible(f"\n{recording.error.type or 'error'}{message}"), "red")
+        if recording.failed_at is not None:
+            title.append(visible(f"\n{_source_at(recording.failed_at)}"), "dim")
     elif recording.output is not None and with_payloads:
         title.append(visible(f"\n{recording.output}"), "dim")
     return title
+
+
+def _source_at(place: Place) -> str:
+    """Return a line of the handler, with what is written there."""
+    return f"  at {place}: {linecache.getline(place.file, place.line).strip()}"
 
 
 def _status(status: str) -> tuple[str, str]:

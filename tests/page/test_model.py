@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +174,16 @@ def test_two_executions_are_aligned_and_part_where_they_differ() -> None:
     other = page_from([execution("asked"), execution("beaten")])
     assert other.parting is not None
     assert "'decision' is SUCCEEDED in the first, and TIMED_OUT in the second" in str(other.parting)
+
+
+def test_the_same_operation_in_another_invocation_parts_them() -> None:
+    early, late = execution("looped"), execution("looped")
+    moved = [replace(one, begun=early.passes[1].before) for one in early.operations[:1]]
+    early = replace(early, operations=[*moved, *early.operations[1:]])
+    parting = page_from([late, early]).parting
+    assert parting is not None
+    assert parting.run == 1
+    assert "is begun in invocation 1 in the first, and in invocation 2 in the" in parting.sentence
 
 
 def exported(scenario: Scenario, tmp_path: Path, pages: Callable[[list[Any]], str]) -> Path:

@@ -360,31 +360,42 @@ def _parting(
     one: Execution, other: Execution, rows: Sequence[tuple[int | None, int | None]]
 ) -> Parting | None:
     """Return where two executions part: at the first operation, or effect, that differs."""
-    left, right = one.label or "the first", other.label or "the second"
+    labels = one.label or "the first", other.label or "the second"
     for a, b in rows:
-        if a is None and b is not None:
-            run = _run_of(other, b)
-            return Parting(run, f"only {right} has {other.operations[b].path!r}")
-        if b is None and a is not None:
-            run = _run_of(one, a)
-            return Parting(run, f"only {left} has {one.operations[a].path!r}")
-        if a is not None and b is not None:
-            ours, theirs = one.operations[a], other.operations[b]
-            if ours.status != theirs.status:
-                sentence = (
-                    f"{ours.path!r} is {ours.status} in {left}, and {theirs.status} in {right}"
-                )
-                return Parting(_run_of(one, a), sentence)
-    if len(one.effects or ()) != len(other.effects or ()):
+        parting = _parting_at(one, other, a, b, labels)
+        if parting is not None:
+            return parting
+    counts = len(one.effects or ()), len(other.effects or ())
+    if counts[0] != counts[1]:
         sentence = (
-            f"the operations are the same, but the world saw {len(one.effects or ())} effects of "
-            f"{left}, and {len(other.effects or ())} of {right}"
+            f"the operations are the same, but the world saw {counts[0]} effects of {labels[0]}, "
+            f"and {counts[1]} of {labels[1]}"
         )
         seen = (*(one.effects or ()), *(other.effects or ()))
         return Parting(next((effect.run for effect in seen if effect.again), 1), sentence)
     if one.status != other.status or one.result != other.result:
         return Parting(len(one.passes), "the operations are the same, but the results differ")
     return None
+
+
+def _parting_at(
+    one: Execution, other: Execution, a: int | None, b: int | None, labels: tuple[str, str]
+) -> Parting | None:
+    """Return how two executions part at a pair of operations, if they do."""
+    if a is None or b is None:
+        of, number, label = (one, a, labels[0]) if b is None else (other, b, labels[1])
+        number = number or 0
+        return Parting(_run_of(of, number), f"only {label} has {of.operations[number].path!r}")
+    ours, theirs = one.operations[a], other.operations[b]
+    runs = _run_of(one, a), _run_of(other, b)
+    if ours.status != theirs.status:
+        how = (ours.status, theirs.status)
+    elif runs[0] != runs[1]:
+        how = (f"begun in invocation {runs[0]}", f"in invocation {runs[1]}")
+    else:
+        return None
+    sentence = f"{ours.path!r} is {how[0]} in {labels[0]}, and {how[1]} in {labels[1]}"
+    return Parting(min(filter(None, runs), default=None), sentence)
 
 
 def _run_of(execution: Execution, operation: int) -> int | None:

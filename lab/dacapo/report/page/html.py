@@ -44,6 +44,7 @@ def html_of(page: Page, *, intro: str = "") -> str:
         findings=[_finding(remark) for one in page.executions for remark in one.findings],
         cards=[_card(one) for one in page.executions],
         parting=_parting(page),
+        parts=page.parting is not None,
         bills=[_bill(one) for one in page.executions],
         assumed=page.executions[0].bill.assumed,
         footer=_FOOTER if page.has_payloads else f"{_FOOTER} Payloads were removed.",

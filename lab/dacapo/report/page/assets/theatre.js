@@ -30,7 +30,7 @@ function startTheatre() {
     event.preventDefault();
     showPass(theatre.number + step);
   });
-  showPass(firstHarm() ?? Math.min(2, passCount), { still: true });
+  showPass(firstHarm() ?? model.parting?.run ?? Math.min(2, passCount), { still: true });
 }
 
 /** Return the first invocation in which something goes wrong, if one does. */

@@ -187,7 +187,7 @@ function rowOf(pair) {
   const key = keyOf(which, number);
   if (timeline.made.has(key)) return timeline.made.get(key);
   const lanes = isPair ? pair.map((one, n) => laneOf(n, one)) : [laneOf(0, pair[0])];
-  const differs = isPair && (pair.includes(null) || statusAt(0, pair) !== statusAt(1, pair));
+  const differs = isPair && (pair.includes(null) || statusAt(0, pair) !== statusAt(1, pair) || runAt(0, pair) !== runAt(1, pair));
   const outcome = visible(isPair ? pairOutcome(pair) : outcomeOf(executions[which], operation));
   const isBad = !isPair && toneOf(operation.status) === "bad";
   const row = make(
@@ -201,10 +201,16 @@ function rowOf(pair) {
   return row;
 }
 const statusAt = (which, pair) => (pair[which] === null ? null : executions[which].operations[pair[which]].status);
+/** Return the number of the invocation in which an operation of a pair began. */
+function runAt(which, pair) {
+  const { operations, passes } = executions[which];
+  return passes.find((pass) => operations[pair[which]].begun < pass.after)?.number ?? null;
+}
 function pairOutcome(pair) {
   const names = executions.map((one, n) => one.label || ["first", "second"][n]);
   if (pair[0] === null) return `only ${names[1]}`;
   if (pair[1] === null) return `only ${names[0]}`;
+  if (statusAt(0, pair) === statusAt(1, pair) && runAt(0, pair) !== runAt(1, pair)) return `in invocation ${runAt(0, pair)} / ${runAt(1, pair)}`;
   return statusAt(0, pair) === statusAt(1, pair) ? outcomeOf(executions[0], executions[0].operations[pair[0]]) : `${statusAt(0, pair)} / ${statusAt(1, pair)}`.toLowerCase();
 }
 

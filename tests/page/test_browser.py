@@ -122,6 +122,15 @@ def test_an_invocation_lights_up_what_it_read_back_did_and_waits_at(open_page: A
     assert marked(opened, "held") == []
 
 
+def test_the_history_shows_no_result_before_it_is_there(open_page: Any) -> None:
+    opened = open_page("asked")
+    opened.page.locator("#first").press("Enter")
+    assert opened.page.locator(".past .state").all_inner_texts() == ["suspended here"]
+    assert opened.page.locator(".past .value").count() == 0
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.locator(".past .value").count() == 2
+
+
 def test_arrow_keys_step_from_invocation_to_invocation(open_page: Any) -> None:
     opened = open_page("looped")
     seen = []

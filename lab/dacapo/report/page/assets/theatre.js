@@ -226,9 +226,9 @@ function pastOf(which, pass) {
     let end = n;
     while (end < entries.length && entries[end].state === "read") end++;
     if (end - n > FOLD_ABOVE && !theatre.unfolded) {
-      list.append(...entries.slice(n, n + 3).map((one) => pastEntry(which, one)), foldOf(which, pass, end - n - 6), ...entries.slice(end - 3, end).map((one) => pastEntry(which, one)));
+      list.append(...entries.slice(n, n + 3).map((one) => pastEntry(which, pass, one)), foldOf(which, pass, end - n - 6), ...entries.slice(end - 3, end).map((one) => pastEntry(which, pass, one)));
       n = end;
-    } else list.append(pastEntry(which, entries[n++]));
+    } else list.append(pastEntry(which, pass, entries[n++]));
   }
   const panel = make("div", { class: "panel past", role: "group", "aria-label": "History so far" }, make("h3", {}, "History at the end of this invocation"));
   panel.append(entries.length ? list : make("p", { class: "empty" }, "Nothing is recorded yet."));
@@ -239,15 +239,16 @@ function foldOf(which, pass, count) {
   return make("li", { class: "fold-of" }, make("button", { type: "button", onclick: () => { theatre.unfolded = true; showPass(theatre.number, { still: true }); } }, `… ${count.toLocaleString("en")} more, read back`));
 }
 
-function pastEntry(which, { operation, number, state }) {
+function pastEntry(which, pass, { operation, number, state }) {
   const names = { read: "read", now: "now", held: "held", harm: "again", open: "open" };
-  const isFailed = state === "now" && operation.ended !== null && toneOf(operation.status) === "bad";
-  const value = state === "held" ? null : operation.error ? `${operation.error.type} ${operation.error.message ?? ""}` : operation.result;
+  const hasEnded = operation.ended !== null && operation.ended < pass.after;
+  const isFailed = hasEnded && state === "now" && toneOf(operation.status) === "bad";
+  const value = !hasEnded ? null : operation.error ? `${operation.error.type} ${operation.error.message ?? ""}` : operation.result;
   const button = make(
     "button", { type: "button", onclick: () => pick(which, number), onfocus: () => joinOperation(which, number), onblur: unjoin },
-    make("span", { class: `is-${state}` }, icon(isFailed ? "bad" : names[state])),
+    make("span", { class: `is-${state}` }, icon(isFailed ? "bad" : state === "now" && !hasEnded ? "open" : names[state])),
     make("span", { class: "label" }, visible(operation.name)),
-    make("span", { class: `state is-${state}` }, STATES[state]),
+    make("span", { class: `state is-${state}` }, state === "now" && !hasEnded ? "begun now" : STATES[state]),
     value !== null && value !== undefined ? make("span", { class: "value" }, shorten(visible(value), 160)) : null,
   );
   const item = make("li", { class: state, "data-operation": number, style: { "--depth": Math.min(operation.depth, 5) } }, button);

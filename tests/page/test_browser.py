@@ -53,6 +53,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, execution in of.items():
         (folder / f"{name}.html").write_text(html_of(page_from([execution])), "utf-8")
+    without: Any = run(handlers.looped)
+    without.events.clear()
+    (folder / "eventless.html").write_text(
+        html_of(page_from([execution_of(Watched(without))])), "utf-8"
+    )
     pair = html_of(page_from([of["beaten"], of["asked"]]))
     (folder / "pair.html").write_text(pair, "utf-8")
     return folder
@@ -245,6 +250,14 @@ def test_hostile_text_stays_text(open_page: Any) -> None:
     body = opened.page.locator("body").inner_text()
     assert not set("\x1b\u202e\u2066") & set(body)
     assert HOSTILE not in body
+
+
+@pytest.mark.prove
+def test_a_recording_without_events_is_drawn(open_page: Any) -> None:
+    opened = open_page("eventless")
+    assert opened.page.locator(".rows .row").count() == 2 + 6
+    opened.page.locator("#true-time").press("Enter")
+    assert opened.page.locator(".rows .row").count() == 2 + 6
 
 
 @pytest.mark.prove

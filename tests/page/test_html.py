@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -17,6 +18,7 @@ from dacapo.report.page.html import embedded, html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, watch
 from dacapo.report.plain import visible
+from dacapo.service.execution import ExecutionStatus
 from tests.page import handlers
 from tests.page.handlers import HOSTILE, SECRET, line_of
 
@@ -145,6 +147,17 @@ def test_two_executions_are_named_and_said_to_part() -> None:
     assert "They part in invocation 1: only broken has &#39;decision&#39;." in text
     again = html_of(page_from([one, one]))
     assert "They agree" in again
+
+
+def test_an_execution_in_flight_says_what_it_waits_for() -> None:
+    recording = run(handlers.asked)
+    begun = {"events": recording.events[:3], "operations": recording.operations[:1], "ended": None}
+    (callback,) = begun["operations"]
+    assert callback.name == "decision"
+    flying = replace(recording, **begun, status=ExecutionStatus.RUNNING)
+    text = html_of(page_from([execution_of(Watched(flying), "export")]))
+    waits = "It waits for &#39;decision&#39; since 0 s after its start, with a timeout of 1 d"
+    assert waits in text
 
 
 def test_an_execution_without_events_has_a_page() -> None:

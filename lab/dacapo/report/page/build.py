@@ -14,6 +14,7 @@ from dacapo import metering
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
 from dacapo.report.page.model import (
+    LEAVES,
     Attempt,
     Bill,
     BillLine,
@@ -39,8 +40,6 @@ _OUTCOMES = {
 _ID_DIGITS = 8
 _ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{54,56}\b")
 """An operation's ID in a message of the SDK's."""
-_WAITS = ("Wait", "Callback", "ChainedInvoke", "Step", "WaitForCondition")
-"""Kinds that a handler can be suspended at; contexts are suspended because something in them is."""
 
 
 def page_of(
@@ -136,7 +135,7 @@ class _Builder:
     def _never_resumed(self, operations: Sequence[Operation]) -> str:
         if self.recording.ended is not None or self.origin == "export":
             return ""
-        names = [one.name for one in operations if one.ended is None and one.kind in _WAITS]
+        names = [one.name for one in operations if one.ended is None and one.kind in LEAVES]
         return ", ".join(map(repr, names)) or "something"
 
     def _operations(self) -> list[Operation]:
@@ -244,7 +243,7 @@ class _Builder:
             n
             for n, one in enumerate(operations)
             if one.begun < after <= (after if one.ended is None else one.ended)
-            and one.kind in _WAITS
+            and one.kind in LEAVES
             and (one.hidden is None or one.hidden >= after)
         ]
 

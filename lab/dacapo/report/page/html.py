@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from dacapo.report.page.model import Bill, Execution, Page, Remark
+from dacapo.report.page.model import LEAVES, Bill, Execution, Operation, Page, Remark
 from dacapo.report.plain import visible
 
 _STYLES = ("page.css", "timeline.css", "theatre.css")
@@ -120,9 +120,21 @@ def _tone(execution: Execution) -> str:
 def _remark(execution: Execution) -> str:
     if execution.never_resumed:
         return visible(f"Nothing ever resumes it: it waits for {execution.never_resumed}.")
-    if execution.origin == "export":
-        return f"A history from AWS: {visible(execution.arn)}"
-    return ""
+    remarks = [f"A history from AWS: {execution.arn}"] if execution.origin == "export" else []
+    if not execution.has_ended:
+        remarks += [_open(execution, one) for one in execution.operations if _is_open(one)]
+    return visible(". ".join(remarks))
+
+
+def _is_open(operation: Operation) -> bool:
+    return operation.ended is None and operation.kind in LEAVES
+
+
+def _open(execution: Execution, operation: Operation) -> str:
+    """Say what an execution in flight waits for, and since when."""
+    begun = execution.times[operation.begun] if execution.times else 0.0
+    limit = f", with a timeout of {_length(operation.timeout)}" if operation.timeout else ""
+    return f"It waits for {operation.path!r} since {_length(begun)} after its start{limit}"
 
 
 def _shown(payload: str | None) -> str | None:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+LEAVES = ("Wait", "Callback", "ChainedInvoke", "Step", "WaitForCondition")
+"""Kinds that a handler can be suspended at; a context is suspended because something in it is."""
 SCHEMA = 1
 """Version of the model; it changes if a member changes its meaning or goes."""
 

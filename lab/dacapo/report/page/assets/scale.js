@@ -11,7 +11,7 @@ class FoldedScale {
     for (const { times, seconds, effects, operations } of executions) {
       const own = new Map();
       for (const time of times) own.set(time, (own.get(time) ?? 0) + 1);
-      const others = [seconds, ...operations.flatMap((one) => one.deliveries.map((call) => call.at)), ...(effects ?? []).map((one) => one.at)];
+      const others = [0, seconds, ...operations.flatMap((one) => one.deliveries.map((call) => call.at)), ...(effects ?? []).map((one) => one.at)];
       for (const time of others) if (!own.has(time)) own.set(time, 1);
       for (const [time, count] of own) counts.set(time, Math.max(counts.get(time) ?? 0, count));
     }

@@ -83,6 +83,13 @@ def sends_what_it_gets(event: Any, context: DurableContext) -> Any:
     return context.step(lambda _: [answer, event], name="echo")
 
 
+@durable_execution
+def fails_with_what_it_gets(event: Any, context: DurableContext) -> Any:
+    _ = context
+    raise Busy(event)
+
+
+failed = Scenario(handler=fails_with_what_it_gets, event=HOSTILE)
 asked = Scenario(
     handler=asks, event=SECRET, answers={"decision": succeed(SECRET, after=timedelta(hours=2))}
 )

@@ -136,6 +136,22 @@ def test_the_history_shows_no_result_before_it_is_there(open_page: Any) -> None:
     assert opened.page.locator(".past .value").count() == 2
 
 
+@pytest.mark.prove
+def test_lines_light_up_one_after_the_other_unless_motion_is_unwelcome(open_page: Any) -> None:
+    def lit_at_once(opened: Opened) -> tuple[int, int]:
+        opened.page.locator("#last").press("Enter")
+        ran = opened.page.locator(".line.ran")
+        first = opened.page.evaluate(
+            "(() => { showPass(1); return document.querySelectorAll('.line.ran').length; })()"
+        )
+        opened.page.wait_for_timeout(2_000)
+        return int(first), int(ran.count())
+
+    first, last = lit_at_once(open_page("looped", reduced_motion="no-preference"))
+    assert (first, last > 3) == (0, True)
+    assert lit_at_once(open_page("looped")) == (last, last)
+
+
 def test_arrow_keys_step_from_invocation_to_invocation(open_page: Any) -> None:
     opened = open_page("looped")
     seen = []

@@ -151,10 +151,14 @@ def test_two_executions_are_named_and_said_to_part() -> None:
 
 def test_an_execution_in_flight_says_what_it_waits_for() -> None:
     recording = run(handlers.asked)
-    begun = {"events": recording.events[:3], "operations": recording.operations[:1], "ended": None}
-    (callback,) = begun["operations"]
-    assert callback.name == "decision"
-    flying = replace(recording, **begun, status=ExecutionStatus.RUNNING)
+    assert recording.operations[0].name == "decision"
+    flying = replace(
+        recording,
+        events=recording.events[:3],
+        operations=recording.operations[:1],
+        ended=None,
+        status=ExecutionStatus.RUNNING,
+    )
     text = html_of(page_from([execution_of(Watched(flying), "export")]))
     waits = "It waits for &#39;decision&#39; since 0 s after its start, with a timeout of 1 d"
     assert waits in text

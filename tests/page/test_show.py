@@ -124,6 +124,14 @@ def test_the_terminal_shows_marks_instead_of_obeying_them() -> None:
     assert not set("\x1b\u202e\u2066\u2028") & set(result.stdout)
 
 
+def test_a_failed_run_shows_marks_and_the_line_that_failed() -> None:
+    result = dacapo("run", f"{HANDLERS}:failed")
+    assert result.returncode == 3
+    assert "raise Busy(event)" in result.stdout
+    assert "␛[31mred" in result.stdout
+    assert not set("\x1b\u202e\u2066\u2028") & set(result.stdout)
+
+
 def test_a_terminal_that_lacks_signs_gets_others(tmp_path: Path) -> None:
     environment = {
         "PATH": "",

@@ -160,7 +160,7 @@ def test_an_execution_in_flight_says_what_it_waits_for() -> None:
         status=ExecutionStatus.RUNNING,
     )
     text = html_of(page_from([execution_of(Watched(flying), "export")]))
-    waits = "It waits for &#39;decision&#39; since 0 s after its start, with a timeout of 1 d"
+    waits = "It has waited for &#39;decision&#39; since 0 s after its start, with a timeout of 1 d"
     assert waits in text
 
 

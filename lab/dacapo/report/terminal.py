@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo import metering
+from dacapo.history.reading import EXPORT
 from dacapo.history.recording import Recording
 from dacapo.process.source_lines import Place
 from dacapo.report.chart import GOOD_STATUSES, chart, label
@@ -158,10 +159,14 @@ def _small_print(recording: Recording) -> Text:
     """Return the counters behind the bill, and the assumptions of the prices."""
     prices = metering.price_list()
     assumed = prices["assumptions"]
+    # A history from AWS has neither a seed nor the number of updates.
+    is_run = recording.engine != EXPORT
+    updates = f"{recording.updates} checkpointed updates, " if is_run else ""
+    seed = f", seed {recording.seed}" if is_run else ""
     text = (
-        f"{len(recording.invocations)} invocations, {recording.updates} checkpointed updates, "
+        f"{len(recording.invocations)} invocations, {updates}"
         f"{recording.charged_operations} operations charged, {recording.bytes_written:,} bytes "
-        f"written, seed {recording.seed}. Prices of {prices['region']}, {prices['date']}; assumed: "
+        f"written{seed}. Prices of {prices['region']}, {prices['date']}; assumed: "
         f"{assumed['milliseconds_per_invocation']} ms at {assumed['memory_mb']} MB an invocation, "
         f"history retained for {assumed['retention_days']} days."
     )

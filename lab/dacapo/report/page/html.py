@@ -19,10 +19,7 @@ _ENDS = re.compile("[<>&\u2028\u2029]")
 _OPEN = ("RUNNING", "PAUSED", "PAUSING")
 _KB_PER_GB = 1024**2
 _SMALL_GB = 0.001
-_FOOTER = (
-    "Made by dacapo. Times are virtual: they are those of the execution, not of the test that ran "
-    "it. This file loads nothing, and sends nothing."
-)
+_VIRTUAL = "Times are virtual: those of the execution, not of the test that ran it. "
 
 
 def html_of(page: Page, *, intro: str = "") -> str:
@@ -47,12 +44,19 @@ def html_of(page: Page, *, intro: str = "") -> str:
         parts=page.parting is not None,
         bills=[_bill(one) for one in page.executions],
         assumed=page.executions[0].bill.assumed,
-        footer=_FOOTER if page.has_payloads else f"{_FOOTER} Payloads were removed.",
+        footer=_footer(page),
         # They are ours, and hold no payload; the model is escaped for where it stands.
         css=Markup("".join(map(_asset, _STYLES))),  # noqa: S704
         script=Markup("".join(map(_asset, _SCRIPTS))),  # noqa: S704
         model=Markup(embedded(page.to_json())),  # noqa: S704
     )
+
+
+def _footer(page: Page) -> str:
+    is_virtual = page.executions[0].origin != "export"
+    removed = "" if page.has_payloads else " Payloads were removed."
+    virtual = _VIRTUAL if is_virtual else ""
+    return f"Made by dacapo. {virtual}This file loads nothing, and sends nothing.{removed}"
 
 
 def embedded(value: Any) -> str:
@@ -134,7 +138,7 @@ def _open(execution: Execution, operation: Operation) -> str:
     """Say what an execution in flight waits for, and since when."""
     begun = execution.times[operation.begun] if execution.times else 0.0
     limit = f", with a timeout of {_length(operation.timeout)}" if operation.timeout else ""
-    return f"It waits for {operation.path!r} since {_length(begun)} after its start{limit}"
+    return f"It has waited for {operation.path!r} since {_length(begun)} after its start{limit}"
 
 
 def _shown(payload: str | None) -> str | None:

@@ -18,7 +18,7 @@ from dacapo import run
 from dacapo.report.page.build import execution_of, page_from
 from dacapo.report.page.html import html_of
 from dacapo.report.page.lines import LineTracer, Traced, code_of
-from dacapo.report.page.passes import Watched, _source, watch
+from dacapo.report.page.passes import Watched, source_of, watch
 from tests.depth import every
 from tests.page import handlers
 from tests.page.handlers import HOSTILE, line_of
@@ -329,7 +329,7 @@ def long_page() -> str:
     body = code_of(handlers.waits_in_a_loop)
     assert body is not None
     places = {o.id: step if o.kind == "Step" else wait for o in recording.operations}
-    watched = Watched(recording, ran, places, [], _source(LineTracer(body), ran, "run"))
+    watched = Watched(recording, ran, places, [], source_of(LineTracer(body), ran, "run"))
     return html_of(page_from([execution_of(watched)]))
 
 

@@ -78,7 +78,7 @@ def watch(scenario: Scenario, *, seed: int = runner.DEFAULT_SEED) -> Watched:
         _matched(recording, traced),
         {key: line for (arn, key), line in tracer.places.items() if arn == recording.arn},
         effects.sightings,
-        _source(tracer, traced, "run"),
+        source_of(tracer, traced, "run"),
         failed_at.line if failed_at and failed_at.file == tracer.map.file else None,
     )
 
@@ -107,9 +107,10 @@ def _matched(recording: Recording, traced: Sequence[Traced]) -> list[Traced | No
     ]
 
 
-def _source(
+def source_of(
     tracer: LineTracer, traced: Sequence[Traced], origin: str, divergence: str = ""
 ) -> Source:
+    """Return the source of a handler: its function, and those of its file that ran."""
     ran = {line for one in traced for line in one.lines}
     blocks = tracer.map.blocks(tracer.body, ran)
     return Source(str(Place(tracer.map.file, 0)).rpartition(":")[0], origin, blocks, divergence)
@@ -147,7 +148,7 @@ def replayed(recording: Recording, scenario: Scenario) -> Watched:
         recording,
         passes,
         {key: line for (_, key), line in tracer.places.items()},
-        source=_source(tracer, [one for one in passes if one], "replay", divergence),
+        source=source_of(tracer, [one for one in passes if one], "replay", divergence),
     )
 
 

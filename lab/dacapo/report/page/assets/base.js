@@ -85,6 +85,7 @@ function moment(execution, seconds) {
   return `${at.toLocaleString("en-GB", options)} UTC`;
 }
 
+const errorOf = (error) => [error.type, error.message].filter(Boolean).join(": ");
 const GOOD = new Set(["SUCCEEDED"]);
 const OPEN = new Set(["STARTED", "PENDING", "READY", "RUNNING"]);
 const toneOf = (status) => (GOOD.has(status) ? "good" : OPEN.has(status) ? "open" : "bad");

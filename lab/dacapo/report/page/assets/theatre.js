@@ -243,7 +243,7 @@ function pastEntry(which, pass, { operation, number, state }) {
   const names = { read: "read", now: "now", held: "held", harm: "again", open: "open" };
   const hasEnded = operation.ended !== null && operation.ended < pass.after;
   const isFailed = hasEnded && state === "now" && toneOf(operation.status) === "bad";
-  const value = !hasEnded ? null : operation.error ? `${operation.error.type} ${operation.error.message ?? ""}` : operation.result;
+  const value = !hasEnded ? null : operation.error ? errorOf(operation.error) : operation.result;
   const button = make(
     "button", { type: "button", onclick: () => pick(which, number), onfocus: () => joinOperation(which, number), onblur: unjoin },
     make("span", { class: `is-${state}` }, icon(isFailed ? "bad" : state === "now" && !hasEnded ? "open" : names[state])),

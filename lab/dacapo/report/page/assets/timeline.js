@@ -270,9 +270,9 @@ function pick(which, number) {
   if (operation.line) facts.push(["Line", String(operation.line)]);
   if (operation.timeout) facts.push(["Timeout", spell(operation.timeout)]);
   if (operation.heartbeat_timeout) facts.push(["Heartbeat timeout", spell(operation.heartbeat_timeout)]);
-  for (const [n, one] of operation.attempts.entries()) facts.push([one.succeeded ? `Poll ${n + 1}` : `Attempt ${n + 1}`, `${spell(timeOf(execution, one.event))}, the next one ${spell(one.delay)} later${one.error ? `: ${one.error.type} ${one.error.message ?? ""}` : ""}`]);
+  for (const [n, one] of operation.attempts.entries()) facts.push([one.succeeded ? `Poll ${n + 1}` : `Attempt ${n + 1}`, `${spell(timeOf(execution, one.event))}, the next one ${spell(one.delay)} later${one.error ? `: ${errorOf(one.error)}` : ""}`]);
   for (const one of operation.deliveries) facts.push([one.kind, `${spell(one.at)}${one.by ? ` by ${one.by}` : ""}${one.refused ? `, refused: ${one.refused}` : ""}`]);
-  if (operation.error) facts.push(["Error", `${operation.error.type} ${operation.error.message ?? ""}`]);
+  if (operation.error) facts.push(["Error", errorOf(operation.error)]);
   const list = make("dl", {}, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, visible(value))]));
   if (operation.result !== null) list.append(make("dt", {}, "Result"), make("dd", {}, make("pre", { tabindex: 0 }, visible(operation.result))));
   const panel = $("#details");

@@ -77,6 +77,7 @@ function spell(seconds) {
   }
   return "0 s";
 }
+const ordinal = (count) => `${count}${{ 2: "nd", 3: "rd" }[count] ?? "th"}`;
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 /** Return the date and time of a moment of an execution, in UTC. */
 function moment(execution, seconds) {

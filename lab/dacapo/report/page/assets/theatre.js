@@ -270,7 +270,7 @@ function worldOf(which, pass) {
     panel.append(make("ol", { tabindex: 0, "aria-label": "Effects in order" }, ...shown.slice(0, 200).map((one) => {
       const place = one.operation === null ? `line ${one.line ?? "?"}, outside every step` : `in step ${operations[one.operation].name}`;
       const time = pass && one.run !== null ? (one.run > pass.number ? " later" : one.run === pass.number ? " within" : "") : "";
-      return make("li", { class: `${one.again ? "again" : ""}${time}` }, make("span", { class: "when" }, spell(one.at)), make("span", {}, make("span", { class: "seen", title: one.detail ? visible(one.detail) : null }, make("b", {}, visible(one.what)), one.detail ? make("span", { class: "detail" }, ` ${visible(one.detail)}`) : null), make("small", { class: "why" }, visible(place))), make("span", { class: one.again ? "is-harm" : "" }, one.again ? `again, time ${one.again + 1}` : ""));
+      return make("li", { class: `${one.again ? "again" : ""}${time}` }, make("span", { class: "when" }, spell(one.at)), make("span", {}, make("span", { class: "seen", title: one.detail ? visible(one.detail) : null }, make("b", {}, visible(one.what)), one.detail ? make("span", { class: "detail" }, ` ${visible(one.detail)}`) : null), make("small", { class: "why" }, visible(place))), make("span", { class: one.again ? "is-harm" : "" }, one.again ? `${ordinal(one.again + 1)} time` : ""));
     })));
   }
   return panel;

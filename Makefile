@@ -22,7 +22,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check docs compare bench copy build deploy logs destroy clean
+.PHONY: help demo test prove check docs browser compare bench copy build deploy logs destroy clean
 .PHONY: interpreter sam-cli managed
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "              with ALL=yes everything, for an hour: before a release"
 	@echo "make check    run lint, format, type and template checks; print the rooms of the lab"
 	@echo "make docs     regenerate every generated page"
+	@echo "make browser  fetch what the tests of pages in a browser need"
 	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (2 minutes)"
 	@echo "make bench    measure speed against the official runner (several minutes)"
 	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
@@ -81,6 +82,16 @@ docs: $(VENV)/dev.done
 	$(BIN)/python -m tests.cloud.costs
 	$(BIN)/python -m compare.readme
 	$(BIN)/python -m compare.patterns
+
+# The tests of pages are skipped, with the reason, without these. Chromium is Debian's.
+browser: $(VENV)/dev.done
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	$(BIN)/python -m pip install --quiet $(PINS) playwright
+	@mkdir -p build/axe-core
+	cd build && npm pack --silent axe-core@4 >axe.txt && tar xzf "$$(cat axe.txt)" && \
+		cp package/axe.min.js axe-core/ && rm -rf package
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
 
 compare: $(VENV)/compare.done
 	@$(BIN)/python -m compare

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import import_module
@@ -62,6 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=FINDINGS,
         default=FINDINGS[0],
         help="what a finding of --dacapo-verify does: fail its test (the default), or only report",
+    )
+    group.addoption(
+        "--dacapo-html",
+        type=Path,
+        metavar="DIR",
+        default=None,
+        help="write a page of each execution that a failed test ran into this directory",
     )
     group.addoption(
         "--dacapo-engine",
@@ -175,6 +182,25 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
     """Import dacapo before a test module that asks for the fixture makes its clients."""
     if _ASKS.search(module_path.read_text(encoding="utf-8", errors="replace")):
         import_module("dacapo")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the timelines of what a failed test ran to its report, and write their pages."""
+    report = yield
+    durable = getattr(item, "funcargs", {}).get("durable")
+    if report.when == "call" and report.failed and getattr(durable, "ran", None):
+        from dacapo.report.page import failed  # noqa: PLC0415 - as for the fixture
+
+        if shown := failed.timelines(durable.ran):
+            report.sections.append(("dacapo: what ran", shown))
+        folder = item.config.getoption("--dacapo-html")
+        if folder is not None:
+            pages = failed.write_pages(folder, item.nodeid, durable.ran)
+            report.sections.append(("dacapo: pages", "\n".join(map(str, pages))))
+    return report
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from dacapo.cli.check import check
 from dacapo.cli.explain import explain
 from dacapo.cli.history import history
 from dacapo.cli.run import run
+from dacapo.cli.show import show
 from dacapo.cli.signals import ended_by_signals
 from dacapo.cli.verify import verify
 
@@ -29,5 +30,5 @@ def main() -> None:
     """Run Lambda durable functions in virtual time, and prove that they survive replay."""
 
 
-for command in (run, verify, history, check, explain):
+for command in (run, show, verify, history, check, explain):
     main.add_command(command)

@@ -122,9 +122,13 @@ def takes_scenario(
     return _with((*_SCENARIO_OPTIONS, *_output_options(formats)), with_scenario)
 
 
-def takes_output(command: _Command) -> _Command:
-    """Give a command the options of what it prints, in every format."""
-    return _with(_output_options(output.REPORTS), command)
+def takes_output(command: _Command, formats: Iterable[str] = tuple(output.REPORTS)) -> _Command:
+    """Give a command the options of what it prints.
+
+    Parameters:
+        formats: formats that it has in addition to `output.PLAIN`.
+    """
+    return _with(_output_options(formats), command)
 
 
 def _output_options(formats: Iterable[str]) -> Sequence[Callable[[_Command], _Command]]:

@@ -13,9 +13,11 @@ from rich.text import Text
 import dacapo
 from dacapo.cli import exit_status, output
 from dacapo.cli.options import Mistake, Stuck, carefully, takes_scenario
+from dacapo.cli.show import check_folder, write_page
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
+from dacapo.report.plain import visible
 from dacapo.scenario import Scenario
 from dacapo.verify.endings import ending_of, never_ended
 from dacapo.verify.findings import Ending
@@ -30,6 +32,13 @@ from dacapo.verify.findings import Ending
     help="Save the recording: history, operations and meta, as JSON.",
 )
 @click.option(
+    "--html",
+    "page_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the page of `dacapo show`. It runs TARGET again, to watch its lines.",
+)
+@click.option(
     "--no-replay", is_flag=True, help="Continue the handler instead of replaying it: faster."
 )
 def run(
@@ -39,11 +48,15 @@ def run(
     seed: int,
     form: output.Forms,
     save: Path | None,
+    page_file: Path | None,
     no_replay: bool,
 ) -> None:
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
     if save is not None and not save.absolute().parent.is_dir():
         raise Mistake(f"--save: there is no directory {save.parent}")
+    check_folder(page_file)
+    if page_file is not None:
+        carefully(lambda: write_page(scenario, seed, page_file))
     try:
         recording = carefully(lambda: dacapo.run(scenario, seed=seed, replay=not no_replay))
     except Stuck as stuck:
@@ -65,7 +78,7 @@ def run(
 def _show(scenario: Scenario, recording: Recording, console: Console) -> None:
     terminal.show(recording, console)
     for problem in _problems(scenario, recording):
-        console.print(Text(f"\n{problem}", "bold red"))
+        console.print(Text(visible(f"\n{problem}"), "bold red"))
 
 
 def _problems(scenario: Scenario, recording: Recording) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -19,6 +20,7 @@ from dacapo.cli.options import (
     takes_scenario,
 )
 from dacapo.cli.run import error_as_json
+from dacapo.cli.show import check_folder, write_page
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
@@ -72,6 +74,13 @@ from dacapo.verify.rules import explain_command, rules
     help="Let services be out for this long (90s, 30m, 5h), instead; implies --outages.",
 )
 @click.option(
+    "--html",
+    "page_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the page of `dacapo show`, with each finding at its line.",
+)
+@click.option(
     "--full", is_flag=True, help="Crash, replay and begin outages at every point, not at a sample."
 )
 def verify(  # noqa: PLR0917 - click gives them by name
@@ -87,9 +96,11 @@ def verify(  # noqa: PLR0917 - click gives them by name
     crashes: int,
     outages: bool,
     lengths: tuple[str, ...],
+    page_file: Path | None,
     full: bool,
 ) -> None:
     """Prove that TARGET survives replay, or show where it does not."""
+    check_folder(page_file)
     chosen = _chosen(only, skip)
     lasts = [parse_length(length, "--outage-lasts") for length in lengths]
     options = {
@@ -104,6 +115,8 @@ def verify(  # noqa: PLR0917 - click gives them by name
     }
     report = carefully(lambda: _verified(scenario, options))
     status = exit_status.of_report(report, fails_on_lint=fails_on_lint)
+    if page_file is not None:
+        carefully(lambda: write_page(scenario, seed, page_file, report.findings))
     output.write(
         result,
         form,

@@ -13,6 +13,7 @@ from rich.text import Text
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
 from dacapo.report.durations import spell_short, ticks
+from dacapo.report.plain import visible
 from dacapo.report.styles import BAD, GOOD, HINT, QUIET
 from dacapo.service.callbacks import DeliveryKind
 
@@ -97,7 +98,7 @@ def label(operation: RecordedOperation) -> str:
     around = operation.around
     # `wait_for_callback` names the operations inside it after itself.
     short = operation.label.removeprefix(f"{around[-1]} ") if around else operation.label
-    return "  " * len(around) + short
+    return "  " * len(around) + visible(short)
 
 
 def _line(operation: RecordedOperation) -> str:
@@ -147,5 +148,5 @@ def _callback_outcome(operation: RecordedOperation, recording: Recording) -> str
         is_answer = delivery.kind is not DeliveryKind.HEARTBEAT and delivery.refused is None
         if delivery.operation_id == operation.id and is_answer:
             verb = "answered" if delivery.kind is DeliveryKind.SUCCESS else "failed"
-            return f"{verb} by {delivery.by}"
+            return visible(f"{verb} by {delivery.by}")
     return "not answered"

@@ -6,6 +6,7 @@ that it replayed and the new ones, and the bill.
 
 from __future__ import annotations
 
+import linecache
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
@@ -13,9 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo import metering
+from dacapo.history.reading import EXPORT
 from dacapo.history.recording import Recording
+from dacapo.process.source_lines import Place
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
+from dacapo.report.plain import visible
 from dacapo.report.styles import BAD, GOOD, QUIET
 from dacapo.service.execution import Invocation, InvocationStatus
 
@@ -31,20 +35,27 @@ _KB_PER_GB = 1024**3 / 1_000
 _SMALL_GB = 0.001
 
 
-def show(recording: Recording, console: Console) -> None:
-    """Print the timeline of a recording, as wide as the console."""
-    console.print(timeline(recording, console.width))
+def show(recording: Recording, console: Console, *, with_payloads: bool = True) -> None:
+    """Print the timeline of a recording, as wide as the console.
+
+    Parameters:
+        recording: the execution.
+        console: where to.
+        with_payloads: whether its result, and the message of its error, are printed.
+    """
+    console.print(timeline(recording, console.width, with_payloads=with_payloads))
 
 
-def timeline(recording: Recording, width: int) -> RenderableType:
+def timeline(recording: Recording, width: int, *, with_payloads: bool = True) -> RenderableType:
     """Return the timeline of a recording.
 
     Parameters:
         recording: the execution.
         width: columns of the terminal; 80 or more read well.
+        with_payloads: as for `show`.
     """
     return Group(
-        _title(recording),
+        _title(recording, with_payloads=with_payloads),
         Text(),
         chart(recording, width),
         Text(),
@@ -55,15 +66,23 @@ def timeline(recording: Recording, width: int) -> RenderableType:
     )
 
 
-def _title(recording: Recording) -> Text:
-    name = " · ".join(filter(None, (recording.function, recording.scenario)))
+def _title(recording: Recording, *, with_payloads: bool) -> Text:
+    name = visible(" · ".join(filter(None, (recording.function, recording.scenario))))
     length = spell(timedelta(seconds=recording.virtual_seconds))
     title = Text.assemble((name, "bold"), "  ", _status(recording.status), f"  after {length}")
     if recording.error is not None:
-        title.append(f"\n{recording.error.type or 'error'}: {recording.error.message}", BAD)
-    elif recording.output is not None:
-        title.append(f"\n{recording.output}", QUIET)
+        message = f": {recording.error.message}" if with_payloads else ""
+        title.append(visible(f"\n{recording.error.type or 'error'}{message}"), BAD)
+        if recording.failed_at is not None:
+            title.append(visible(f"\n{_source_at(recording.failed_at)}"), QUIET)
+    elif recording.output is not None and with_payloads:
+        title.append(visible(f"\n{recording.output}"), QUIET)
     return title
+
+
+def _source_at(place: Place) -> str:
+    """Return a line of the handler, with what is written there."""
+    return f"  at {place}: {linecache.getline(place.file, place.line).strip()}"
 
 
 def _status(status: str) -> tuple[str, str]:
@@ -146,10 +165,14 @@ def _small_print(recording: Recording) -> Text:
     """Return the counters behind the bill, and the assumptions of the prices."""
     prices = metering.price_list()
     assumed = prices["assumptions"]
+    # A history from AWS has neither a seed nor the number of updates.
+    is_run = recording.engine != EXPORT
+    updates = f"{recording.updates} checkpointed updates, " if is_run else ""
+    seed = f", seed {recording.seed}" if is_run else ""
     text = (
-        f"{len(recording.invocations)} invocations, {recording.updates} checkpointed updates, "
+        f"{len(recording.invocations)} invocations, {updates}"
         f"{recording.charged_operations} operations charged, {recording.bytes_written:,} bytes "
-        f"written, seed {recording.seed}. Prices of {prices['region']}, {prices['date']}; assumed: "
+        f"written{seed}. Prices of {prices['region']}, {prices['date']}; assumed: "
         f"{assumed['milliseconds_per_invocation']} ms at {assumed['memory_mb']} MB an invocation, "
         f"history retained for {assumed['retention_days']} days."
     )

@@ -110,16 +110,19 @@ class Trace:
 
 
 class _ReplayProbe(Probe):
-    def __init__(self, trace: Trace, arn: str, polls: Polls) -> None:
+    def __init__(self, trace: Trace, arn: str, polls: Polls, watcher: Probe) -> None:
         self.trace = trace
         self.arn = arn
         self.polls = polls
+        self.watcher = watcher
 
     def on_read(self, operation_id: str) -> None:
+        self.watcher.on_read(operation_id)
         if operation_id not in self.trace.reads:
             self.trace.reads[operation_id] = source_lines.current_line()
 
     def intercept_checkpoint(self, update: OperationUpdate, *, is_sync: bool) -> bool:
+        self.watcher.intercept_checkpoint(update, is_sync=is_sync)
         if self.trace.suspensions and is_in_branch():
             raise SuspendExecution("the loser of a race goes on while the others are suspended")
         attempt = Attempt(update, source_lines.current_line(), source_lines.is_called_by(retries))
@@ -165,6 +168,7 @@ def replay(
     operations: Sequence[Operation],
     polls: Polls | None = None,
     frozen_results: Mapping[str, bytes] | None = None,
+    watcher: Probe | None = None,
 ) -> Trace:
     """Call a handler with these operations, and record what it attempts.
 
@@ -176,9 +180,10 @@ def replay(
         operations: their states at the point to replay from, including the EXECUTION operation.
         polls: results of polls; one without an entry is suspended before it runs.
         frozen_results: what serializers gave when it was recorded; see `serializers.serializers`.
+        watcher: is notified of what is read back, and of each attempt.
     """
     trace = Trace()
-    client: Any = _Client(_ReplayProbe(trace, arn, polls or {}))
+    client: Any = _Client(_ReplayProbe(trace, arn, polls or {}, watcher or Probe()))
     state = StateOutput([_not_due(operation) for operation in operations], "")
     function = arn.partition("/")[0]
     name = function.split(":")[6]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from dacapo.verify.findings import Certainty, Report, Verdict
 from dacapo.verify.verifier import ALL, verify
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A scenario that a test ran, and its recording; None for one that was verified."""
+
+    scenario: Scenario
+    seed: int
+    recording: Recording | None = None
+
+
 class Durable:
     """Runs scenarios in a test.
 
@@ -28,6 +38,7 @@ class Durable:
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
+        self.ran: list[Ran] = []
 
     def run(self, scenario: Scenario, *, seed: int = DEFAULT_SEED) -> Recording:
         """Run a scenario; skip the test if the engine does not support it.
@@ -43,7 +54,9 @@ class Durable:
             ScenarioError, NetworkRefused: see `dacapo.run`.
         """
         if self.engine == "sim":
-            return run(scenario, seed=seed)
+            recording = run(scenario, seed=seed)
+            self.ran.append(Ran(scenario, seed, recording))
+            return recording
         from dacapo.official import runner  # noqa: PLC0415 - only this needs the testing SDK
 
         try:
@@ -76,6 +89,7 @@ class Durable:
             scenario: the scenario.
             seed, interleavings, crashes, points, only, outages: as for `dacapo.verify`.
         """
+        self.ran.append(Ran(scenario, seed))
         report = verify(
             scenario,
             seed=seed,

@@ -1,0 +1,1 @@
+"""The page of an execution: its model, what makes the model, and what draws it as HTML."""

@@ -1,0 +1,1 @@
+"""Tests of the page that shows an execution: its model, its text, and the page in a browser."""

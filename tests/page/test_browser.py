@@ -340,9 +340,15 @@ def test_three_thousand_operations_are_fluent(browser: Any, tmp_path: Path) -> N
     assert path.stat().st_size < 3_000_000
     opened = Opened(browser, path)
     page = opened.page
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    ready = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    assert paint < ready < QUICK_MS
+    paint = page.evaluate(
+        "async () => { let seen = [];"
+        " while (!seen.length) { await new Promise((done) => requestAnimationFrame(done));"
+        " seen = performance.getEntriesByName('first-contentful-paint'); }"
+        " return seen[0].startTime; }"
+    )
+    ready = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert 0 < paint < QUICK_MS
+    assert 0 < ready < QUICK_MS
     assert page.locator(".rows .row").count() < 100, "only what can be seen is drawn"
     assert page.locator(".rows").get_attribute("aria-rowcount") == str(2 * MANY + 2)
     frames = page.evaluate(

@@ -6,13 +6,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from difflib import SequenceMatcher
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
 from dacapo import metering
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
+from dacapo.report.page.beside import aligned, parting_of
 from dacapo.report.page.model import (
     LEAVES,
     Attempt,
@@ -24,7 +24,6 @@ from dacapo.report.page.model import (
     Failure,
     Operation,
     Page,
-    Parting,
     Pass,
 )
 from dacapo.report.page.passes import Watched
@@ -42,24 +41,6 @@ _ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{54,56}\b")
 """An operation's ID in a message of the SDK's."""
 
 
-def page_of(
-    *watched: Watched, origin: str = "run", labels: Sequence[str] = ("", ""), title: str = ""
-) -> Page:
-    """Return the page of an execution, or of two beside each other.
-
-    Parameters:
-        watched: one or two executions.
-        origin: where they come from: `run`, `recording`, or `export`.
-        labels: what sets each apart from the other.
-        title: the title; "" for the name of the function.
-    """
-    executions = [
-        _Builder(one, origin, label).execution()
-        for one, label in zip(watched, labels, strict=False)
-    ]
-    return page_from(executions, title)
-
-
 def page_from(executions: Sequence[Execution], title: str = "") -> Page:
     """Return the page of one execution, or of two beside each other."""
     first = executions[0]
@@ -67,9 +48,9 @@ def page_from(executions: Sequence[Execution], title: str = "") -> Page:
     if len(executions) == 1:
         return Page(title or default, executions)
     other = executions[1]
-    rows = _aligned(first.operations, other.operations)
+    rows = aligned(first.operations, other.operations)
     default = " beside ".join(one.label or one.function for one in executions)
-    return Page(title or default, executions, rows, _parting(first, other, rows))
+    return Page(title or default, executions, rows, parting_of(first, other, rows))
 
 
 def execution_of(watched: Watched, origin: str = "run", label: str = "") -> Execution:
@@ -336,67 +317,3 @@ def _bill(recording: Recording) -> Bill:
         f"history retained for {assumed['retention_days']} days. What the handler calls is not "
         "included.",
     )
-
-
-def _aligned(
-    ones: Sequence[Operation], others: Sequence[Operation]
-) -> list[tuple[int | None, int | None]]:
-    """Return the operations of two executions in pairs, by their paths."""
-    matcher = SequenceMatcher(
-        None, [one.path for one in ones], [one.path for one in others], autojunk=False
-    )
-    rows: list[tuple[int | None, int | None]] = []
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            rows += zip(range(i1, i2), range(j1, j2), strict=True)
-        else:
-            rows += [(n, None) for n in range(i1, i2)]
-            rows += [(None, n) for n in range(j1, j2)]
-    return rows
-
-
-def _parting(
-    one: Execution, other: Execution, rows: Sequence[tuple[int | None, int | None]]
-) -> Parting | None:
-    """Return where two executions part: at the first operation, or effect, that differs."""
-    labels = one.label or "the first", other.label or "the second"
-    for a, b in rows:
-        parting = _parting_at(one, other, a, b, labels)
-        if parting is not None:
-            return parting
-    counts = len(one.effects or ()), len(other.effects or ())
-    if counts[0] != counts[1]:
-        sentence = (
-            f"the operations are the same, but the world saw {counts[0]} effects of {labels[0]}, "
-            f"and {counts[1]} of {labels[1]}"
-        )
-        seen = (*(one.effects or ()), *(other.effects or ()))
-        return Parting(next((effect.run for effect in seen if effect.again), 1), sentence)
-    if one.status != other.status or one.result != other.result:
-        return Parting(len(one.passes), "the operations are the same, but the results differ")
-    return None
-
-
-def _parting_at(
-    one: Execution, other: Execution, a: int | None, b: int | None, labels: tuple[str, str]
-) -> Parting | None:
-    """Return how two executions part at a pair of operations, if they do."""
-    if a is None or b is None:
-        of, number, label = (one, a, labels[0]) if b is None else (other, b, labels[1])
-        number = number or 0
-        return Parting(_run_of(of, number), f"only {label} has {of.operations[number].path!r}")
-    ours, theirs = one.operations[a], other.operations[b]
-    runs = _run_of(one, a), _run_of(other, b)
-    if ours.status != theirs.status:
-        how = (ours.status, theirs.status)
-    elif runs[0] != runs[1]:
-        how = (f"begun in invocation {runs[0]}", f"in invocation {runs[1]}")
-    else:
-        return None
-    sentence = f"{ours.path!r} is {how[0]} in {labels[0]}, and {how[1]} in {labels[1]}"
-    return Parting(min(filter(None, runs), default=None), sentence)
-
-
-def _run_of(execution: Execution, operation: int) -> int | None:
-    begun = execution.operations[operation].begun
-    return next((one.number for one in execution.passes if begun < one.after), None)

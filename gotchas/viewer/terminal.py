@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.report.source import lines_of, wrapped
-from dacapo.report.styles import BAD, GOOD, NOTICE, QUIET
+from dacapo.report.text import BAD, GOOD, NOTICE, QUIET
 from gotchas.viewer.lesson import Invocation, Lesson, Side
 
 _AGAIN, _NEW = "↻", " "

@@ -20,7 +20,7 @@ from rich.color import Color
 from rich.console import Console
 
 from dacapo import Scenario, fail, heartbeats, run, succeed
-from dacapo.report import styles, terminal
+from dacapo.report import terminal, text
 from dacapo.report.chart import MOST_ROWS
 from dacapo.report.durations import spell, spell_short, ticks
 from dacapo.report.source import CONTINUATION, lines_of, wrapped
@@ -238,9 +238,7 @@ def contrast(color: str, background: int) -> float:
     return (brighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize(
-    "color", [styles.GOOD, styles.BAD, styles.NOTICE, styles.HINT, styles.QUIET]
-)
+@pytest.mark.parametrize("color", [text.GOOD, text.BAD, text.NOTICE, text.HINT, text.QUIET])
 def test_a_color_can_be_read_on_white_and_on_black(color: str) -> None:
     assert contrast(color, 1) > 3.6
     assert contrast(color, 0) > 3.6

@@ -12,12 +12,11 @@ import pytest
 
 from dacapo import Certainty, Code, ExperimentName, Finding, run
 from dacapo.process.source_lines import Place
-from dacapo.report.page.build import execution_of, page_from
-from dacapo.report.page.findings import with_findings
+from dacapo.report.page.build import execution_of, page_from, with_findings
 from dacapo.report.page.html import embedded, html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, watch
-from dacapo.report.plain import visible
+from dacapo.report.text import visible
 from dacapo.service.execution import ExecutionStatus
 from tests.page import handlers
 from tests.page.handlers import HOSTILE, SECRET, line_of

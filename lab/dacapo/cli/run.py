@@ -17,7 +17,7 @@ from dacapo.cli.show import check_folder, write_page
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
-from dacapo.report.plain import visible
+from dacapo.report.text import visible
 from dacapo.scenario import Scenario
 from dacapo.verify.endings import ending_of, never_ended
 from dacapo.verify.findings import Ending

@@ -16,12 +16,11 @@ from dacapo.cli import exit_status, output
 from dacapo.cli.options import Mistake, carefully, log_to_stderr, takes_output
 from dacapo.history import reading
 from dacapo.report import terminal
-from dacapo.report.page.build import execution_of, page_from
-from dacapo.report.page.findings import with_findings
+from dacapo.report.page.build import execution_of, page_from, with_findings
 from dacapo.report.page.html import html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, replayed, watch
-from dacapo.report.styles import NOTICE
+from dacapo.report.text import NOTICE
 from dacapo.scenario import Scenario
 from dacapo.scenario.target import load
 from dacapo.simulation.runner import DEFAULT_SEED

@@ -13,8 +13,7 @@ from rich.text import Text
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
 from dacapo.report.durations import spell_short, ticks
-from dacapo.report.plain import visible
-from dacapo.report.styles import BAD, GOOD, HINT, QUIET
+from dacapo.report.text import BAD, GOOD, HINT, QUIET, visible
 from dacapo.service.callbacks import DeliveryKind
 
 MOST_ROWS = 40

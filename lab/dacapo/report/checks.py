@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dacapo.report.findings import STYLES, VERDICT_STYLES, in_short, suppressed_line
-from dacapo.report.styles import BAD, NOTICE
+from dacapo.report.text import BAD, NOTICE
 from dacapo.verify.deploy_check.advice import advice
 from dacapo.verify.deploy_check.results import (
     CheckResult,

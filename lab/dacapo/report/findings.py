@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dacapo.report.styles import BAD, GOOD, HINT, NOTICE, QUIET
+from dacapo.report.text import BAD, GOOD, HINT, NOTICE, QUIET
 from dacapo.verify.findings import (
     Certainty,
     ExperimentResult,

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.text import Text
 
-from dacapo.report.styles import GOOD, HINT, NOTICE, QUIET
+from dacapo.report.text import GOOD, HINT, NOTICE, QUIET
 
 CONTINUATION = 4
 """Columns by which what does not fit into a line stands to the right of its beginning."""

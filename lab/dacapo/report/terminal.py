@@ -19,8 +19,7 @@ from dacapo.history.recording import Recording
 from dacapo.process.source_lines import Place
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
-from dacapo.report.plain import visible
-from dacapo.report.styles import BAD, GOOD, QUIET
+from dacapo.report.text import BAD, GOOD, QUIET, visible
 from dacapo.service.execution import Invocation, InvocationStatus
 
 FIRST_INVOCATIONS, LAST_INVOCATIONS = 3, 2

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
 from dacapo import metering
 from dacapo.history.operations import RecordedOperation
 from dacapo.history.recording import Recording
+from dacapo.process.source_lines import Place
 from dacapo.report.page.beside import aligned, parting_of
 from dacapo.report.page.model import (
     LEAVES,
@@ -25,12 +28,16 @@ from dacapo.report.page.model import (
     Operation,
     Page,
     Pass,
+    Remark,
+    Source,
 )
 from dacapo.report.page.passes import Watched
 from dacapo.report.page.wakes import Wakes
 from dacapo.service.callbacks import Delivery as Call
 from dacapo.service.events import Event
 from dacapo.service.execution import Invocation, InvocationStatus
+from dacapo.verify.findings import Finding
+from dacapo.verify.rules import rules
 
 _OUTCOMES = {
     InvocationStatus.PENDING: "suspended",
@@ -250,6 +257,17 @@ _MOST_UNREAD = 500
 """Operations up to which those that a pass did not read are listed."""
 
 
+def with_findings(execution: Execution, findings: Sequence[Finding]) -> Execution:
+    """Return an execution with findings at its lines.
+
+    Parameters:
+        execution: a run of the handler that was verified.
+        findings: what was found, as `dacapo.verify` reports it.
+    """
+    shown = [_remark(finding, execution.source) for finding in findings]
+    return replace(execution, findings=shown)
+
+
 def _tree(operations: Sequence[RecordedOperation]) -> Iterator[RecordedOperation]:
     """Yield operations with their children right after them."""
     known = {one.id for one in operations}
@@ -317,3 +335,26 @@ def _bill(recording: Recording) -> Bill:
         f"history retained for {assumed['retention_days']} days. What the handler calls is not "
         "included.",
     )
+
+
+def _remark(finding: Finding, source: Source | None) -> Remark:
+    rule = rules()[finding.code]
+    return Remark(
+        code=finding.code.value,
+        certainty=str(finding.certainty),
+        message=finding.message,
+        place=str(finding.place or ""),
+        line=_line(finding.place, source),
+        recorded=finding.recorded,
+        replayed=finding.replayed,
+        rule=" ".join(rule.rule.split()),
+        fix=" ".join(rule.fix.split()),
+    )
+
+
+def _line(place: Place | None, source: Source | None) -> int | None:
+    """Return the line of a place, if it is in the source that is shown."""
+    if place is None or source is None or Path(source.file).resolve() != Path(place.file).resolve():
+        return None
+    blocks = (range(one.first, one.first + len(one.lines)) for one in source.blocks)
+    return place.line if any(place.line in block for block in blocks) else None

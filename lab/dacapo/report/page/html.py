@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from dacapo.report.page.model import LEAVES, Bill, Execution, Operation, Page, Remark
-from dacapo.report.plain import visible
+from dacapo.report.text import visible
 
 _STYLES = ("page.css", "timeline.css", "theatre.css")
 _SCRIPTS = ("base.js", "scale.js", "timeline.js", "theatre.js")

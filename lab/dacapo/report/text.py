@@ -1,9 +1,22 @@
-"""Text that may hold anything, made safe to show: to a terminal, and to a reader."""
+"""Text for terminals: colors that can be read on any background, and characters made visible.
+
+A terminal's theme decides about its first 16 colors, and some are unreadable on white or on black:
+yellow, cyan, and what is *dim*. The colors here are of the fixed 256. Each has a contrast of at
+least 3.6 with white and with black; a test computes it.
+"""
 
 from __future__ import annotations
 
 import re
 
+GOOD = "color(28)"
+BAD = "color(160)"
+NOTICE = "color(130)"
+"""What needs attention, and is not an error."""
+HINT = "color(30)"
+"""What is worth a look, and less than a notice."""
+QUIET = "color(243)"
+"""What explains the rest: legends, headings of columns, small print."""
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )

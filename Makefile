@@ -22,7 +22,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test prove check docs browser compare bench copy build deploy logs destroy clean
+.PHONY: help demo test prove check docs browser lessons compare bench copy build deploy logs destroy clean
 .PHONY: interpreter sam-cli managed
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make check    run lint, format, type and template checks; print the rooms of the lab"
 	@echo "make docs     regenerate every generated page"
 	@echo "make browser  fetch what the tests of pages in a browser need"
+	@echo "make lessons  write a page for each gotcha, and an index: build/lessons/index.html"
 	@echo "make compare  compute cost and delay of each way of waiting, Step Functions included (2 minutes)"
 	@echo "make bench    measure speed against the official runner (several minutes)"
 	@echo "make copy     copy a pattern with all it needs, and test the copy: PATTERN=approval TO=../my-app"
@@ -92,6 +93,9 @@ browser: $(VENV)/dev.done
 		cp package/axe.min.js axe-core/ && rm -rf package
 	@command -v chromium >/dev/null || { apt-get update -qq && \
 		apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
+
+lessons: $(VENV)/dev.done
+	@$(BIN)/python -m gotchas --site build/lessons
 
 compare: $(VENV)/compare.done
 	@$(BIN)/python -m compare

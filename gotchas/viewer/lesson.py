@@ -97,7 +97,7 @@ class Lesson:
 
 def titles() -> dict[str, str]:
     """Return the title of each gotcha by its name, in teaching order."""
-    return {name: _split(_module(name))[0] for name in GOTCHAS}
+    return {name: heading(name)[0] for name in GOTCHAS}
 
 
 def lesson(name: str) -> Lesson:
@@ -110,8 +110,7 @@ def lesson(name: str) -> Lesson:
         KeyError: there is no gotcha of this name.
     """
     finding = VERDICTS[name].finding
-    module = _module(name)
-    title, rule = _split(module)
+    module, (title, rule) = module_of(name), heading(name)
     return Lesson(
         name=name,
         title=title,
@@ -220,10 +219,12 @@ def _code_of(handler: Handler) -> CodeType:
     return code
 
 
-def _split(module: ModuleType) -> tuple[str, str]:
-    title, _, rule = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
+def heading(name: str) -> tuple[str, str]:
+    """Return the title of a gotcha, its docstring's first sentence, and its rule, the rest."""
+    title, _, rule = inspect.cleandoc(module_of(name).__doc__ or "").partition("\n\n")
     return title, rule
 
 
-def _module(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType:
+    """Return the module of a gotcha."""
     return import_module(f"gotchas.{name}")

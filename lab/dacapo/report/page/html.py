@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,15 +19,17 @@ _ENDS = re.compile("[<>&\u2028\u2029]")
 _OPEN = ("RUNNING", "PAUSED", "PAUSING")
 _KB_PER_GB = 1024**2
 _SMALL_GB = 0.001
+NO_LINKS: Mapping[str, str] = {}
 _VIRTUAL = "Times are virtual: those of the execution, not of the test that ran it. "
 
 
-def html_of(page: Page, *, intro: str = "") -> str:
+def html_of(page: Page, *, intro: str = "", links: Mapping[str, str] = NO_LINKS) -> str:
     """Return a page as HTML text.
 
     Parameters:
         page: the model.
         intro: a sentence below the title; "" for none.
+        links: pages that belong to it: the address of each, by what it is called.
     """
     # Only a page needs it, and every command would pay for its import.
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
@@ -38,6 +40,7 @@ def html_of(page: Page, *, intro: str = "") -> str:
     return template.render(
         title=visible(page.title),
         intro=visible(intro),
+        links=links,
         findings=[_finding(remark) for one in page.executions for remark in one.findings],
         cards=[_card(one) for one in page.executions],
         parting=_parting(page),
@@ -50,6 +53,11 @@ def html_of(page: Page, *, intro: str = "") -> str:
         script=Markup("".join(map(_asset, _SCRIPTS))),  # noqa: S704
         model=Markup(embedded(page.to_json())),  # noqa: S704
     )
+
+
+def stylesheet() -> str:
+    """Return the colors and the type of the pages, for other pages beside them."""
+    return _asset(_STYLES[0])
 
 
 def _footer(page: Page) -> str:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -95,6 +96,7 @@ class Interleaving:
         self._order = list(order)
         self._turn = threading.Condition()
         self._name = threading.local()
+        self._begun: set[str] = set()
         self._done: set[str] = set()
         self._is_busy = False
 
@@ -109,14 +111,19 @@ class Interleaving:
             except Exception as error:  # noqa: BLE001 - any outcome is a result
                 results[name] = error
             with self._turn:
+                self._begun.add(name)
                 self._done.add(name)
                 self._turn.notify_all()
 
-        threads = [threading.Thread(target=body, args=(name,)) for name in programs]
+        threads = {name: threading.Thread(target=body, args=(name,)) for name in programs}
         with watching(clients, self._visit):
-            for thread in threads:
+            for name, thread in threads.items():
                 thread.start()
-            for thread in threads:
+                # One after the other, up to their first calls: on Lambda, each has a process of its
+                # own, but here they share the router, which keeps the event that it routes.
+                with self._turn:
+                    self._turn.wait_for(partial(self._begun.__contains__, name), timeout=20)
+            for thread in threads.values():
                 thread.join(timeout=30)
         assert set(results) == set(programs), "a program is stuck"
         return results
@@ -125,6 +132,8 @@ class Interleaving:
         name = self._name.value
         with self._turn:
             if when == "before":
+                self._begun.add(name)
+                self._turn.notify_all()
                 is_mine = self._turn.wait_for(lambda: self._may_go(name), timeout=20)
                 assert is_mine, "its turn never came"
                 if name in self._order:

@@ -138,18 +138,24 @@ def never_caught(error: DurableOperationError, frame: FrameType | None) -> Place
         frame: where it does.
 
     Returns:
-        The line; None if there is no such `except`, or if another one catches the error.
+        The line; None if there is no such `except`, or if a `try` inside of it catches the error.
     """
     meant: Place | None = None
     while frame is not None:
         if source_lines.is_user_code(frame.f_code):
-            for line, classes in _clauses(frame):
-                if isinstance(error, classes):
-                    return None
-                if meant is None and any(_is_meant(one, error) for one in classes):
-                    meant = Place(frame.f_code.co_filename, line)
+            for clauses in _clauses(frame):
+                here = [line for line, classes in clauses if _are_meant(classes, error)]
+                place = Place(frame.f_code.co_filename, here[0]) if here else None
+                if any(isinstance(error, classes) for _, classes in clauses):
+                    # Another clause of the same `try` catches it: this one is passed over.
+                    return place
+                meant = meant or place
         frame = frame.f_back
     return meant
+
+
+def _are_meant(classes: _Classes, error: DurableOperationError) -> bool:
+    return not isinstance(error, classes) and any(_is_meant(one, error) for one in classes)
 
 
 def _is_meant(one: type[BaseException], error: DurableOperationError) -> bool:
@@ -159,8 +165,8 @@ def _is_meant(one: type[BaseException], error: DurableOperationError) -> bool:
     return error.error_type.rpartition(".")[2] in names
 
 
-def _clauses(frame: FrameType) -> Iterator[tuple[int, _Classes]]:
-    """Yield the `except` clauses around the line that a frame is at, the innermost first."""
+def _clauses(frame: FrameType) -> Iterator[list[tuple[int, _Classes]]]:
+    """Yield the `except` clauses of each `try` around the line that a frame is at, from inside."""
     around = [
         node
         for node in _tries(frame.f_code.co_filename)
@@ -168,8 +174,7 @@ def _clauses(frame: FrameType) -> Iterator[tuple[int, _Classes]]:
         and frame.f_code.co_firstlineno <= node.lineno
     ]
     for node in sorted(around, key=lambda node: -node.lineno):
-        for clause in node.handlers:
-            yield clause.lineno, _classes(clause.type, frame)
+        yield [(clause.lineno, _classes(clause.type, frame)) for clause in node.handlers]
 
 
 @cache

@@ -12,6 +12,7 @@ them, so that a suite runs in virtual time without a change to its files.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections import Counter
@@ -168,7 +169,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is not a time in ISO 8601, as in 2026-01-31 or 2026-01-31T08:00:00Z"
+        raise argparse.ArgumentTypeError(message) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -66,6 +66,15 @@ def run_pytest(
     return run_process(command, cwd=cwd, environment=environment, seconds=seconds)
 
 
+def run_shell(
+    command: str, *, cwd: Path, environment: Mapping[str, str], seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run the commands of a page, with the programs of this environment, until one fails."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {**environment, "PATH": path}
+    return run_process(["bash", "-euc", command], cwd=cwd, environment=own, seconds=seconds)
+
+
 def run_process(
     command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:

@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import linecache
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib import import_module
-from pathlib import Path
-from types import CodeType, FrameType, ModuleType
-from typing import Any
+from types import ModuleType
 
-import dacapo
-from dacapo import Handler, Recording, Scenario
+from dacapo import Recording, Scenario
+from dacapo.report.page.model import Block
+from dacapo.report.page.passes import Watched, watch
 from gotchas import GOTCHAS
 from gotchas.verdicts import VERDICTS
 
 SUSPENDED = "suspended"
 NEVER_RESUMED = "suspended, and never resumed"
 
-_NOQA = re.compile(r"noqa: [A-Z0-9, ]+ - on purpose: |  # noqa: (?!.*on purpose:).*")
-"""Directives for the linter; the reason for a deliberate mistake stays."""
 _COMMENT = re.compile(r"  # .*")
 _INDENTATION = " " * 4
+_OPENED, _CLOSED = re.compile(r"([(\[{]) "), re.compile(r",? ([)\]}])")
 
-_TraceFunction = Callable[[FrameType, str, Any], Any]
 
-
-@dataclass
+@dataclass(frozen=True)
 class Invocation:
     """One invocation of a handler: the body, run from the top.
 
     Parameters:
         started: when it started, in virtual time.
-        lines: the lines of the handler's file that it executed, in order, without clauses that
-            did not match what was raised; none if a decorator answered instead.
+        lines: how often it ran each statement of these functions, by the statement's first line, in
+            order; empty if a decorator answered instead.
         outcome: how it ended: the execution's status with its result or error, or a suspension.
     """
 
     started: datetime
-    lines: list[int] = field(default_factory=list)
-    outcome: str = SUSPENDED
+    lines: Mapping[int, int]
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -53,25 +45,43 @@ class Side:
     """One of the two handlers of a lesson, and a run of it.
 
     Parameters:
-        code: the handler's source.
+        blocks: the functions of the handler's file that ran.
         invocations: every invocation of the run, in order.
         recording: the recording of the run.
     """
 
-    handler: Handler
-    code: str
+    blocks: Sequence[Block]
     invocations: Sequence[Invocation]
     recording: Recording
 
     @property
+    def code(self) -> str:
+        """The handler's source."""
+        return "".join(f"{line}\n" for line in self._handler.lines)
+
+    @property
     def first_line(self) -> int:
         """The line of the handler's file at which the code starts."""
-        return _code_of(self.handler).co_firstlineno
+        return self._handler.first
 
     def source(self, line: int) -> str:
-        """Return a line of the handler's file, without comment and the indentation of a body."""
-        text = linecache.getline(_code_of(self.handler).co_filename, line)
-        return _COMMENT.sub("", text).removeprefix(_INDENTATION).rstrip()
+        """Return the statement at a line as one, without comments and the indentation of a body."""
+        block = next(one for one in self.blocks if line in _lines_of(one))
+        last = dict(block.statements).get(line, line)
+        first, *rest = (
+            _COMMENT.sub("", text).rstrip()
+            for text in block.lines[line - block.first : last - block.first + 1]
+        )
+        joined = " ".join([first, *map(str.strip, rest)])
+        return _CLOSED.sub(r"\1", _OPENED.sub(r"\1", joined)).removeprefix(_INDENTATION)
+
+    @property
+    def _handler(self) -> Block:
+        return next(block for block in self.blocks if block.is_handler)
+
+
+def _lines_of(block: Block) -> range:
+    return range(block.first, block.first + len(block.lines))
 
 
 @dataclass(frozen=True)
@@ -124,23 +134,22 @@ def lesson(name: str) -> Lesson:
 
 
 def _side(scenario: Scenario) -> Side:
-    with traced(scenario.handler) as invocations:
-        recording = dacapo.run(scenario)
-    if recording.ended is None:
-        invocations[-1].outcome = NEVER_RESUMED
-    else:
-        invocations = list(_all_invocations(invocations, recording))
-    code = _NOQA.sub("", inspect.getsource(inspect.unwrap(scenario.handler)))
-    return Side(scenario.handler, code, invocations, recording)
+    watched = watch(scenario)
+    blocks = watched.source.blocks if watched.source else ()
+    invocations = list(_invocations(watched, blocks))
+    if watched.recording.ended is None:
+        invocations[-1] = replace(invocations[-1], outcome=NEVER_RESUMED)
+    return Side(blocks, invocations, watched.recording)
 
 
-def _all_invocations(traced: Sequence[Invocation], recording: Recording) -> Iterator[Invocation]:
-    """Yield every invocation with its outcome, also those that never reached the body."""
-    waiting = list(traced)
-    for recorded in recording.invocations:
-        has_lines = bool(waiting) and waiting[0].started == recorded.started
-        invocation = waiting.pop(0) if has_lines else Invocation(recorded.started)
-        yield replace(invocation, outcome=_outcome(recording, recorded.status))
+def _invocations(watched: Watched, blocks: Sequence[Block]) -> Iterator[Invocation]:
+    recording = watched.recording
+    shown = {line for block in blocks for line in _lines_of(block)}
+    for ran, recorded in zip(watched.passes, recording.invocations, strict=True):
+        outcome = _outcome(recording, recorded.status)
+        lines = ran.lines.items() if ran else ()
+        counts = {line: count for line, count in lines if line in shown}
+        yield Invocation(recorded.started, counts, outcome)
 
 
 def _outcome(recording: Recording, status: str) -> str:
@@ -149,74 +158,6 @@ def _outcome(recording: Recording, status: str) -> str:
     if status == "FAILED" and recording.error:
         return f"FAILED {(recording.error.type or '').rpartition('.')[2]}"
     return SUSPENDED if status == "PENDING" else status
-
-
-@contextmanager
-def traced(handler: Handler) -> Iterator[list[Invocation]]:
-    """Context manager that records which lines each invocation of a handler executes.
-
-    It traces threads that start inside it: the SDK runs a handler in a thread of its own.
-
-    Parameters:
-        handler: a function, decorated or not.
-    """
-    body = _code_of(handler)
-    invocations: list[Invocation] = []
-
-    last: dict[int, int] = {}  # by thread, because threads take turns as they like
-
-    def trace_line(frame: FrameType, event: str, _: Any) -> _TraceFunction:
-        thread = threading.get_ident()
-        if event == "line" and last.get(thread) != frame.f_lineno:
-            last[thread] = frame.f_lineno
-            invocations[-1].lines.append(frame.f_lineno)
-        return trace_line
-
-    def trace_call(frame: FrameType, _: str, __: Any) -> _TraceFunction | None:
-        if frame.f_code is body:
-            invocations.append(Invocation(datetime.now(UTC)))
-            last.clear()
-        is_of_file = frame.f_code.co_filename == body.co_filename
-        return trace_line if is_of_file and invocations else None
-
-    previous = threading.gettrace()
-    threading.settrace(trace_call)
-    try:
-        yield invocations
-    finally:
-        threading.settrace(previous)
-    clauses = _clauses(body.co_filename)
-    for invocation in invocations:
-        invocation.lines = [*_without_unmatched(invocation.lines, clauses)]
-
-
-def _clauses(filename: str) -> dict[int, tuple[range, range]]:
-    """Return the lines of each `except` clause and of its body, by every line of the clause."""
-    clauses = {}
-    for node in ast.walk(ast.parse(Path(filename).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ExceptHandler):
-            start, last = node.body[0].lineno, node.body[-1]
-            header = range(node.lineno, start)
-            body = range(start, (last.end_lineno or last.lineno) + 1)
-            clauses.update(dict.fromkeys(header, (header, body)))
-    return clauses
-
-
-def _without_unmatched(
-    lines: Sequence[int], clauses: Mapping[int, tuple[range, range]]
-) -> Iterator[int]:
-    """Yield executed lines, without the clauses that Python only compared with what was raised."""
-    for number, line in enumerate(lines):
-        header, body = clauses.get(line, (range(0), range(0)))
-        following = next((each for each in lines[number:] if each not in header), None)
-        if not header or following in body:
-            yield line
-
-
-def _code_of(handler: Handler) -> CodeType:
-    function: Any = inspect.unwrap(handler)
-    code: CodeType = function.__code__
-    return code
 
 
 def heading(name: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -137,7 +136,7 @@ def _lines(number: int, invocation: Invocation, seen: set[int], side: Side) -> I
     yield _Line("", Text(f"invocation {number}, {invocation.started:%-d %b %H:%M}", "bold"))
     if not invocation.lines:
         yield _Line("  ", Text("the handler is not called", QUIET))
-    for line, count in Counter(invocation.lines).items():
+    for line, count in invocation.lines.items():
         mark, style = (_AGAIN, NOTICE) if line in seen else (_NEW, "")
         times = f"{count:,} × " if count > 1 else ""
         yield _Line(f"{mark} {line:>3} ", _code_line(times, side.source(line), style))

@@ -168,7 +168,7 @@ def test_two_are_shown_beside_each_other(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "does not begin with the start of an execution"),
+        ("", "is not JSON"),
         ("{", "is not JSON"),
         ("[1, 2]", "neither a recording nor a history"),
         ('{"Events": [{"EventType": 3}]}', "neither a recording nor a history"),

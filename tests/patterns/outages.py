@@ -12,31 +12,18 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from compare import patterns
 from dacapo import ExperimentName, OutageOutcome, OutageResult, Report, spell, verify
-from scenarios import (
-    approval,
-    batch_import,
-    event_callback,
-    fan_out,
-    polling,
-    schedule,
-    versioned,
-    webhook_callback,
-    workflow,
-)
+from scenarios import approval, event_callback, schedule, webhook_callback
 
 PAGE = Path(__file__).parents[2] / "docs" / "outages.md"
-SCENARIOS = {
+_IN_PRODUCTION = {
     "approval": approval.in_production,
-    "batch_import": batch_import.finishes,
     "event_callback": event_callback.in_production,
-    "fan_out": fan_out.all_are_notified,
-    "polling": polling.finishes,
     "schedule": schedule.hands_over,
-    "versioned": versioned.settled,
     "webhook_callback": webhook_callback.in_production,
-    "workflow": workflow.shipped,
 }
+SCENARIOS = dict(sorted({**patterns.SCENARIOS, **_IN_PRODUCTION}.items()))
 """What has to outlast an outage: with all functions that run in production."""
 LENGTHS = (timedelta(minutes=1), timedelta(minutes=30), timedelta(hours=5))
 A_SECOND = timedelta(seconds=1)

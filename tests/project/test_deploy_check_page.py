@@ -6,8 +6,6 @@ import fnmatch
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from cfnlint.data import AdditionalSpecs
 
 from dacapo.history.fetching import CALLS
 from dacapo.simulation.simulation import Simulation
-from tests.command_line import PATH
+from tests.command_line import PATH, run_shell
 from tests.lab.api import running, start_execution
 from tests.lab.endpoint import lambda_endpoint
 from tests.project.test_action import ACTION
@@ -78,7 +76,6 @@ def _deploy(simulation: Simulation, name: str) -> None:
 
 def enter(command: str, folder: Path, url: str) -> tuple[int, str]:
     environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),
         "PYTHONPATH": os.pathsep.join(PATH),
         "AWS_ENDPOINT_URL_LAMBDA": url,
@@ -86,15 +83,7 @@ def enter(command: str, folder: Path, url: str) -> tuple[int, str]:
         "AWS_SECRET_ACCESS_KEY": "key",
         "AWS_DEFAULT_REGION": "eu-central-1",
     }
-    done = subprocess.run(
-        ["bash", "-euc", command],
-        cwd=folder,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_shell(command, cwd=folder, environment=environment)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -6,12 +6,13 @@ import doctest
 import os
 import re
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.command_line import run_shell
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -48,23 +49,13 @@ BLOCKS = [
 
 def run(command: str, directory: Path) -> str:
     """Return what a command prints, in a terminal of 80 columns, with these programs."""
-    programs = Path(sys.executable).parent
     environment = {
         **os.environ,
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": str(COLUMNS),
         "DACAPO": str(ROOT),
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
     }
-    done = subprocess.run(
-        ["bash", "-euc", command],
-        cwd=directory,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-    )
+    done = run_shell(command, cwd=directory, environment=environment, seconds=TIMEOUT_SECONDS)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 

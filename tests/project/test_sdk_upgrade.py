@@ -14,7 +14,7 @@ from typing import Any
 import aws_durable_execution_sdk_python as sdk
 import pytest
 
-from tests.command_line import PATH, REPOSITORY, run_process
+from tests.command_line import PATH, REPOSITORY, run_process, run_shell
 from tests.verify import fleet
 
 PAGE = (REPOSITORY / "docs/sdk-upgrade.md").read_text()
@@ -102,11 +102,9 @@ def test_an_sdk_that_the_lab_can_not_use_is_one_line_and_status_2(project: Path)
 
 
 def shell(text: str, project: Path, path: str = "") -> subprocess.CompletedProcess[str]:
-    programs = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    environment["PYTHONPATH"] = path
-    command = ["bash", "-euc", text.replace("PATH/TO/dacapo", str(REPOSITORY))]
-    return run_process(command, cwd=project, environment=environment, seconds=INSTALL_SECONDS)
+    command = text.replace("PATH/TO/dacapo", str(REPOSITORY))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return run_shell(command, cwd=project, environment=environment, seconds=INSTALL_SECONDS)
 
 
 @pytest.mark.prove

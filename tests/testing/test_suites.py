@@ -309,6 +309,13 @@ def test_what_lives_in_a_test_is_named_and_not_verified(tmp_path: Path) -> None:
         assert named in done.stdout
 
 
+def test_a_time_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
+    done = run(tmp_path, "--dacapo-runner", "--dacapo-start", "soon")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "'soon' is not a time in ISO 8601" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @dataclass(frozen=True)
 class Recordings:
     """Outcomes of tests' executions: once with the official runner, and twice with ours."""

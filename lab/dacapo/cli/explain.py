@@ -7,15 +7,14 @@ from difflib import get_close_matches
 
 import click
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from dacapo.cli.options import Mistake
+from dacapo.report import source
+from dacapo.report.text import BAD, GOOD
 from dacapo.verify.findings import Code
 from dacapo.verify.rules import Rule, rules
-
-_HIGHLIGHTER = Syntax("", "python", background_color="default")
 
 
 @click.command()
@@ -62,9 +61,8 @@ def _show_list(all_rules: Mapping[Code, Rule], console: Console) -> None:
 def _show(code: Code, rule: Rule, console: Console) -> None:
     console.print(Text(code, "bold"))
     console.print(Text(f"\n{rule.rule}"))
-    for label, style, example in (("Broken", "red", rule.broken), ("Fixed", "green", rule.fixed)):
+    for label, style, example in (("Broken", BAD, rule.broken), ("Fixed", GOOD, rule.fixed)):
         console.print(Text(f"\n{label}:\n", f"bold {style}"))
-        source = _HIGHLIGHTER.highlight(example)
-        source.rstrip()
-        console.print(source, soft_wrap=True)
+        for line in source.lines_of(example):
+            console.print(line, soft_wrap=True)
     console.print(Text(f"\nFix: {rule.fix}"))

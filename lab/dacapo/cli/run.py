@@ -17,7 +17,7 @@ from dacapo.cli.show import check_folder, write_page
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
-from dacapo.report.text import visible
+from dacapo.report.text import BAD, visible
 from dacapo.scenario import Scenario
 from dacapo.verify.endings import ending_of, never_ended
 from dacapo.verify.findings import Ending
@@ -78,7 +78,7 @@ def run(
 def _show(scenario: Scenario, recording: Recording, console: Console) -> None:
     terminal.show(recording, console)
     for problem in _problems(scenario, recording):
-        console.print(Text(visible(f"\n{problem}"), "bold red"))
+        console.print(Text(visible(f"\n{problem}"), f"bold {BAD}"))
 
 
 def _problems(scenario: Scenario, recording: Recording) -> list[str]:

@@ -6,6 +6,7 @@ import re
 
 from dacapo.errors import ScenarioError
 from dacapo.service.execution import ExecutionStatus
+from dacapo.service.sandboxes import EXITED, TIMED_OUT
 
 Expectation = str | type[BaseException] | None
 """A status, the type of an error (by its short or its dotted name, or the class); None for
@@ -17,6 +18,8 @@ STATUSES = (
     *(ExecutionStatus.TIMED_OUT.value, ExecutionStatus.STOPPED.value, NEVER_ENDS),
 )
 """The statuses that can be expected; `RUNNING` is one that never ends."""
+LAMBDA_ERRORS = (TIMED_OUT, EXITED)
+"""Types of the errors that Lambda itself reports, when it ends an invocation."""
 _ERROR_TYPE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -58,6 +61,12 @@ def is_expected(expects: Expectation, status: str, error_type: str | None) -> bo
     """
     name = name_of(expects)
     return name == status if name in STATUSES else _is_same_type(name, error_type or "")
+
+
+def short_type(error_type: str | None) -> str:
+    """Return the type of an error without its module; the names of Lambda's own have a dot."""
+    name = error_type or ""
+    return name if name in LAMBDA_ERRORS else name.rpartition(".")[2]
 
 
 def _is_same_type(one: str, other: str) -> bool:

@@ -99,7 +99,7 @@ class Pace:
         """Wait until the next call may be sent."""
         now = time.monotonic()
         if self._next > now:
-            time.sleep(self._next - now)
+            time.sleep(self._next - now)  # real time: AWS counts the calls of a second
         self._next = max(now, self._next) + self._gap
 
 

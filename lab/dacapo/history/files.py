@@ -26,11 +26,14 @@ DEEPEST = 200
 """Contexts inside each other: a handler in Python has no stack for as many."""
 _FORMAT = 1
 """The newest format of `dacapo history` that can be read."""
-_DAMAGE = (
+DAMAGE = (
     *(AttributeError, KeyError, TypeError, ValueError, ArithmeticError),
     *(OSError, RecursionError, ExceptionGroup),
 )
 """What it raises to read a number, a time or an object that is not one."""
+_ARN_COLONS = 7
+_MORE = ("NextMarker", "NextToken")
+"""Members of a page that is not the last one."""
 _HEAD = 2_000
 """Characters that hold the members of a file before its events."""
 _FUNCTION = re.compile(r'"FunctionName"\s*:\s*"([^"]+)"')
@@ -50,14 +53,15 @@ def load(path: Path) -> Log:
         HistoryError: it holds no history or only a part of one, a payload is truncated, or another
             SDK wrote it.
     """
-    content = _read(path)
+    content = content_of(path)
     try:
-        log = _of_recording(content) if "meta" in content else _of_export(content)
-        _check(log.events)
+        log = Log.of(Recording.from_json(content)) if "meta" in content else _of_export(content)
+        check_events(log.events)
+        _check_writer(log.events)
         _ = log.states  # refuse now what can't be replayed
     except HistoryError as error:
         raise HistoryError(f"{path} {error}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise HistoryError(f"{path} holds neither a recording nor a history") from error
     return log
 
@@ -96,7 +100,7 @@ def declared_function(path: Path) -> str:
 def function_of(path: Path) -> str:
     """Return the name of the function whose history a file holds; "" if the file doesn't say."""
     try:
-        content = _read(path)
+        content = content_of(path)
     except HistoryError:
         return ""
     meta = content.get("meta")
@@ -104,50 +108,88 @@ def function_of(path: Path) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _read(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file: a recording, or a history with all of its pages in one.
+
+    Parameters:
+        path: the file; pages of a history are a list, or stand one after the other.
+
+    Raises:
+        HistoryError: it can't be read, or holds something else.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        pages = list(_documents(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise HistoryError(f"{path} can't be read: {error.strerror}") from error
     except RecursionError as error:
         raise HistoryError(f"{path} is nested too deeply to be a history") from error
     except ValueError as error:
         raise HistoryError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
+    if not all(isinstance(page, dict) for page in pages):
         raise HistoryError(f"{path} holds neither a recording nor a history (a JSON object)")
-    return content
+    first, last = pages[0], pages[-1]
+    if first is last:
+        return dict(first)
+    events = [event for page in pages for event in page.get("Events") or ()]
+    rest = {member: last.get(member) for member in _MORE}
+    return {**first, "Events": events, **rest}
 
 
-def _of_recording(content: dict[str, Any]) -> Log:
-    return Log.of(Recording.from_json(content))
+def _documents(text: str) -> Iterator[Any]:
+    decoder, position = json.JSONDecoder(), 0
+    text = text.strip()
+    while True:
+        value, position = decoder.raw_decode(text, position)
+        yield from value if isinstance(value, list) and value else [value]
+        while text[position : position + 1].isspace():
+            position += 1
+        if position == len(text):
+            return
 
 
 def _of_export(content: dict[str, Any]) -> Log:
     if int(content.get("Format") or _FORMAT) > _FORMAT:
         raise HistoryError("has a format that is newer than this dacapo: upgrade dacapo")
-    events = sorted(from_json(content["Events"]), key=lambda event: event.event_id)
-    if content.get("NextMarker") or content.get("NextToken"):
+    events = events_of(content)
+    if not is_whole(content):
         raise HistoryError("holds only a page of a history: export all of its pages")
-    if not events or events[0].type != "ExecutionStarted":
-        raise HistoryError("does not begin with the start of an execution")
     started = events[0]
     if (started.details.get("Input") or {}).get("Payload") is None:
         raise HistoryError(f"holds no payloads: fetch it with its data, or export it with {EXPORT}")
-    key = started.operation_id or "execution"
+    version = str(content.get("Version") or "")
+    return Log(arn_of(content, started), events, _output(events), version=version)
+
+
+def events_of(content: Mapping[str, Any]) -> list[Event]:
+    """Return the events of a history, in order; those of the execution itself have its ID.
+
+    Raises:
+        HistoryError: the first one is missing.
+    """
+    events = sorted(from_json(content["Events"]), key=lambda event: event.event_id)
+    if not events or events[0].type != "ExecutionStarted":
+        raise HistoryError("does not begin with the start of an execution")
+    key = events[0].operation_id or "execution"
     # The API need not set the ID of the execution's own events.
-    events = [
+    return [
         replace(event, operation_id=key) if event.type.startswith("Execution") else event
         for event in events
     ]
-    version = str(content.get("Version") or "")
+
+
+def is_whole(content: Mapping[str, Any]) -> bool:
+    """Return whether the last page of a history is there."""
+    return not any(map(content.get, _MORE))
+
+
+def arn_of(content: Mapping[str, Any], started: Event) -> str:
+    """Return the ARN of an execution, or a made one if the history doesn't have it."""
     arn = (content.get("Execution") or {}).get("DurableExecutionArn")
-    if not isinstance(arn, str) or arn.count(":") < _ARN_COLONS:
-        name = started.name or key
-        arn = f"{function_arn('exported')}:{version or 1}/durable-execution/{name}/{key}"
-    return Log(arn, events, _output(events), version=version)
-
-
-_ARN_COLONS = 7
+    if isinstance(arn, str) and arn.count(":") >= _ARN_COLONS:
+        return arn
+    function = function_arn(str(content.get("FunctionName") or "exported"))
+    version, key = content.get("Version") or 1, started.operation_id
+    return f"{function}:{version}/durable-execution/{started.name or key}/{key}"
 
 
 def _output(events: Sequence[Event]) -> str | None:
@@ -157,8 +199,8 @@ def _output(events: Sequence[Event]) -> str | None:
     return payload
 
 
-def _check(events: Sequence[Event]) -> None:
-    """Refuse what no execution of a handler in Python writes.
+def check_events(events: Sequence[Event]) -> None:
+    """Refuse what no execution writes.
 
     Raises:
         HistoryError, TypeError: there is something of the kind.
@@ -174,6 +216,9 @@ def _check(events: Sequence[Event]) -> None:
         if event.operation_id is not None and event.meaning is not None
     }
     _check_depth(parents)
+
+
+def _check_writer(events: Sequence[Event]) -> None:
     operations = {
         event.operation_id or "": event.parent_id for event in events if event.is_of_operation
     }

@@ -7,10 +7,8 @@ its last pages.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +20,16 @@ from aws_durable_execution_sdk_python.lambda_service import (
 
 from dacapo import metering
 from dacapo.errors import HistoryError
-from dacapo.history.events import from_json
+from dacapo.history import files
 from dacapo.history.operations import recorded_operations
 from dacapo.history.rebuild import operation_states
 from dacapo.history.recording import Recording
 from dacapo.service.events import Event
 from dacapo.service.execution import ExecutionStatus, Invocation, InvocationStatus
-from dacapo.service.functions import function_arn
 from dacapo.service.sandboxes import TIMED_OUT
 
 EXPORT = "export"
 RECORDING = "recording"
-_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, ExceptionGroup)
-"""What it raises to read a number, a time, or an object that is not one."""
-_DEEPEST = 200
 _BY_THE_SERVICE = ("WaitSucceeded", "ExecutionStarted", "ExecutionPaused", "ExecutionResumed")
 _ENDS = {
     "ExecutionSucceeded": ExecutionStatus.SUCCEEDED,
@@ -70,56 +64,22 @@ def read(path: Path) -> Read:
     Raises:
         HistoryError: it holds no history; the message is one line.
     """
+    content = files.content_of(path)
     try:
-        documents = list(_documents(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise HistoryError(f"{path} can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        line = str(error).partition("\n")[0]
-        raise HistoryError(f"{path} is not JSON: {line}") from error
-    try:
-        if len(documents) == 1 and "meta" in documents[0]:
-            return Read(Recording.from_json(documents[0]), RECORDING)
-        return _of_pages(documents)
+        if "meta" in content:
+            return Read(Recording.from_json(content), RECORDING)
+        return _of_export(content)
     except HistoryError as error:
         raise HistoryError(f"{path} {error}") from error
-    except (*_DAMAGE, RecursionError) as error:
+    except files.DAMAGE as error:
         raise HistoryError(f"{path} holds neither a recording nor a history") from error
 
 
-def _documents(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in a text: one, a list of them, or one after the other."""
-    decoder, position = json.JSONDecoder(), 0
-    text = text.strip()
-    while position < len(text):
-        value, position = decoder.raw_decode(text, position)
-        while position < len(text) and text[position].isspace():
-            position += 1
-        yield from value if isinstance(value, list) else [value]
-
-
-def _of_pages(pages: Sequence[Mapping[str, Any]]) -> Read:
-    by_number = {event.event_id: event for page in pages for event in from_json(page["Events"])}
-    events = [_checked(by_number[number]) for number in sorted(by_number)]
-    if not events or events[0].type != "ExecutionStarted":
-        raise HistoryError("does not begin with the start of an execution")
-    is_whole = not (pages[-1].get("NextMarker") or pages[-1].get("NextToken"))
-    is_whole = is_whole and not any(map(_lacks_data, events))
-    key = events[0].operation_id or "execution"
-    # The API need not set the ID of the execution's own events.
-    events = [
-        replace(event, operation_id=key) if event.type.startswith("Execution") else event
-        for event in map(_without_truncated, events)
-    ]
-    return Read(_recording(events, pages[0], events[0].name or key, key), EXPORT, is_whole)
-
-
-def _checked(event: Event) -> Event:
-    stamp: object = event.timestamp
-    texts = (event.type, event.operation_id or "", event.name or "", event.parent_id or "")
-    if not isinstance(stamp, datetime) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("an event")
-    return event if stamp.tzinfo else replace(event, timestamp=stamp.replace(tzinfo=UTC))
+def _of_export(content: Mapping[str, Any]) -> Read:
+    events = files.events_of(content)
+    files.check_events(events)
+    is_whole = files.is_whole(content) and not any(map(_lacks_data, events))
+    return Read(_recording(list(map(_without_truncated, events)), content), EXPORT, is_whole)
 
 
 def _lacks_data(event: Event) -> bool:
@@ -138,13 +98,10 @@ def _without_truncated(event: Event) -> Event:
     return replace(event, details=details)
 
 
-def _recording(events: list[Event], page: Mapping[str, Any], name: str, key: str) -> Recording:
-    states = operation_states(events)
-    final = {state.operation_id: state for state in states}
-    _check_depth({one: state.parent_id for one, state in final.items()})
-    execution = page.get("Execution") or {}
-    function = str(page.get("FunctionName") or execution.get("FunctionName") or "exported")
-    arn = str(execution.get("DurableExecutionArn") or "")
+def _recording(events: list[Event], content: Mapping[str, Any]) -> Recording:
+    final = {state.operation_id: state for state in operation_states(events)}
+    execution = content.get("Execution") or {}
+    function = str(content.get("FunctionName") or execution.get("FunctionName") or "exported")
     last = next((event for event in reversed(events) if event.type in _ENDS), None)
     details = last.details if last else {}
     error = (details.get("Error") or {}).get("Payload")
@@ -152,7 +109,7 @@ def _recording(events: list[Event], page: Mapping[str, Any], name: str, key: str
         scenario="",
         engine=EXPORT,
         seed=0,
-        arn=arn or f"{function_arn(function)}:1/durable-execution/{name}/{key}",
+        arn=files.arn_of(content, events[0]),
         function=function.rpartition(":function:")[2],
         status=_ENDS[last.type] if last else ExecutionStatus.RUNNING,
         payload=str((events[0].details.get("Input") or {}).get("Payload") or ""),
@@ -168,15 +125,6 @@ def _recording(events: list[Event], page: Mapping[str, Any], name: str, key: str
         bytes_written=sum(map(_bytes, events)),
         updates=0,
     )
-
-
-def _check_depth(parents: Mapping[str, str | None]) -> None:
-    for key in parents:
-        depth, parent = 0, parents[key]
-        while parent is not None:
-            depth, parent = depth + 1, parents.get(parent)
-            if depth > _DEEPEST:
-                raise HistoryError(f"has contexts in a circle, or more than {_DEEPEST} in a row")
 
 
 def _invocations(events: Sequence[Event]) -> Iterator[Invocation]:

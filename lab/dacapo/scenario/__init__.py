@@ -99,6 +99,11 @@ class Scenario:
         _check(self)
 
     @property
+    def has_one_world(self) -> bool:
+        """True if its world cannot be built again for another run in the same process."""
+        return self.world is inherited
+
+    @property
     def handlers(self) -> Mapping[str, Handler]:
         """The handlers of all functions that can be invoked, by name; its own among them."""
         return {**self.functions, self.function: self.handler}

@@ -175,3 +175,12 @@ def _timeout(execution: Execution) -> timedelta | None:
     if execution.execution_status is not ExecutionStatus.TIMED_OUT or execution.ended is None:
         return None
     return execution.ended - execution.started
+
+
+def input_of(value: Any) -> str:
+    """Return what a test passes as an input, as JSON: anything else is made JSON."""
+    try:
+        json.loads(value)
+    except (TypeError, ValueError):
+        return json.dumps(value)
+    return value.decode() if isinstance(value, bytes | bytearray) else str(value)

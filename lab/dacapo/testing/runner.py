@@ -10,7 +10,6 @@ different, and why.
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from typing import Any, Self
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.lambda_service import (
     ErrorObject,
-    OperationStatus,
 )
 from aws_durable_execution_sdk_python_testing.model import GetDurableExecutionHistoryResponse
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestResult
@@ -34,8 +32,9 @@ from dacapo.service.callers import Caller
 from dacapo.service.execution import Execution
 from dacapo.service.functions import LATEST, Function, Handler
 from dacapo.testing import outcomes, waiting
-from dacapo.testing.actions import Actions
+from dacapo.testing.actions import Actions, input_of
 from dacapo.testing.session import Session, turn
+from dacapo.testing.timeouts import Timeouts
 
 _TEST = Caller("the test")
 
@@ -71,12 +70,10 @@ class DurableFunctionTestRunner:
         _ = max_invocation_page_bytes, store
         self.poll_interval = poll_interval
         self._handler = handler
-        self._execution_timeout = execution_timeout
         self._invocation_timeout = timedelta(seconds=invocation_timeout)
-        self._is_bounded = not skip_time
         self._region = region
         self._session = Session(region)
-        self._limits: dict[str, int] = {}
+        self._timeouts = Timeouts(self._session, execution_timeout, is_virtual=not skip_time)
         self._actions = Actions(handler, self._session)
         if ACTIVE.test is not None:
             ACTIVE.test.watch(self._actions)
@@ -100,8 +97,7 @@ class DurableFunctionTestRunner:
             The runner.
         """
         _ = retention_period_days
-        self._limits[function_name] = execution_timeout
-        limit = self._bound(execution_timeout)
+        limit = self._timeouts.record(function_name, execution_timeout)
         return self._register(function_name, handler, limit, is_durable=True)
 
     def register_function(self, function_name: str, handler: Handler) -> Self:
@@ -154,7 +150,7 @@ class DurableFunctionTestRunner:
         if timeout is not None and execution_timeout is None:
             message = "timeout on run() is deprecated. Use execution_timeout instead."
             warnings.warn(message, DeprecationWarning, stacklevel=2)
-        limit = self._limit(execution_timeout, timeout)
+        limit = self._timeouts.first_of(execution_timeout, timeout)
         arn = self.run_async(
             input,
             limit,
@@ -181,23 +177,23 @@ class DurableFunctionTestRunner:
             input, execution_timeout, timeout, function_name, execution_name, account_id, tenant_id:
                 as for `run`.
         """
-        limit = self._limit(execution_timeout, timeout)
+        limit = self._timeouts.first_of(execution_timeout, timeout)
         function = Function(
             self._handler,
             function_name,
             is_durable=True,
-            execution_timeout=self._bound(limit),
+            execution_timeout=self._timeouts.in_virtual_time(limit),
             timeout=self._invocation_timeout,
             region=self._region,
             account=account_id,
             tenant_id=tenant_id,
             qualifier=LATEST,
         )
-        payload = _normalized(input)
+        payload = input_of(input)
         self._actions.on_starting()
         with self._session.called():
             execution = self._session.start(function, payload, execution_name)
-            self._limits[execution.arn] = limit
+            self._timeouts.record(execution.arn, limit)
             self._actions.started(execution)
             self._session.settle()
         return execution.arn
@@ -219,7 +215,7 @@ class DurableFunctionTestRunner:
         while execution.is_running and not self._session.play(
             lambda: not execution.is_running, timeout
         ):
-            self._time_out_one(execution, timeout)
+            self._timeouts.end_one(execution, timeout)
         return outcomes.result_of(execution)
 
     def get_execution_history(
@@ -363,14 +359,6 @@ class DurableFunctionTestRunner:
         self._actions.functions[name] = handler
         return self
 
-    def _limit(self, execution_timeout: int | None, timeout: int | None) -> int:
-        limits = (execution_timeout, timeout, self._execution_timeout)
-        return next(limit for limit in limits if limit is not None)
-
-    def _bound(self, limit: int) -> timedelta | None:
-        """Return the timeout of an execution in virtual time; None if it has none."""
-        return timedelta(seconds=limit) if self._is_bounded and limit > 0 else None
-
     def _find(self, arn: str) -> Execution:
         outcomes.check_arn(arn)
         with outcomes.refusals("Durable Execution does not exist"):
@@ -398,38 +386,6 @@ class DurableFunctionTestRunner:
             self._actions.sent(callback_id, kind, result, error)
             self._session.settle()
 
-    def _time_out_one(self, execution: Execution, timeout: float) -> None:
-        """End the execution whose timeout is the first one, for nothing else can happen.
-
-        Parameters:
-            execution: what the test waits for; those that it invoked may end, too.
-
-        Raises:
-            NeverHappens: the test does not wait for as long as any of them.
-        """
-        session = self._session
-        with turn():
-            concerned = [one for one in session.running if waiting.belongs_to(one, execution)]
-        limits = [
-            (one.started + timedelta(seconds=limit), number, limit)
-            for number, one in enumerate(concerned)
-            if 0 < (limit := self._limit_of(one)) < timeout
-        ]
-        if not limits:
-            raise NeverHappens(waiting.why_no_end(concerned))
-        at, number, limit = min(limits)
-        error = ErrorObject(f"Execution timed out after {limit} seconds.", None, None, None)
-        with session.called():
-            session.clock.advance_to(at)
-            session.service.end(concerned[number], OperationStatus.TIMED_OUT, error=error)
-            session.settle()
-
-    def _limit_of(self, execution: Execution) -> int:
-        function = execution.function
-        names = (execution.arn, f"{function.name}:{function.qualifier}", function.name)
-        known = (self._limits[name] for name in names if name in self._limits)
-        return next(known, self._execution_timeout)
-
 
 class DurableChildContextTestRunner(DurableFunctionTestRunner):
     """Runs a function that `durable_with_child_context` decorates, as the whole of an execution.
@@ -454,12 +410,3 @@ class DurableChildContextTestRunner(DurableFunctionTestRunner):
             return context_function(*args, **kwargs)(context)
 
         super().__init__(handler, skip_time=skip_time)
-
-
-def _normalized(value: Any) -> str:
-    """Return an input as JSON: JSON stays what it is, and anything else is made JSON."""
-    try:
-        json.loads(value)
-    except (TypeError, ValueError):
-        return json.dumps(value)
-    return value.decode() if isinstance(value, bytes | bytearray) else str(value)

@@ -9,10 +9,10 @@ from aws_durable_execution_sdk_python.lambda_service import OperationStatus, Ope
 
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
+from dacapo.history.endings import LAMBDA_ERRORS
 from dacapo.history.recording import Recording
 from dacapo.scenario import Scenario
 from dacapo.verify.findings import (
-    LAMBDA_ERRORS,
     Code,
     Ending,
     Evidence,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from dacapo.history.endings import short_type
 from dacapo.history.recording import Cause
 from dacapo.process.source_lines import Place
 from dacapo.service.execution import ExecutionStatus
-from dacapo.service.sandboxes import EXITED, TIMED_OUT
 
 
 class Certainty(StrEnum):
@@ -183,14 +183,9 @@ def _window(text: str, start: int, most: int) -> str:
     return shown if len(text) <= start + most else f"{shown}… ({len(text):,} characters)"
 
 
-def proved(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that a run showed."""
-    return [finding for finding in findings if finding.certainty is Certainty.PROVED]
-
-
-def lints(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings about style and bounds."""
-    return [finding for finding in findings if finding.certainty is Certainty.LINT]
+def only(findings: Iterable[Finding], certainty: Certainty) -> list[Finding]:
+    """Return the findings that are so certain."""
+    return [finding for finding in findings if finding.certainty is certainty]
 
 
 class ExperimentState(StrEnum):
@@ -225,16 +220,6 @@ class ExperimentResult:
     sampled: str = ""
     skipped: Counter[str] = field(default_factory=Counter)
     outages: list[OutageOutcome] = field(default_factory=list)
-
-
-LAMBDA_ERRORS = (TIMED_OUT, EXITED)
-"""Types of the errors that Lambda itself reports, when it ends an invocation."""
-
-
-def short_type(error_type: str | None) -> str:
-    """Return the type of an error without its module; the names of Lambda's own have a dot."""
-    name = error_type or ""
-    return name if name in LAMBDA_ERRORS else name.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -371,7 +356,7 @@ class Report:
     @property
     def proved(self) -> list[Finding]:
         """The findings that a run showed."""
-        return proved(self.findings)
+        return only(self.findings, Certainty.PROVED)
 
     @property
     def suspected(self) -> list[Finding]:
@@ -381,7 +366,7 @@ class Report:
     @property
     def lints(self) -> list[Finding]:
         """The findings about style and bounds."""
-        return lints(self.findings)
+        return only(self.findings, Certainty.LINT)
 
     @property
     def reasons(self) -> list[str]:

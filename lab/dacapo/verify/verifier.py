@@ -13,7 +13,7 @@ from typing import Any
 from dacapo.errors import ConfigurationError, HandlerStuck, ScenarioError
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.process import children
-from dacapo.scenario import Scenario, inherited
+from dacapo.scenario import Scenario
 from dacapo.scenario.checks import check_positive
 from dacapo.simulation import boto
 from dacapo.simulation.runner import DEFAULT_SEED
@@ -192,12 +192,9 @@ class _Verification:
                 self.results[experiment.name] = result
                 continue
             try:
-                plan = experiment.plan(reference)
+                yield experiment, experiment.plan(reference)
             except NotRun as why:
                 self.results[experiment.name] = _not_run(why)
-            else:
-                has_one_world = self.scenario.world is inherited
-                yield experiment, replace(plan, sharing=1) if has_one_world else plan
 
     def outcomes(
         self, plans: dict[Experiment, Plan], reference: Reference

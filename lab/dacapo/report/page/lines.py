@@ -24,7 +24,7 @@ from typing import Any
 from aws_durable_execution_sdk_python.exceptions import SuspendExecution
 from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationUpdate
 
-from dacapo.process.source_lines import Place, is_user_code, tree_of
+from dacapo.process.source_lines import is_user_code, tree_of
 from dacapo.report.page.model import Block
 from dacapo.service.client import Probe
 from dacapo.service.functions import Handler
@@ -141,7 +141,6 @@ class Traced:
     suspended_at: dict[int, None] = field(default_factory=dict)
     reads: dict[str, None] | None = field(default_factory=dict)
     is_traced: bool = True
-    last: int = 0
 
 
 class LineTracer(Probe):
@@ -234,30 +233,27 @@ class LineTracer(Probe):
 def _lines_of(current: Traced, source: SourceMap) -> _TraceFunction:
     """Return what traces the lines of one call of a function."""
     waiting: list[int] = []  # an `except` that has not matched yet
+    last = 0
+
+    def count(line: int) -> None:
+        nonlocal last
+        if line != last:  # a statement of several lines
+            current.lines[line] += 1
+            last = line
 
     def trace(_frame: FrameType, event: str, argument: Any) -> _TraceFunction:
         line = _frame.f_lineno
-        if event == "line":
+        if event == "line" and not _frame.f_code.co_name.startswith("<"):
+            # Not a lambda or a comprehension: the statement that it is in has run.
             if waiting and line in source.excepts[waiting[0]]:
-                _count(current, waiting[0])
+                count(waiting[0])
             waiting.clear()
             if line in source.excepts:
                 waiting.append(line)
             else:
-                _count(current, source.statement_of(line))
+                count(source.statement_of(line))
         elif event == "exception" and issubclass(argument[0], SuspendExecution):
             current.suspended_at[source.statement_of(line)] = None
         return trace
 
     return trace
-
-
-def _count(current: Traced, line: int) -> None:
-    if line != current.last:  # a statement of several lines, or a lambda in it
-        current.lines[line] += 1
-        current.last = line
-
-
-def place_in(file: str, place: Place | None) -> int | None:
-    """Return the line of a place, if it is in this file."""
-    return place.line if place and place.file == file else None

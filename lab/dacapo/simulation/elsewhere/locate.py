@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from dacapo.process import user_modules
-from dacapo.scenario import Scenario, inherited, target
+from dacapo.scenario import Scenario, target
 from dacapo.service.functions import Handler
 from dacapo.simulation.elsewhere.wire import Location
 
@@ -28,7 +28,7 @@ def find(handler: Handler, scenario: Scenario, function: str, named: str) -> Loc
         function: the name of its function.
         named: the target that names the scenario on the command line; "" if none does.
     """
-    if scenario.world is inherited:
+    if scenario.has_one_world:
         return None  # what a test has patched is in this process, and in its forks
     for module in _user_modules(handler):
         for name, value in list(vars(module).items()):

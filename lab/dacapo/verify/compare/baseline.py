@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from dacapo.history.endings import short_type
 from dacapo.history.recording import Recording
-from dacapo.verify.findings import contrast, short_type
+from dacapo.verify.findings import contrast
 from dacapo.verify.observe.effects import Effect
 from dacapo.verify.observe.run import Observed
 

@@ -15,12 +15,13 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationUpdate,
 )
 
+from dacapo.history.endings import short_type
 from dacapo.history.operations import BATCHES, ends_early, label_of
 from dacapo.history.replay_log import Log
 from dacapo.sdk.replayer import Trace
 from dacapo.sdk.serializers import given_by
 from dacapo.service import transitions
-from dacapo.verify.findings import Code, contrast, short_type, shorten
+from dacapo.verify.findings import Code, contrast, shorten
 from dacapo.verify.observe.results import are_equal
 
 Difference = tuple[Code, str]

@@ -18,6 +18,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationType,
 )
 
+from dacapo.history.endings import short_type
 from dacapo.history.operations import BATCHES, label_of
 from dacapo.history.rebuild import operations_after
 from dacapo.history.replay_log import Log
@@ -32,7 +33,6 @@ from dacapo.verify.findings import (
     ExperimentName,
     Observation,
     contrast,
-    short_type,
     shorten,
 )
 

@@ -15,8 +15,7 @@ from dacapo.verify.findings import (
     Finding,
     Suppressed,
     Verdict,
-    lints,
-    proved,
+    only,
 )
 
 LATEST = "$LATEST"
@@ -61,12 +60,12 @@ class CheckResult:
     @property
     def proved(self) -> list[Finding]:
         """The findings that a replay showed: in this code, the execution would not survive."""
-        return proved(self.findings)
+        return only(self.findings, Certainty.PROVED)
 
     @property
     def lints(self) -> list[Finding]:
         """The findings about style and bounds."""
-        return lints(self.findings)
+        return only(self.findings, Certainty.LINT)
 
     @property
     def keeps_version(self) -> bool:
@@ -102,7 +101,6 @@ class Group:
         finding: as the first of them showed it; None for a failure or a reason.
         failure: the exception with which replays failed; None if it is not about one.
         reason: why histories were not replayed, or not from all points; "" if it is not about that.
-        is_damage: whether the reason is in the histories themselves.
         target: the handler.
         names: the executions: files, or ARNs.
         verdicts: how many of them have each verdict.
@@ -115,7 +113,6 @@ class Group:
     finding: Finding | None = None
     failure: Ending | None = None
     reason: str = ""
-    is_damage: bool = False
     versions: tuple[str, ...] = ()
 
     @property
@@ -154,7 +151,7 @@ def said(message: str) -> str:
 def _causes(result: CheckResult) -> Iterable[tuple[tuple[Any, ...], dict[str, Any]]]:
     if result.damage:
         text = result.damage.removeprefix(f"{result.name} ")
-        yield ("damage", _NUMBER.sub("#", text)), {"reason": text, "is_damage": True}
+        yield ("damage", _NUMBER.sub("#", text)), {"reason": text}
     if result.failure:
         failure = result.failure
         yield ("failure", failure.error_type, failure.place), {"failure": failure}

@@ -31,7 +31,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from dacapo.errors import NetworkRefused, ScenarioError
 from dacapo.process import children, memory, scratch
 from dacapo.process.user_modules import is_users_object
-from dacapo.scenario import Scenario, inherited
+from dacapo.scenario import Scenario
 from dacapo.sdk.installed import is_durable
 from dacapo.service.client import Crash, Interference
 from dacapo.service.execution import Execution
@@ -93,7 +93,7 @@ def _is_success(update: OperationUpdate) -> bool:
 
 def start(scenario: Scenario) -> None:
     """Start the interpreters for a scenario, without waiting for them."""
-    if hasattr(os, "fork") and scenario.world is not inherited:
+    if hasattr(os, "fork") and not scenario.has_one_world:
         interpreters.start(interpreters.hash_seeds_for(scenario.handler))
 
 
@@ -102,7 +102,7 @@ def _plan(reference: Reference) -> Plan:
         raise NotRun("processes cannot be forked on this system", applies=True)
     if reference.run.cut_off:
         raise NotRun("the reference run has invocations that timed out or exited")
-    if reference.scenario.world is inherited and reference.left:
+    if reference.scenario.has_one_world and reference.left:
         file = reference.left[0]
         raise NotRun(f"nobody knows whether other processes have {file}", applies=True)
     interference, sampled = suspending(reference, SUSPENSIONS)

@@ -46,8 +46,6 @@ from dacapo.verify.workers.pool import Beat, Stopped, Work
 Compare = Callable[[Baseline, Observed], Comparison]
 SUSPENSIONS = Budget(200)
 """How often an execution is suspended: a short one, after each of its checkpoints."""
-SHARING = 6
-"""How many runs share a process, if none leaves anything there."""
 
 
 class SuspendEverywhere(Interference):
@@ -142,8 +140,7 @@ def _plan(
             elif not isinstance(outcome, Stopped):
                 yield Observation(Code.STUCK, Evidence.DIFFERENCE, f"{name}: {outcome}", name)
 
-    sharing = 1 if reference.changed or reference.leaks else SHARING
-    return Plan(works, judge, sampled=sampled, sharing=sharing)
+    return Plan(works, judge, sampled=sampled, sharing=reference.sharing)
 
 
 def _run(reference: Reference, beat: Beat, **how: Any) -> Observed | str:

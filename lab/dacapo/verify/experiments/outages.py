@@ -24,7 +24,6 @@ from dacapo.scenario.external_events import OutageKind, outage
 from dacapo.verify.compare import causes
 from dacapo.verify.compare.baseline import describe_end, end_of
 from dacapo.verify.endings import ending_of
-from dacapo.verify.experiments.interruptions import SHARING
 from dacapo.verify.experiments.reference import (
     Budget,
     Experiment,
@@ -112,7 +111,7 @@ def _plan(reference: Reference) -> Plan:
         works,
         partial(_judge, spared),
         sampled=sampled if len(chosen) < len(hitting) else "",
-        sharing=1 if reference.changed or reference.leaks else SHARING,
+        sharing=reference.sharing,
     )
 
 

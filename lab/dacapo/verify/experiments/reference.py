@@ -9,12 +9,13 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
+from dacapo.history.endings import LAMBDA_ERRORS
 from dacapo.history.points import DEFAULT_POINTS, choose_points
 from dacapo.history.replay_log import Log
 from dacapo.process import memory, scratch
 from dacapo.process.effect_listeners import listening
 from dacapo.process.user_modules import is_users
-from dacapo.scenario import Scenario, inherited
+from dacapo.scenario import Scenario
 from dacapo.service.execution import InvocationStatus
 from dacapo.verify import limits
 from dacapo.verify.compare import baseline
@@ -22,7 +23,6 @@ from dacapo.verify.compare.baseline import Baseline
 from dacapo.verify.compare.runs import divergences
 from dacapo.verify.endings import ending_of, invariant_observations
 from dacapo.verify.findings import (
-    LAMBDA_ERRORS,
     Code,
     Ending,
     ExperimentName,
@@ -35,6 +35,8 @@ from dacapo.verify.observe.run import Observed, observe
 from dacapo.verify.workers.pool import Beat, Stopped, Work
 
 DEFAULT_INTERLEAVINGS = 3
+_SHARING = 6
+"""Runs that share a process, if none leaves anything there."""
 DEFAULT_CRASHES = 12
 """Crash points that are tried, at even distances; a longer execution has many that are alike."""
 DEFAULT_OUTAGES = (timedelta(minutes=1), timedelta(minutes=30))
@@ -182,6 +184,12 @@ class Reference:
             for difference in baseline.differences(self.run, self.again, results=False)
         ]
 
+    @property
+    def sharing(self) -> int:
+        """The number of runs that may share a process: one, if any leaves something there."""
+        leaves = self.changed or self.leaks or self.scenario.has_one_world
+        return 1 if leaves else _SHARING
+
     def judged(self, observations: Iterable[Observation]) -> Iterator[Observation]:
         """Yield what replays show; they may exceed the timeout if the reference run does."""
         may_time_out = any(i.status is InvocationStatus.TIMED_OUT for i in self.run.cut_off)
@@ -296,7 +304,7 @@ def _twice(scenario: Scenario, seed: int, beat: Beat) -> tuple[Trial, Trial]:
         first = tried(scenario, seed, beat, interference=log, needs_answers=True)
     observed = replace(first.observed, checkpoints=log.keys, course=log.course)
     first = replace(first, observed=observed, changed=memory.changed_since(before, modules))
-    if scenario.world is inherited:  # a second run would find what the first one left in it
+    if scenario.has_one_world:  # a second run would find what the first one left in it
         return first, first
     return first, tried(scenario, seed, beat)
 

@@ -1,7 +1,8 @@
 """Replay gotchas: one mistake in each file, with a `broken` and a `fixed` handler and scenarios.
 
 None is deployed. `python -m gotchas NAME` shows one, `dacapo run gotchas/NAME.py:breaks` runs the
-broken handler (`:holds` runs the fixed one), and `SHOWS` says what a run of the broken one shows.
+broken handler (`:holds` runs the fixed one). `SHOWS` says what a run of the broken one shows, and
+`SHOWS_AT`, a part of a line of its code, where.
 """
 
 import dacapo  # noqa: F401 - before boto3 clients are created

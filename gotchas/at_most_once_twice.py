@@ -24,6 +24,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the payment is sent twice when the bank's first response is lost"
+SHOWS_AT = 'shop.send(f"pay {euros}'
 
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 

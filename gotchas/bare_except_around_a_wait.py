@@ -19,6 +19,7 @@ from dacapo import Scenario, succeed
 from gotchas import shop
 
 SHOWS = "the execution succeeds while the callback that it waits for is still open"
+SHOWS_AT = 'name="notify the customer"'
 
 A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
 

@@ -20,6 +20,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the winner gets one code before the wait, and a different one in the reminder after it"
+SHOWS_AT = 'name="remind the winner"'
 
 A_WEEK = Duration.from_days(7)
 

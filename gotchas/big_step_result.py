@@ -17,6 +17,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the service rejects the result of 'export the orders', which is above 256 KB"
+SHOWS_AT = 'name="export the orders"'
 
 A_DAY = Duration.from_days(1)
 

@@ -20,6 +20,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "after the wait, the handler starts 'send a voucher' where the history has 'send a note'"
+SHOWS_AT = 'shop.send("a note")'
 
 A_WEEK = Duration.from_days(7)
 OUTCOMES = (True, False)

@@ -22,6 +22,7 @@ from dacapo import Scenario, never
 from gotchas import shop
 
 SHOWS = "only an answer to 'kitchen' would let the execution continue"
+SHOWS_AT = 'name="kitchen"'
 
 PATIENCE = WaitForCallbackConfig(timeout=Duration.from_days(1))
 

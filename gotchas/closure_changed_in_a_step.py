@@ -16,6 +16,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the receipt says 0 euros; in a single invocation, it says 12"
+SHOWS_AT = 'name="send the receipt"'
 
 A_DAY = Duration.from_days(1)
 

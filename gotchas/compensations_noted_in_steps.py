@@ -18,6 +18,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "neither booking is canceled; in a single invocation, both are"
+SHOWS_AT = "for what in reversed(booked)"
 
 A_DAY = Duration.from_days(1)
 

@@ -17,6 +17,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the reminder gives a due date a week later than the one in the invoice"
+SHOWS_AT = 'name="remind them"'
 
 A_WEEK = Duration.from_days(7)
 

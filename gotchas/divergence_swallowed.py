@@ -19,6 +19,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the card is charged, but the customer is notified a day later that it could not be"
+SHOWS_AT = 'name="tell the customer"'
 
 A_DAY = Duration.from_days(1)
 

@@ -16,6 +16,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "on replay, the handler starts the wait where the history has 'charge the card'"
+SHOWS_AT = 'name="let it arrive"'
 
 A_DAY = Duration.from_days(1)
 

@@ -18,6 +18,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "after the wait, the handler starts the report of week 02 where the history has week 01"
+SHOWS_AT = 'name=f"send the report'
 
 A_WEEK = Duration.from_days(7)
 

@@ -18,6 +18,7 @@ from dacapo import Scenario, succeed
 from gotchas import shop
 
 SHOWS = "the kitchen is asked twice, the second time after it has answered"
+SHOWS_AT = "shop.send(f\"{event['dish']}"
 
 A_DAY = CallbackConfig(timeout=Duration.from_days(1))
 

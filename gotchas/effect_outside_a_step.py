@@ -17,6 +17,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the thank-you is sent twice: again when the handler resumes after the wait"
+SHOWS_AT = 'shop.send(f"thanks'
 
 A_DAY = Duration.from_days(1)
 

@@ -23,6 +23,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "when the card is declined, the execution fails, and the customer isn't notified"
+SHOWS_AT = "except CardDeclined"
 
 ONCE = StepConfig(retry_strategy=RetryPresets.none())
 

@@ -21,6 +21,7 @@ from dacapo import Scenario, never
 from gotchas import shop
 
 SHOWS = "when the callback times out, the execution fails with CallbackTimeoutError"
+SHOWS_AT = "except TimeoutError"
 
 PATIENCE = WaitForCallbackConfig(timeout=Duration.from_days(1))
 

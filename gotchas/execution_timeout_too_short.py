@@ -24,6 +24,7 @@ from dacapo import Scenario, never
 from gotchas import shop
 
 SHOWS = "the execution ends as TIMED_OUT while the callback is open, and the seat stays held"
+SHOWS_AT = "config=A_WEEK"
 
 A_WEEK = WaitForCallbackConfig(timeout=Duration.from_days(7))
 A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))

@@ -19,6 +19,7 @@ from dacapo import Scenario, succeed
 from gotchas import shop
 
 SHOWS = "'release the seat' starts while the payment is still pending"
+SHOWS_AT = 'name="release the seat"'
 
 A_DAY = WaitForCallbackConfig(timeout=Duration.from_days(1))
 

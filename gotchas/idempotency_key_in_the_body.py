@@ -19,6 +19,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the bank receives two keys for one order, and charges it twice"
+SHOWS_AT = "paid = shop.charge("
 
 
 @durable_execution

@@ -32,6 +32,7 @@ from dacapo import ExternalEvent, Handler, Scenario
 from gotchas import shop
 
 SHOWS = "the second invocation gets the stored answer of the first one, and the execution fails"
+SHOWS_AT = "@same_event"
 
 A_WHILE = Duration.from_minutes(15)
 TABLE = "answers"

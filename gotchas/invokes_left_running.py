@@ -24,6 +24,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "six renderings run at once, although the renderer is licensed for two"
+SHOWS_AT = '"render:live"'
 
 TEN_MINUTES = Duration.from_minutes(10)
 AN_HOUR = 60

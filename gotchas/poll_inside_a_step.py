@@ -34,6 +34,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "five invocations sleep in the step's first attempt, and nobody is notified"
+SHOWS_AT = "time.sleep("
 
 FIVE_MINUTES = Duration.from_minutes(5)
 TWICE = StepConfig(retry_strategy=create_retry_strategy(RetryStrategyConfig(max_attempts=2)))

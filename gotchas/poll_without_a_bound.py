@@ -30,6 +30,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the execution polls until it ends as TIMED_OUT, and nobody is notified"
+SHOWS_AT = "_check, config"
 
 AN_HOUR = Duration.from_hours(1)
 

@@ -18,6 +18,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "in another process, the handler starts the reservations in a different order"
+SHOWS_AT = "partial(_reserve, item)"
 
 A_DAY = Duration.from_days(1)
 

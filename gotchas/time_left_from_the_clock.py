@@ -18,6 +18,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "after the wait, the handler asks for a wait of 0 s where the history has one day"
+SHOWS_AT = "Duration.from_seconds(left)"
 
 A_DAY = 24 * 60 * 60
 

@@ -14,6 +14,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "the key 17 comes back as '17', so an article in stock is reported as sold out"
+SHOWS_AT = 'name="tell the customer"'
 
 
 @durable_execution

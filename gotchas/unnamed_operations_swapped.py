@@ -19,6 +19,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "after the wait, 'paid' holds the parcel number, and 'parcel' holds the amount"
+SHOWS_AT = 'return {"paid": paid'
 
 A_DAY = Duration.from_days(1)
 

@@ -24,6 +24,7 @@ from dacapo import Scenario
 from gotchas import shop
 
 SHOWS = "after the wait, the handler starts 'label tea' where the history has 'pack milk'"
+SHOWS_AT = 'name=f"label {item}"'
 
 A_DAY = Duration.from_days(1)
 

@@ -21,6 +21,7 @@ from gotchas import shop
 from gotchas.shop import Shop
 
 SHOWS = "in a warm process, the handler starts the wait where the history has 'look the rate up'"
+SHOWS_AT = 'name="let it arrive"'
 
 A_DAY = Duration.from_days(1)
 

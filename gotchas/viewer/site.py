@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dacapo.report.page.build import execution_of, page_from
 from dacapo.report.page.html import NO_LINKS, html_of, stylesheet
+from dacapo.report.page.model import Execution, Remark
 from dacapo.report.page.passes import watch
 from gotchas import GOTCHAS, GROUPS
 from gotchas.viewer.lesson import heading, module_of
@@ -28,9 +31,19 @@ def page(name: str, links: Mapping[str, str] = NO_LINKS) -> str:
     """
     module, (title, rule) = module_of(name), map(_plain, heading(name))
     sides = {"broken": module.breaks, "fixed": module.holds}
-    executions = [execution_of(watch(scenario), label=side) for side, scenario in sides.items()]
-    intro = f"What a run of the broken handler shows: {module.SHOWS}. {rule}"
-    return html_of(page_from(executions, title), intro=intro, links=links)
+    broken, fixed = (execution_of(watch(one), label=side) for side, one in sides.items())
+    harmed = replace(broken, findings=[_harm(broken, module)])
+    return html_of(page_from([harmed, fixed], title), intro=rule, links=links)
+
+
+def _harm(execution: Execution, module: ModuleType) -> Remark:
+    """Return what goes wrong in a run of the broken handler, where it shows."""
+    blocks = execution.source.blocks if execution.source else ()
+    numbered = (one for block in blocks for one in enumerate(block.lines, block.first))
+    line = next(number for number, text in numbered if module.SHOWS_AT in text)
+    runs = [one.number for one in execution.passes if line in dict(one.lines or ())]
+    shows = f"{module.SHOWS[0].upper()}{module.SHOWS[1:]}."
+    return Remark("", "", shows, "", line, run=max(runs, default=len(execution.passes)))
 
 
 def write(folder: Path) -> None:

@@ -167,13 +167,17 @@ def _suppressed(results: Sequence[CheckResult]) -> list[str]:
     return [f"{line} ({_histories(count)})" if count > 1 else line for line, count in lines.items()]
 
 
-def _conclude(target: str, results: Sequence[CheckResult], console: Console) -> None:
+def conclusion(target: str, results: Sequence[CheckResult]) -> str:
+    """Return what the histories show of their handler, in a few words."""
     verdict = worst(results)
     count, every = f"{summed(results)[verdict]:,}", _histories(len(results))
-    words = _CONCLUSIONS[verdict].format(count=count, all=every)
+    return f"{target} {_CONCLUSIONS[verdict].format(count=count, all=every)}"
+
+
+def _conclude(target: str, results: Sequence[CheckResult], console: Console) -> None:
     kinds = Counter(group.finding.certainty for group in grouped(results) if group.finding)
     lints = kinds[Certainty.LINT]
     counts = f"{kinds[Certainty.PROVED]} proved, {kinds[Certainty.SUSPECTED]} suspected"
     counts += f", {lints} lint{'' if lints == 1 else 's'}"
-    style = f"bold {VERDICT_STYLES[verdict]}"
-    console.print(Text(f"\n{target} {words}: {counts}", style))
+    style = f"bold {VERDICT_STYLES[worst(results)]}"
+    console.print(Text(f"\n{conclusion(target, results)}: {counts}", style))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
@@ -36,7 +37,7 @@ from dacapo.report.page.wakes import Wakes
 from dacapo.service.callbacks import Delivery as Call
 from dacapo.service.events import Event
 from dacapo.service.execution import Invocation, InvocationStatus
-from dacapo.verify.findings import Finding
+from dacapo.verify.findings import Code, Finding
 from dacapo.verify.rules import rules
 
 _OUTCOMES = {
@@ -257,14 +258,19 @@ _MOST_UNREAD = 500
 """Operations up to which those that a pass did not read are listed."""
 
 
-def with_findings(execution: Execution, findings: Sequence[Finding]) -> Execution:
+def with_findings(
+    execution: Execution,
+    findings: Sequence[Finding],
+    advice: Mapping[Code, Sequence[str]] = MappingProxyType({}),
+) -> Execution:
     """Return an execution with findings at its lines.
 
     Parameters:
-        execution: a run of the handler that was verified.
-        findings: what was found, as `dacapo.verify` reports it.
+        execution: a run of the handler that was verified, or a history that it replayed.
+        findings: what was found, as `dacapo.verify` and `dacapo.check` report it.
+        advice: how to mend it, by code, where that is not what its rule says.
     """
-    shown = [_remark(finding, execution.source) for finding in findings]
+    shown = [_remark(one, execution.source, advice.get(one.code, ())) for one in findings]
     return replace(execution, findings=shown)
 
 
@@ -337,7 +343,7 @@ def _bill(recording: Recording) -> Bill:
     )
 
 
-def _remark(finding: Finding, source: Source | None) -> Remark:
+def _remark(finding: Finding, source: Source | None, advice: Sequence[str]) -> Remark:
     rule = rules()[finding.code]
     return Remark(
         code=finding.code.value,
@@ -348,7 +354,7 @@ def _remark(finding: Finding, source: Source | None) -> Remark:
         recorded=finding.recorded,
         replayed=finding.replayed,
         rule=" ".join(rule.rule.split()),
-        fix=" ".join(rule.fix.split()),
+        fix=advice or (" ".join(rule.fix.split()),),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -110,9 +111,18 @@ def detail_of(request: Mapping[str, Any]) -> str:
     body = requests.body_of(request)
     content = next((body[name] for name in _CONTENTS if body.get(name)), body or None)
     if content is None:
-        content = request.get("body") or ""
+        content = _uploaded(request.get("body") or "")
     text = content if isinstance(content, str) else json.dumps(_plain(content), default=str)
     return text[:LONGEST_DETAIL]
+
+
+def _uploaded(body: Any) -> Any:
+    """Return the content of an upload as text; that of a stream stays unread."""
+    if isinstance(body, io.BytesIO):
+        body = body.getvalue()
+    if isinstance(body, bytes | bytearray):
+        return body[: 4 * LONGEST_DETAIL].decode("utf-8", "replace")
+    return "a stream" if hasattr(body, "read") else body
 
 
 def _plain(value: Any) -> Any:

@@ -41,7 +41,9 @@ def html_of(page: Page, *, intro: str = "", links: Mapping[str, str] = NO_LINKS)
         title=visible(page.title),
         intro=visible(intro),
         links=links,
-        findings=[_finding(remark) for one in page.executions for remark in one.findings],
+        findings=[
+            _finding(remark) for one in page.executions for remark in one.findings if remark.code
+        ],
         cards=[_card(one) for one in page.executions],
         parting=_parting(page),
         parts=page.parting is not None,
@@ -108,7 +110,7 @@ def _finding(remark: Remark) -> dict[str, Any]:
     lines = [remark.place]
     if remark.line is None:
         lines += [*_trace("recorded", remark.recorded), *_trace("replayed", remark.replayed)]
-        lines += [f"Rule: {remark.rule}", f"Fix: {remark.fix}"]
+        lines += [f"Rule: {remark.rule}", *(f"Fix: {way}" for way in remark.fix)]
     title = f"{remark.certainty}: {remark.code}{message}"
     return {
         "title": visible(title),

@@ -212,15 +212,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Remark:
-    """A finding of `dacapo verify`.
+    """What there is to say about a line: a finding of `dacapo verify` or `dacapo check`, or a note.
 
     Parameters:
-        code, certainty, message: as `dacapo verify` prints them; the message is None if payloads
-            are removed.
+        code, certainty, message: as `dacapo verify` prints them; "" for a note, which has only a
+            message. The message is None if payloads are removed.
         place: file and line; "" for none.
         line: the line, if it is in the source that is shown.
         recorded, replayed: the two traces that differ.
-        rule, fix: what to do instead, and how.
+        rule: what to do instead.
+        fix: how to mend it; the best way first, if there are several.
+        run: number of the pass that it is about; None for any.
     """
 
     code: str
@@ -228,10 +230,11 @@ class Remark:
     message: str | None
     place: str
     line: int | None
-    recorded: Sequence[str]
-    replayed: Sequence[str]
-    rule: str
-    fix: str
+    recorded: Sequence[str] = ()
+    replayed: Sequence[str] = ()
+    rule: str = ""
+    fix: Sequence[str] = ()
+    run: int | None = None
 
 
 @dataclass(frozen=True)
@@ -273,7 +276,7 @@ class Execution:
         never_resumed: what it waits for, in words, if nothing can ever wake it.
         times: the time of each event.
         effects: what the world saw; None if that is not known.
-        findings: what `dacapo verify` found in its handler.
+        findings: what `dacapo verify` or `dacapo check` found in its handler.
     """
 
     label: str

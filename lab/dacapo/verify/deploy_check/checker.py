@@ -71,6 +71,12 @@ class Job:
     sources: Sequence[Source]
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    def prepared(self) -> Scenario:
+        """Return the handler, loaded in this process: offline, and with its environment."""
+        os.environ.update(self.environment)
+        network_guard.take_offline()
+        return self.load()
+
     def batches(self, processes: int) -> Iterator[Job]:
         """Yield parts of this job, for one process each."""
         size = max(1, min(_BATCH, -(-len(self.sources) // processes)))
@@ -174,9 +180,7 @@ class Checking:
 
     def replay(self, job: Job, beat: Beat) -> list[CheckResult]:
         """Replay the histories of a job in this process."""
-        os.environ.update(job.environment)
-        network_guard.take_offline()
-        scenario = job.load()
+        scenario = job.prepared()
         return [
             self.replay_one(scenario, job.target, source, number, beat)
             for number, source in enumerate(job.sources)

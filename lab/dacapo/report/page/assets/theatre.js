@@ -35,6 +35,8 @@ function startTheatre() {
 
 /** Return the first invocation in which something goes wrong, if one does. */
 function firstHarm() {
+  const noted = executions.flatMap((one) => one.findings.map((found) => found.run)).filter((run) => run !== null);
+  if (noted.length) return Math.min(...noted);
   const numbers = executions.flatMap((one) => [
     ...(one.effects ?? []).filter((effect) => effect.again && effect.run !== null).map((effect) => effect.run),
     ...one.passes.filter((pass) => pass.unread?.length || ["failed", "died", "timed out"].includes(pass.outcome)).map((pass) => pass.number),
@@ -75,7 +77,9 @@ function captionOf(which, pass, label) {
   const execution = executions[which];
   const ends = { suspended: "suspended", succeeded: "the execution succeeds", failed: "the execution fails", died: "the invocation dies", "timed out": "the invocation times out" };
   const counts = [`${pass.read} read back`, `${pass.done.length} done now`];
-  const end = pass.outcome === "suspended" && execution.never_resumed && pass.number === execution.passes.length ? "suspended, and nothing ever resumes it" : ends[pass.outcome] ?? pass.outcome;
+  const isLast = pass.outcome === "suspended" && pass.number === execution.passes.length;
+  const after = execution.never_resumed ? "suspended, and nothing ever resumes it" : { FAILED: ends.failed, TIMED_OUT: "suspended, until the execution times out", STOPPED: "suspended, until the execution is stopped" }[execution.status];
+  const end = (isLast && after) || (ends[pass.outcome] ?? pass.outcome);
   return make(
     "p", { class: "caption" },
     make("span", { class: "big" }, make("b", {}, `${label}invocation ${pass.number} of ${execution.passes.length}`), ` at ${spell(pass.start)}, because ${visible(pass.woken_by)}`),
@@ -141,6 +145,8 @@ function nearestTraced(execution, number) {
 function blockOf(which, pass, block, lines, counts) {
   const list = make("ol", { class: "code block", "aria-label": `${block.name}, line by line` });
   const first = new Map(block.statements.flatMap(([from, to]) => Array.from({ length: to - from }, (_, n) => [from + n + 1, from])));
+  const last = new Map(block.statements);
+  const endOf = (line) => last.get(first.get(line) ?? line) ?? line; // of the statement
   block.lines.forEach((text, n) => {
     const number = block.first + n;
     const own = lines.get(number);
@@ -154,20 +160,23 @@ function blockOf(which, pass, block, lines, counts) {
     item.addEventListener("pointerenter", () => joinLine(which, number));
     item.addEventListener("pointerleave", unjoin);
     list.append(item);
-    for (const found of executions[which].findings) if (found.line === number) list.append(remarkOf(found));
+    for (const found of executions[which].findings) {
+      if (endOf(found.line) === number && (found.run ?? pass.number) === pass.number) list.append(remarkOf(found));
+    }
   });
   for (const [from, to] of block.docstrings) foldText(list, block, from, to);
   for (const item of list.querySelectorAll(".line")) if (item.dataset.of !== item.dataset.line) item.className = `line ${lineState(lines.get(Number(item.dataset.of))) ?? ""}`;
   return list;
 }
 
-/** Return a finding of `dacapo verify`, to stand below its line. */
+/** Return a finding, or a note, to stand below its line. */
 function remarkOf(found) {
   const trace = (name, lines) => (lines.length ? [make("dt", {}, name), make("dd", {}, make("pre", { tabindex: 0 }, visible(lines.join("\n"))))] : []);
+  if (!found.code) return make("li", { class: "remark-at" }, make("p", {}, icon("again"), ` ${visible(found.message ?? "")}`));
   return make(
     "li", { class: `remark-at${found.certainty === "proved" ? "" : " mild"}` },
     make("p", {}, icon("again"), make("b", {}, ` ${found.certainty}: ${found.code}`), found.message ? ` — ${visible(found.message)}` : ""),
-    make("dl", {}, ...trace("Recorded", found.recorded), ...trace("Replayed", found.replayed), make("dt", {}, "Rule"), make("dd", {}, found.rule), make("dt", {}, "Fix"), make("dd", {}, found.fix)),
+    make("dl", {}, ...trace("Recorded", found.recorded), ...trace("Replayed", found.replayed), make("dt", {}, "Rule"), make("dd", {}, found.rule), make("dt", {}, "Fix"), ...found.fix.map((way) => make("dd", {}, way))),
   );
 }
 

@@ -76,6 +76,7 @@ check: $(VENV)/dev.done
 docs: $(VENV)/dev.done
 	$(BIN)/python -m tools.agents
 	$(BIN)/python -m tools.gotchas
+	-$(BIN)/python -m tools.pictures
 	$(BIN)/python -m tools.managed_instances
 	$(BIN)/python -m tests.patterns.callback_outcomes
 	$(BIN)/python -m tests.patterns.outages

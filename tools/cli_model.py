@@ -42,13 +42,15 @@ class Command:
         service: the CLI's name of the service.
         operation: the CLI's name of the operation.
         words: the rest of the command line.
-        variable: shell variable that its output is assigned to; None if it is printed.
+        variable: shell variable that its output is assigned to; None if it is not.
+        is_printed: whether its output is: it is neither assigned nor written to a file.
     """
 
     service: str
     operation: str
     words: tuple[str, ...]
     variable: str | None = None
+    is_printed: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,11 @@ def commands_in(script: str) -> Iterator[Command]:
     """Yield every AWS CLI command in shell text, including functions and `NAME=$(…)`."""
     for line in script.replace("\\\n", " ").splitlines():
         variable = None
-        for words in _simple_commands(line):
+        for words, sign in _simple_commands(line):
             if "aws" in words:
                 _, service, operation, *rest = words[words.index("aws") :]
-                yield Command(service, operation, tuple(rest), variable)
+                is_printed = variable is None and sign != ">"
+                yield Command(service, operation, tuple(rest), variable, is_printed)
             assigned = _ASSIGNMENT.match(words[-1]) if words else None
             variable = assigned[1] if assigned else None
 
@@ -105,17 +108,18 @@ def call_of(command: Command) -> Call:
     return call
 
 
-def _simple_commands(line: str) -> Iterator[list[str]]:
+def _simple_commands(line: str) -> Iterator[tuple[list[str], str]]:
+    """Yield the words of each simple command, and what follows it."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words: list[str] = []
     for word in lexer:
         if set(word) <= set("();<>|&"):
-            yield words
+            yield words, word
             words = []
         else:
             words.append(word)
-    yield words
+    yield words, ""
 
 
 def names_of(service: str) -> Iterator[str]:

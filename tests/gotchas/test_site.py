@@ -36,18 +36,18 @@ def test_a_lesson_shows_both_handlers_and_what_the_broken_one_does(
 
 @pytest.mark.parametrize("name", GOTCHAS)
 def test_a_lesson_opens_where_the_harm_shows_and_says_so_below_that_line(name: str) -> None:
-    found = MODEL.search(site.page(name))
-    assert found is not None
-    broken, fixed = json.loads(found[1])["executions"]
-    (note,) = broken["findings"]
+    model = MODEL.search(site.page(name))
+    assert model is not None
+    broken, fixed = json.loads(model[1])["executions"]
+    (remark,) = broken["findings"]
     lines = [
         (number, text)
         for block in broken["source"]["blocks"]
         for number, text in enumerate(block["lines"], block["first"])
     ]
     shows_at = module_of(name).SHOWS_AT
-    assert [number for number, text in lines if shows_at in text] == [note["line"]]
-    assert 1 <= note["run"] <= len(broken["passes"])
+    assert [number for number, text in lines if shows_at in text] == [remark["line"]]
+    assert 1 <= remark["run"] <= len(broken["passes"])
     assert fixed["findings"] == []
 
 

@@ -143,3 +143,30 @@ def test_a_sleep_in_a_handler_takes_virtual_time() -> None:
     assert recording.result == "2026-01-01T00:10:00+00:00"
     assert recording.operation("slow step").length == timedelta(minutes=10)
     assert time.monotonic() - start < 60
+
+
+IMPORTS_IN_TWO_RUNS = """
+import importlib, sys, moto.core.models
+from contextlib import contextmanager
+from dacapo import Scenario, run
+from tests.lab import handlers
+
+@contextmanager
+def importing(name):
+    assert name not in sys.modules
+    importlib.import_module(name)
+    yield
+
+for name in ("moto.sdb.models", "moto.synthetics.models"):
+    run(Scenario(handler=handlers.waits, event=1, world=lambda: importing(name)))
+from moto.sdb.models import sdb_backends
+from moto.synthetics.models import synthetics_backends
+print(hash(sdb_backends) == hash(synthetics_backends))
+"""
+
+
+def test_libraries_that_two_runs_import_draw_ids_that_differ() -> None:
+    """Moto keeps a list of services with data, and takes those with equal IDs for one."""
+    command = [sys.executable, "-c", IMPORTS_IN_TWO_RUNS]
+    result = subprocess.run(command, capture_output=True, check=True, timeout=100)
+    assert result.stdout.decode().split() == ["False"]

@@ -45,9 +45,9 @@ def code_of(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def model_of(page: Path) -> dict[str, Any]:
-    found = MODEL.search(page.read_text("utf-8"))
-    assert found is not None
-    model: dict[str, Any] = json.loads(found[1])
+    text = MODEL.search(page.read_text("utf-8"))
+    assert text is not None
+    model: dict[str, Any] = json.loads(text[1])
     return model
 
 

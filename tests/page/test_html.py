@@ -159,8 +159,9 @@ def test_an_execution_in_flight_says_what_it_waits_for() -> None:
         status=ExecutionStatus.RUNNING,
     )
     text = html_of(page_from([execution_of(Watched(flying), "export")]))
-    waits = "It has waited for &#39;decision&#39; since 0 s after its start, with a timeout of 1 d"
-    assert waits in text
+    assert "It has waited for &#39;decision&#39; since Thu, 1 Jan 2026, 00:00:00 UTC, " in text
+    assert "and times out on Fri, 2 Jan 2026, 00:00:00 UTC, 1 d later" in text
+    assert "2 h so far" in text
 
 
 def test_an_execution_without_events_has_a_page() -> None:

@@ -174,7 +174,7 @@ def test_two_are_shown_beside_each_other(saved: Path) -> None:
         ('{"Events": [{"EventType": 3}]}', "neither a recording nor a history"),
         ('{"Events": []}', "does not begin with the start of an execution"),
         ('{"meta": {}}', "neither a recording nor a history"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
         ("\x00\x1b[31m", "is not JSON"),
     ],
 )

@@ -182,10 +182,16 @@ def is_whole(content: Mapping[str, Any]) -> bool:
     return not any(map(content.get, _MORE))
 
 
+def declared_arn(content: Mapping[str, Any]) -> str:
+    """Return the ARN that a history has; "" if it has none, like what the AWS CLI prints."""
+    arn = (content.get("Execution") or {}).get("DurableExecutionArn")
+    return arn if isinstance(arn, str) and arn.count(":") >= _ARN_COLONS else ""
+
+
 def arn_of(content: Mapping[str, Any], started: Event) -> str:
     """Return the ARN of an execution, or a made one if the history doesn't have it."""
-    arn = (content.get("Execution") or {}).get("DurableExecutionArn")
-    if isinstance(arn, str) and arn.count(":") >= _ARN_COLONS:
+    arn = declared_arn(content)
+    if arn:
         return arn
     function = function_arn(str(content.get("FunctionName") or "exported"))
     version, key = content.get("Version") or 1, started.operation_id

@@ -101,7 +101,9 @@ def _without_truncated(event: Event) -> Event:
 def _recording(events: list[Event], content: Mapping[str, Any]) -> Recording:
     final = {state.operation_id: state for state in operation_states(events)}
     execution = content.get("Execution") or {}
-    function = str(content.get("FunctionName") or execution.get("FunctionName") or "exported")
+    arn = files.declared_arn(content)
+    declared = content.get("FunctionName") or execution.get("FunctionName")
+    function = str(declared or arn.partition(":function:")[2].partition(":")[0])
     last = next((event for event in reversed(events) if event.type in _ENDS), None)
     details = last.details if last else {}
     error = (details.get("Error") or {}).get("Payload")

@@ -7,15 +7,19 @@ import base64
 import hashlib
 import os
 import random
+import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 from dacapo.process.active_run import ACTIVE
+from dacapo.process.source_lines import is_user_file
 
+_real_urandom = os.urandom
 _GLOBAL: Any = random.getstate.__self__  # type: ignore[attr-defined]
 """The generator behind the functions of `random`."""
 
@@ -112,9 +116,24 @@ def reseed(*parts: object) -> None:
 
 
 def urandom(length: int) -> bytes:
-    """Return random bytes of the current task, in place of `os.urandom`."""
+    """Return random bytes of the current task, in place of `os.urandom`.
+
+    A library that is imported meanwhile gets real ones: what it draws outlives the run. Two runs
+    with one seed would give two of them the same ID; moto, for example, has one for each service,
+    and takes services with equal IDs for one.
+    """
+    if _library_is_imported(sys._getframe(1)):  # noqa: SLF001 - the documented way
+        return _real_urandom(length)
     drawn: bytes = ACTIVE.stream.draw(length)
     return drawn
+
+
+def _library_is_imported(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    if frame is None or frame.f_back is None or is_user_file(frame.f_code.co_filename):
+        return False
+    return frame.f_back.f_code.co_filename.startswith("<frozen importlib")
 
 
 def _digest(parts: tuple[object, ...]) -> bytes:

@@ -66,7 +66,8 @@ def timeline(recording: Recording, width: int, *, with_payloads: bool = True) ->
 
 
 def _title(recording: Recording, *, with_payloads: bool) -> Text:
-    name = visible(" · ".join(filter(None, (recording.function, recording.scenario))))
+    names = filter(None, (recording.function, recording.scenario))
+    name = visible(" · ".join(names)) or "An execution"
     length = spell(timedelta(seconds=recording.virtual_seconds))
     title = Text.assemble((name, "bold"), "  ", _status(recording.status), f"  after {length}")
     if recording.error is not None:

@@ -52,7 +52,7 @@ _ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{54,56}\b")
 def page_from(executions: Sequence[Execution], title: str = "") -> Page:
     """Return the page of one execution, or of two beside each other."""
     first = executions[0]
-    default = first.function + (f" · {first.scenario}" if first.scenario else "")
+    default = " · ".join(filter(None, (first.function, first.scenario))) or "An execution"
     if len(executions) == 1:
         return Page(title or default, executions)
     other = executions[1]
@@ -94,7 +94,7 @@ class _Builder:
             origin=self.origin,
             scenario=recording.scenario,
             function=recording.function,
-            arn=recording.arn,
+            arn=recording.arn if recording.function else "",
             status=recording.status,
             seed=None if self.origin == "export" else recording.seed,
             started=recording.started.isoformat(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -84,7 +85,9 @@ def _asset(name: str) -> str:
 def _card(execution: Execution) -> dict[str, Any]:
     count = len(execution.passes)
     facts = [
-        f"after {_length(execution.seconds)}",
+        f"after {_length(execution.seconds)}"
+        if execution.has_ended or execution.never_resumed
+        else f"{_length(execution.seconds)} so far",
         f"{count:,} invocation{'s' if count != 1 else ''}",
         f"{len(execution.operations):,} operation{'s' if len(execution.operations) != 1 else ''}",
         f"${execution.bill.dollars_per_million:,.2f} a million",
@@ -134,7 +137,9 @@ def _tone(execution: Execution) -> str:
 def _remark(execution: Execution) -> str:
     if execution.never_resumed:
         return visible(f"Nothing ever resumes it: it waits for {execution.never_resumed}.")
-    remarks = [f"A history from AWS: {execution.arn}"] if execution.origin == "export" else []
+    remarks = []
+    if execution.origin == "export":
+        remarks.append(": ".join(filter(None, ("A history from AWS", execution.arn))))
     if not execution.has_ended:
         remarks += [_open(execution, one) for one in execution.operations if _is_open(one)]
     return visible(". ".join(remarks))
@@ -147,8 +152,17 @@ def _is_open(operation: Operation) -> bool:
 def _open(execution: Execution, operation: Operation) -> str:
     """Say what an execution in flight waits for, and since when."""
     begun = execution.times[operation.begun] if execution.times else 0.0
-    limit = f", with a timeout of {_length(operation.timeout)}" if operation.timeout else ""
-    return f"It has waited for {operation.path!r} since {_length(begun)} after its start{limit}"
+    limit = ""
+    if operation.timeout:
+        ends = _moment(execution, begun + operation.timeout)
+        limit = f", and times out on {ends}, {_length(operation.timeout)} later"
+    return f"It has waited for {operation.path!r} since {_moment(execution, begun)}{limit}"
+
+
+def _moment(execution: Execution, seconds: float) -> str:
+    """Spell a moment of an execution, as the page does."""
+    at = datetime.fromisoformat(execution.started) + timedelta(seconds=seconds)
+    return at.strftime(f"%a, {at.day} %b %Y, %H:%M:%S {at.tzname()}")
 
 
 def _shown(payload: str | None) -> str | None:

@@ -212,7 +212,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Remark:
-    """What there is to say about a line: a finding of `dacapo verify` or `dacapo check`, or a note.
+    """A finding of `dacapo verify` or `dacapo check`, or a note that stands at a line as one does.
 
     Parameters:
         code, certainty, message: as `dacapo verify` prints them; "" for a note, which has only a
@@ -268,7 +268,9 @@ class Execution:
     Parameters:
         label: what sets it apart from the one beside it; "" for nothing.
         origin: `run`, `recording`, or `export` (a history from AWS).
-        scenario, function, arn, status: as in a recording; `scenario` is "" for an export.
+        scenario, function, arn, status: as in a recording; `scenario` is "" for an export, and so
+            are
+            `function` and `arn` if it does not name them, as what the AWS CLI prints.
         seed: of the run; None for an export.
         started: ISO 8601.
         seconds: from its start to its last event.

@@ -13,6 +13,7 @@ from dacapo import Recording
 from dacapo.cli.exit_status import MEANINGS
 from dacapo.service import quotas
 from tests.command_line import assert_usage_error, dacapo, fresh_dacapo
+from tests.depth import every
 
 HANDLERS = "tests.lab.handlers"
 
@@ -98,6 +99,7 @@ def test_an_invocation_that_times_out_or_exits_is_shown_and_the_run_is_not_as_ex
         assert max(len(line) for line in result.stdout.splitlines()) <= columns
 
 
+@pytest.mark.prove
 def test_a_run_without_replay_prints_the_same_timeline() -> None:
     target = "scenarios/polling.py:finishes"
     outputs = {dacapo("run", target, *options).stdout for options in ((), ("--no-replay",))}
@@ -179,6 +181,7 @@ def test_a_handler_that_reaches_the_network_is_a_usage_error(tmp_path: Path) -> 
     assert_usage_error(result, "leaks.py:5 tried to reach example.com")
 
 
+@pytest.mark.prove
 def test_output_of_a_handler_stays_out_of_stdout(tmp_path: Path) -> None:
     (tmp_path / "chatty.py").write_text(
         "from aws_durable_execution_sdk_python import durable_execution\n"
@@ -222,7 +225,7 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize("command", ["run", "verify", "check"])
-@pytest.mark.parametrize("start", [dacapo, fresh_dacapo])
+@pytest.mark.parametrize("start", every(2, [dacapo, fresh_dacapo]))
 def test_nothing_that_a_handler_writes_gets_into_the_json(
     start: Callable[..., subprocess.CompletedProcess[str]], command: str, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def recorded(seed: int) -> str:
     return json.dumps(run(Scenario(handler=everything, answers=answers), seed=seed).to_json())
 
 
+@pytest.mark.prove
 def test_one_seed_gives_one_history_and_another_seed_another() -> None:
     first = {seed: recorded(seed) for seed in range(4)}
     assert first == {seed: recorded(seed) for seed in range(4)}
@@ -229,6 +230,7 @@ def test_a_branch_draws_the_same_values_in_its_steps_under_every_interleaving(se
     assert len(set(drawn(seed))) == 3
 
 
+@pytest.mark.prove
 def test_verify_shows_a_lost_update() -> None:
     scenario = Scenario(handler=counting(NoLock()), world=counted)
     report = verify(scenario, only=[ExperimentName.INTERLEAVINGS])

@@ -46,6 +46,7 @@ def test_the_same_seed_reproduces_the_same_history(name: str) -> None:
     assert {as_text(other) for other in others} == {as_text(first)}
 
 
+@pytest.mark.prove
 def test_twenty_seeds_yield_twenty_valid_histories_of_one_map() -> None:
     recordings = [run(SCENARIOS["waiting map"], seed=seed) for seed in range(20)]
     for recording in recordings:
@@ -165,6 +166,7 @@ print(hash(sdb_backends) == hash(synthetics_backends))
 """
 
 
+@pytest.mark.prove
 def test_libraries_that_two_runs_import_draw_ids_that_differ() -> None:
     """Moto keeps a list of services with data, and takes those with equal IDs for one."""
     command = [sys.executable, "-c", IMPORTS_IN_TWO_RUNS]

@@ -37,11 +37,13 @@ TEST_FILE = """
 """
 
 
+@pytest.mark.prove
 def test_the_fixture_runs_scenarios_on_the_simulated_service(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TEST_FILE)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
+@pytest.mark.prove
 def test_the_fixture_runs_scenarios_on_the_official_runner_or_says_why_not(
     pytester: pytest.Pytester,
 ) -> None:

@@ -60,6 +60,7 @@ def history(
     return run_process(command(*arguments), cwd=home, environment=environment(home, url, own))
 
 
+@pytest.mark.prove
 def test_the_command_reaches_aws_with_its_own_credentials_and_the_check_reads_what_it_fetched(
     simulation: Simulation, tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ def test_the_command_reaches_aws_with_its_own_credentials_and_the_check_reads_wh
     assert verdicts == ["survives"] * 3
 
 
+@pytest.mark.prove
 def test_a_signal_ends_it_in_order_and_the_next_time_it_goes_on(
     simulation: Simulation, tmp_path: Path
 ) -> None:
@@ -122,7 +124,7 @@ REFUSALS: list[Refusal] = [
 ]
 
 
-@pytest.mark.parametrize("refusal", every(3, REFUSALS), ids=lambda refusal: refusal[-1])
+@pytest.mark.parametrize("refusal", every(9, REFUSALS), ids=lambda refusal: refusal[-1])
 def test_a_refusal_is_one_clear_line_and_exit_status_2(
     simulation: Simulation, tmp_path: Path, refusal: Refusal
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_refusal_is_one_clear_line_and_exit_status_2(
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.prove
 def test_nothing_in_flight_is_not_a_mistake(simulation: Simulation, tmp_path: Path) -> None:
     with lambda_endpoint() as (url, _):
         result = history(tmp_path, url, "steps", "-o", "fetched")
@@ -140,6 +143,7 @@ def test_nothing_in_flight_is_not_a_mistake(simulation: Simulation, tmp_path: Pa
     assert list((tmp_path / "fetched").iterdir()) == []
 
 
+@pytest.mark.prove
 def test_a_refusal_on_the_way_says_what_is_saved(simulation: Simulation, tmp_path: Path) -> None:
     refusals: list[Answer] = []
 
@@ -175,6 +179,7 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert_usage_error(result, "can't be made: Not a directory")
 
 
+@pytest.mark.prove
 def test_a_redaction_is_imported_from_the_current_directory(
     simulation: Simulation, tmp_path: Path
 ) -> None:

@@ -300,6 +300,7 @@ def test_a_handler_can_read_the_remaining_time_of_its_invocation() -> None:
 # -- limits ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 def test_an_execution_fails_at_three_thousand_operations() -> None:
     recording = run(Scenario(handler=handlers.steps, event=3_001))
     assert recording.status == "FAILED"
@@ -308,6 +309,7 @@ def test_an_execution_fails_at_three_thousand_operations() -> None:
     assert "3000 operations" in (recording.error.message or "")
 
 
+@pytest.mark.prove
 def test_an_execution_just_below_three_thousand_operations_succeeds() -> None:
     assert run(Scenario(handler=handlers.steps, event=2_999)).status == "SUCCEEDED"
 

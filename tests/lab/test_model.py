@@ -283,6 +283,7 @@ def use_errors(_: Simulation) -> None:
             call(**members)
 
 
+@pytest.mark.prove
 def test_every_answer_fits_the_model_and_every_operation_is_used() -> None:
     with running() as simulation:
         simulation.add_function("everything", everything)

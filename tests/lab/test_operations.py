@@ -251,6 +251,7 @@ def test_maps_nest() -> None:
     assert record(handlers.nested_maps, 3).result == [[0, 2, 4]] * 3
 
 
+@pytest.mark.prove
 def test_an_execution_with_more_than_a_thousand_operations_reads_its_state_in_pages() -> None:
     recording = record(handlers.mapped_waits, [1] * 400)
     assert recording.result == [1] * 400

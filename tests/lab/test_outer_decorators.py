@@ -368,6 +368,7 @@ def test_no_client_is_left_after_an_invocation() -> None:
 # -- the verifier ----------------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 def test_the_verifier_enters_what_stands_above_too() -> None:
     handler, inputs = recording_inputs(handlers.waits)
     report = verify(Scenario(handler=handler, event=2), only=QUICK)

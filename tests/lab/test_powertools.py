@@ -66,6 +66,7 @@ def durable() -> Any:
     return durable_execution(ship)
 
 
+@pytest.mark.prove
 def test_the_logger_logs_the_input_of_every_invocation() -> None:
     stream = io.StringIO()
     logger = Logger(service="orders", stream=stream, logger_handler=None)
@@ -88,6 +89,7 @@ def test_the_logger_logs_the_input_of_every_invocation() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")  # of an invocation that suspends
+@pytest.mark.prove
 def test_metrics_are_emitted_once_when_the_handler_ends(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -105,6 +107,7 @@ def test_metrics_are_emitted_once_when_the_handler_ends(
     assert_survives(scenario(handler))
 
 
+@pytest.mark.prove
 def test_a_middleware_of_the_users_reads_input_and_answer() -> None:
     seen: list[tuple[str, str]] = []
 
@@ -120,6 +123,7 @@ def test_a_middleware_of_the_users_reads_input_and_answer() -> None:
     assert_survives(scenario(handler))
 
 
+@pytest.mark.prove
 def test_the_tracer_captures_every_invocation() -> None:
     recorder = MagicMock()  # the X-Ray SDK isn't installed, and would send its segments to a daemon
     tracer = Tracer(service="orders", provider=recorder, auto_patch=False, disabled=False)
@@ -130,6 +134,7 @@ def test_the_tracer_captures_every_invocation() -> None:
     assert_survives(scenario(handler))
 
 
+@pytest.mark.prove
 def test_idempotent_with_its_defaults_runs_and_stores_every_answer() -> None:
     layer = DynamoDBPersistenceLayer(table_name=TABLE)
     handler = idempotent(persistence_store=layer)(durable())

@@ -141,6 +141,7 @@ def test_a_failed_operation_has_a_cross() -> None:
     assert "✗" in row(text, "create callback id")
 
 
+@pytest.mark.prove
 def test_operations_that_do_not_fit_are_counted() -> None:
     recording = run(Scenario(handler=handlers.big_map, event=100))
     text = render(Scenario(handler=handlers.big_map, event=100))

@@ -151,6 +151,7 @@ def test_importing_the_lab_replaces_credentials_and_region(environment: dict[str
     assert credentials_in_a_fresh_process(**environment) == ["dacapo", "us-east-1"]
 
 
+@pytest.mark.prove
 def test_credentials_are_kept_if_the_network_is_allowed() -> None:
     environment = {
         "AWS_ACCESS_KEY_ID": "AKIA",

@@ -318,6 +318,7 @@ def test_a_handler_that_lets_no_time_pass_is_stopped(monkeypatch: pytest.MonkeyP
         run(Scenario(handler=in_a_step(never_ends)))
 
 
+@pytest.mark.prove
 def test_a_checkpoint_that_the_sdk_never_sends_is_stopped_with_the_line_of_its_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -327,6 +328,7 @@ def test_a_checkpoint_that_the_sdk_never_sends_is_stopped_with_the_line_of_its_s
         run(Scenario(handler=in_a_step(lambda: "x" * 800_000)))
 
 
+@pytest.mark.prove
 def test_the_next_run_is_sound_after_a_handler_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(watchdog, "SPIN_LIMIT_SECONDS", 0.5)

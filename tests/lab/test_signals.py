@@ -72,6 +72,7 @@ def test_a_signal_leaves_no_process_and_no_folder_behind(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.prove
 def test_a_signal_ends_a_run_whose_handler_spins(tmp_path: Path) -> None:
     process, (_, child) = started(tmp_path, "run")
     os.kill(child, signal.SIGKILL)

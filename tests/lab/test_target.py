@@ -30,6 +30,7 @@ def function_in(folder: Path, neighbor: str = "rules", file: str = "app.py") -> 
     return folder / file
 
 
+@pytest.mark.prove
 def test_the_folder_of_the_file_is_importable_as_in_lambda(tmp_path: Path) -> None:
     function_in(tmp_path / "functions/order")
     done = fresh_dacapo("run", "functions/order/app.py:handler", cwd=tmp_path)
@@ -44,6 +45,7 @@ def test_the_handler_of_a_plain_folder_is_found_by_other_processes(tmp_path: Pat
     assert "not run" not in done.stdout.partition("cold")[2].splitlines()[0]
 
 
+@pytest.mark.prove
 def test_a_neighbor_hides_no_module_of_the_standard_library(tmp_path: Path) -> None:
     folder = tmp_path / "functions/mail"
     function_in(folder)
@@ -53,12 +55,14 @@ def test_a_neighbor_hides_no_module_of_the_standard_library(tmp_path: Path) -> N
     assert "the neighbor" in done.stdout, done.stderr
 
 
+@pytest.mark.prove
 def test_a_file_named_like_a_module_of_the_standard_library_is_loaded(tmp_path: Path) -> None:
     function_in(tmp_path / "functions/queue", file="queue.py")
     done = fresh_dacapo("run", "functions/queue/queue.py:usual", cwd=tmp_path)
     assert "the neighbor" in done.stdout, done.stderr
 
 
+@pytest.mark.prove
 def test_a_file_without_a_name_lists_its_handlers_and_scenarios(tmp_path: Path) -> None:
     function_in(tmp_path / "order")
     done = fresh_dacapo("run", "order/app.py", cwd=tmp_path)

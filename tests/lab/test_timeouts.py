@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration, StepConfig
 from aws_durable_execution_sdk_python.retries import RetryPresets
@@ -169,6 +170,7 @@ def test_every_invocation_begins_ends_and_counts_as_the_model_says(
     assert execution.execution_status == ends[expected[-1][2]]
 
 
+@pytest.mark.prove
 @generated
 def test_an_invocation_that_ends_early_leaves_its_error_and_no_failed_step(
     stages: list[Stage], timeout: int, seed: int
@@ -185,6 +187,7 @@ def test_an_invocation_that_ends_early_leaves_its_error_and_no_failed_step(
     assert {step.attempt for step in steps} <= {0, 1}, "a retry was used"
 
 
+@pytest.mark.prove
 @generated
 def test_the_history_is_valid_however_invocations_end(
     stages: list[Stage], timeout: int, seed: int

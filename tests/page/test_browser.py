@@ -172,6 +172,7 @@ def test_the_history_grows_from_invocation_to_invocation(open_page: Any) -> None
     assert counts == [2, 4, 6, 6]
 
 
+@pytest.mark.prove
 def test_every_control_is_reached_and_used_by_keyboard(open_page: Any) -> None:
     opened = open_page("fanned")
     page, reached = opened.page, []

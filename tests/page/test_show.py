@@ -73,6 +73,7 @@ def test_a_run_writes_the_same_page(tmp_path: Path) -> None:
     assert ours.read_text("utf-8") == theirs.read_text("utf-8")
 
 
+@pytest.mark.prove
 def test_a_failed_test_shows_what_ran_and_writes_its_page(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "from tests.page import handlers\n"
@@ -132,6 +133,7 @@ def test_a_failed_run_shows_marks_and_the_line_that_failed() -> None:
     assert not set("\x1b\u202e\u2066\u2028") & set(result.stdout)
 
 
+@pytest.mark.prove
 def test_a_terminal_that_lacks_signs_gets_others(tmp_path: Path) -> None:
     environment = {
         "PATH": "",

@@ -274,6 +274,7 @@ ENCODED = BODIES.map(lambda body: base64.b64encode(body.encode(errors="replace")
 SENT = st.tuples(BODIES, st.just(value=False)) | st.tuples(ENCODED | BODIES, st.just(value=True))
 
 
+@pytest.mark.prove
 def test_any_body_gets_a_response_and_a_rejected_one_stores_nothing(market: System) -> None:
     statuses = set()
 

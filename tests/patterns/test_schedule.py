@@ -67,6 +67,7 @@ def test_the_next_moment_is_later_and_due_and_at_most_ninety_minutes_away(
 
 
 @given(moments, calendars)
+@pytest.mark.prove
 def test_stepping_from_moment_to_moment_hits_each_one_once(
     after: datetime, calendar: Calendar
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_first_invocation_of_a_day_off_slows_the_rule_down(system: System) -
     assert pace() == DAY_OFF_PACE
 
 
+@pytest.mark.prove
 def test_the_first_invocation_of_a_working_day_speeds_the_rule_up_again(system: System) -> None:
     system.done_after(48 * 60)
     assert pace() == DAY_OFF_PACE
@@ -131,6 +132,7 @@ def test_a_late_rewrite_shifts_all_later_work(system: System) -> None:
     assert done == [("00:00", 1), ("01:01", 1)]
 
 
+@pytest.mark.prove
 def test_a_day_whose_first_invocation_is_lost_starts_an_hour_late(system: System) -> None:
     system.done_after(47 * 60)
     lost = datetime(2026, 1, 12, tzinfo=BERLIN)

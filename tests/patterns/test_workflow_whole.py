@@ -23,6 +23,7 @@ COMPENSATIONS = {
 WRITES = st.frozensets(st.sampled_from([*DONE, *COMPENSATED]))
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("_", every(4, range(4)), ids=lambda part: f"part {part}")
 @settings(max_examples=5, deadline=None, database=None)
 @given(forbidden=WRITES, unanswered=WRITES, is_picked_up=st.booleans())

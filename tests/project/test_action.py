@@ -136,6 +136,7 @@ def test_every_output_is_one_that_a_step_sets() -> None:
         assert f"{name}=" in check["run"]
 
 
+@pytest.mark.prove
 def test_code_that_executions_in_flight_survive_passes_and_code_that_breaks_them_fails(
     job: Job,
 ) -> None:
@@ -155,6 +156,7 @@ def test_code_that_executions_in_flight_survive_passes_and_code_that_breaks_them
     assert "app.py:handler" in job.files["GITHUB_STEP_SUMMARY"].read_text()
 
 
+@pytest.mark.prove
 def test_the_code_may_be_in_a_folder_and_lines_are_named_from_the_repository(job: Job) -> None:
     folder = job.folder / "services/shop"
     folder.mkdir(parents=True)
@@ -167,12 +169,14 @@ def test_the_code_may_be_in_a_folder_and_lines_are_named_from_the_repository(job
     assert '"services/shop/app.py"' in (job.folder / job.outputs()["sarif"]).read_text()
 
 
+@pytest.mark.prove
 def test_nothing_in_flight_passes(job: Job) -> None:
     assert job.run(functions="plain\nsteps", target="app.py:handler") == 0, job.output
     assert "::notice title=dacapo check::no execution is in flight" in job.output
     assert job.outputs() == {"exit-status": "0"}
 
 
+@pytest.mark.prove
 def test_aws_that_refuses_fails_the_job_before_the_check(job: Job) -> None:
     assert job.run(functions="order", target="app.py:handler") == 2
     assert "Error: there is no function order in eu-central-1" in job.output
@@ -182,6 +186,7 @@ def test_aws_that_refuses_fails_the_job_before_the_check(job: Job) -> None:
 HOSTILE = ["target", "functions", "sample", "env_file", "template", "histories", "reports"]
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("name", every(7, HOSTILE))
 def test_an_input_is_never_run_as_a_command(job: Job, name: str) -> None:
     inputs = {"functions": "orders", "target": "app.py:handler", "sample": "1"}

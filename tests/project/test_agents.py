@@ -47,6 +47,7 @@ def test_the_three_commands_are_run_verify_and_check() -> None:
     assert [command[1] for command in COMMANDS] == ["run", "verify", "check"]
 
 
+@pytest.mark.prove
 def test_the_handler_runs_and_its_recording_passes_the_check(folder: Path) -> None:
     run, _, check = COMMANDS
     done = dacapo(*run[1:], cwd=folder)
@@ -55,6 +56,7 @@ def test_the_handler_runs_and_its_recording_passes_the_check(folder: Path) -> No
     assert dacapo(*check[1:], cwd=folder).returncode == 0
 
 
+@pytest.mark.prove
 def test_the_handler_survives_replay(folder: Path) -> None:
     done = dacapo(*COMMANDS[1][1:], "--skip", "cold", cwd=folder)
     assert "0 proved, 0 suspected, 0 lints" in done.stdout

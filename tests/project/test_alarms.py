@@ -83,6 +83,7 @@ def dead_letter_targets() -> Iterator[tuple[str, str]]:
         )
 
 
+@pytest.mark.prove
 def test_every_function_that_is_invoked_as_an_event_has_a_dead_letter_queue() -> None:
     assert asynchronously_invoked() - baselines() == {
         *DURABLE,

@@ -87,6 +87,7 @@ def enter(command: str, folder: Path, url: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_three_commands_lead_to_a_checked_deployment(
     monorepo: Path, aws: tuple[str, list[str]]
 ) -> None:
@@ -102,6 +103,7 @@ def test_three_commands_lead_to_a_checked_deployment(
     assert (status, "functions/order/app.py:8" in output) == (1, True), output
 
 
+@pytest.mark.prove
 def test_both_functions_of_a_monorepo_are_checked_by_one_command(
     monorepo: Path, aws: tuple[str, list[str]]
 ) -> None:
@@ -148,6 +150,7 @@ def call_of(path: str) -> tuple[str, str]:
     return f"lambda:{action}", unquote(name).replace("us-east-1", "eu-central-1")
 
 
+@pytest.mark.prove
 def test_the_policy_allows_every_call_that_the_command_makes(
     monorepo: Path, aws: tuple[str, list[str]]
 ) -> None:

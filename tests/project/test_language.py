@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from dacapo.verify.findings import ExperimentName
 from tests.project.language import ROOT, files, identifier_problems, prose_problems
 
 GLOSSARY = (ROOT / "docs/glossary.md").read_text()
 
 
+@pytest.mark.prove
 def test_prose_and_output_use_the_glossarys_words() -> None:
     assert len(files()) > 100, "nothing was read"
     assert [problem for name in files() for problem in prose_problems(name)] == []

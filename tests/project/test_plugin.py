@@ -119,11 +119,13 @@ def test_a_run_that_does_not_ask_for_dacapo_does_not_get_it(
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.prove
 def test_a_module_that_asks_for_the_fixture_may_make_its_clients_at_import(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, test_early=CLIENT_AT_IMPORT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_a_handler_that_ends_its_process_ends_neither_pytest_nor_the_tests_after_it(
     tmp_path: Path,
 ) -> None:

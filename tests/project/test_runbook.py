@@ -115,6 +115,7 @@ def test_every_variable_is_set_before_it_is_used() -> None:
         assert set(re.findall(r"\$\{?([A-Z_]+)", block)) <= known, block
 
 
+@pytest.mark.prove
 def test_every_name_looked_up_in_the_stack_exists() -> None:
     looked_up = re.findall(r"\$\((output|resource) (\w+)\)", RUNBOOK)
     assert {kind for kind, _ in looked_up} == {"output", "resource"}

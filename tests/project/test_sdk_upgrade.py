@@ -61,6 +61,7 @@ def check(project: Path, sdk_folder: Path) -> subprocess.CompletedProcess[str]:
     return run_process([*command, "--format", "json"], cwd=project, environment=environment)
 
 
+@pytest.mark.prove
 def test_the_check_runs_the_sdk_of_its_environment_and_says_which(project: Path) -> None:
     version = f'"{sdk.__version__}"'
     other = other_sdk(project, "__about__.py", version, '"3.9.0"')
@@ -69,6 +70,7 @@ def test_the_check_runs_the_sdk_of_its_environment_and_says_which(project: Path)
     assert (checked["sdk"], checked["verdict"]) == ("3.9.0", "survives"), done.stderr
 
 
+@pytest.mark.prove
 def test_an_sdk_that_compares_more_breaks_what_survived_before(project: Path) -> None:
     before = "expected_name = self.name or None"
     other = other_sdk(project, "identifier.py", before, 'expected_name = f"{self.name}!"')
@@ -76,6 +78,7 @@ def test_an_sdk_that_compares_more_breaks_what_survived_before(project: Path) ->
     assert checked["counts"] == {"breaks": 2}
 
 
+@pytest.mark.prove
 def test_an_sdk_with_other_ids_is_one_line_and_status_2(project: Path) -> None:
     other = other_sdk(project, "identifier.py", "hashlib.blake2b(", "hashlib.sha3_512(")
     done = check(project, other)

@@ -72,6 +72,7 @@ def test_both_forms_of_every_template_pass_the_lint(folder: str) -> None:
     assert lint_template.findings(sam.TOP if folder == TOP else sam.TEMPLATES[folder]) == []
 
 
+@pytest.mark.prove
 def test_the_lint_reports_an_error_that_only_the_expanded_form_shows(tmp_path: Path) -> None:
     broken = tmp_path / "template.yaml"
     broken.write_text("""\

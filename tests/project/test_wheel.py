@@ -74,6 +74,15 @@ def test_a_handler_is_run_and_verified(python: Path, project: Path) -> None:
     assert "survives replay" in dacapo(python, project, "verify", "orders.py:handler", *ORDER)
 
 
+def test_a_page_is_written_with_what_the_wheel_carries(python: Path, project: Path) -> None:
+    dacapo(python, project, "run", "orders.py:handler", *ORDER, "--save", "17.json")
+    arguments = ("show", "17.json", "--handler", "orders.py:handler", "--html", "17.html")
+    assert "The page is in 17.html" in dacapo(python, project, *arguments)
+    page = (project / "17.html").read_text(encoding="utf-8")
+    assert "startTheatre();" in page
+    assert "let it arrive" in page
+
+
 def test_findings_are_explained(python: Path, project: Path) -> None:
     assert "Fixed" in dacapo(python, project, "explain", "clock-outside-step")
     assert "clock-outside-step" in dacapo(python, project, "explain")

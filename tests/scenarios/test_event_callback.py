@@ -181,6 +181,7 @@ def test_a_task_that_another_execution_waits_for_is_left_to_it(durable: Durable)
     assert recording.world.row.state is State.OPEN
 
 
+@pytest.mark.prove
 def test_a_crash_at_any_call_starts_the_task_once_and_notices_its_end(
     durable: Durable,
 ) -> None:

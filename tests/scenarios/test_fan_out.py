@@ -164,6 +164,7 @@ def test_an_email_function_that_crashes_is_invoked_for_six_hours(
     assert OUTLASTS.to_seconds() < recording.virtual_seconds < 7 * 3600
 
 
+@pytest.mark.prove
 def test_a_day_without_mail_fails_both_branches_and_the_error_names_both(
     durable: Durable,
 ) -> None:
@@ -255,6 +256,7 @@ def charged(durable: Durable, readers: int) -> int:
     return durable.run(with_readers(scenarios.mail_is_down_for_a_day, readers)).charged_operations
 
 
+@pytest.mark.prove
 def test_the_maximum_of_subscribers_fits_the_quota_even_if_mail_fails_all_day(
     durable: Durable,
 ) -> None:
@@ -269,6 +271,7 @@ def test_the_maximum_of_subscribers_fits_the_quota_even_if_mail_fails_all_day(
     assert others + emails + slow_retries <= quotas.OPERATIONS
 
 
+@pytest.mark.prove
 def test_the_maximum_of_subscribers_is_notified(durable: Durable) -> None:
     only_in_virtual_time(durable, "takes minutes for so many")
     recording = durable.run(with_readers(scenarios.all_are_notified, MAX_SUBSCRIBERS))

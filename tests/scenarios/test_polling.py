@@ -55,6 +55,7 @@ def test_a_failed_migration_fails_the_execution_with_the_reason_from_dms(
     assert error_of(recording) == ("MigrationFailed", reason)
 
 
+@pytest.mark.prove
 def test_a_migration_that_never_ends_runs_out_of_polls(durable: Durable) -> None:
     recording = durable.run(scenarios.never_ends)
     name, message = error_of(recording)
@@ -98,6 +99,7 @@ def test_every_poll_is_an_invocation_and_a_charged_operation(durable: Durable) -
     assert recording.charged_operations == 1 + 2 + 1 + polls
 
 
+@pytest.mark.prove
 def test_a_crash_at_any_dms_call_starts_the_task_once_and_notices_its_end(
     durable: Durable,
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_busy_vendor_gets_the_job_again_with_the_same_url(durable: Durable) ->
     assert recording.operation("open transcript").attempts == 3
 
 
+@pytest.mark.prove
 def test_a_crash_at_any_call_submits_one_job_and_loses_no_answer(durable: Durable) -> None:
     only_in_virtual_time(durable, "can't crash a handler")
     with watching(CLIENTS) as calls:

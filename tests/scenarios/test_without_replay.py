@@ -40,7 +40,7 @@ def recorded(scenario: Scenario, *, seed: int, replay: bool) -> str:
     return _PORT.sub("127.0.0.1", json.dumps(recording.to_json()))
 
 
-@pytest.mark.parametrize("name", every(8, SCENARIOS))
+@pytest.mark.parametrize("name", every(24, SCENARIOS))
 def test_both_recordings_of_a_scenario_are_equal(name: str) -> None:
     scenario, seed = SCENARIOS[name], len(name)  # a different one for most of them
     with_replay = in_a_fork(partial(recorded, scenario, seed=seed, replay=True))
@@ -62,6 +62,7 @@ def test_the_body_runs_once_and_the_recording_counts_every_invocation() -> None:
     assert (recording.result, len(recording.invocations), len(bodies)) == (5, 6, 1)
 
 
+@pytest.mark.prove
 def test_a_thousand_waits_are_counted_as_a_thousand_suspensions() -> None:
     recording = run(Scenario(handler=handlers.waits, event=1000), replay=False)
     assert len(recording.invocations) == 1001

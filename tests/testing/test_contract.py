@@ -70,6 +70,7 @@ def test_the_room_has_no_other_names() -> None:
         testing.DurableFunctionCloudTestRunner  # noqa: B018
 
 
+@pytest.mark.prove
 def test_without_the_official_package_dacapo_works_and_the_runner_says_what_to_install() -> None:
     program = (
         "import sys\n"

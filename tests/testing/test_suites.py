@@ -186,6 +186,7 @@ def answered(seconds: int) -> str:
     return ANSWERED.replace("SECONDS", str(seconds))
 
 
+@pytest.mark.prove
 def test_a_suite_for_the_official_runner_runs_in_virtual_time(tmp_path: Path) -> None:
     write(tmp_path, handlers=HANDLERS, conftest=CONFTEST, test_it=answered(80_000))
     done = run(tmp_path, "--dacapo-runner")
@@ -216,6 +217,7 @@ def test_a_runner_that_is_imported_sees_a_sleep_that_was_imported_before_it(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_the_next_test_has_its_own_clock_back(tmp_path: Path) -> None:
     left_open = """
     from datetime import UTC, datetime
@@ -254,6 +256,7 @@ def verified(folder: Path, *options: str) -> Any:
     return run(folder, "--dacapo-verify", *options)
 
 
+@pytest.mark.prove
 def test_a_test_whose_handler_does_not_survive_replay_fails_with_the_finding(
     tmp_path: Path,
 ) -> None:
@@ -353,10 +356,12 @@ def results(recordings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.prove
 def test_plain_tests_come_to_equal_results_under_both_runners(some: Recordings) -> None:
     assert results(some.ours[0]) == results(some.official)
 
 
+@pytest.mark.prove
 def test_a_test_that_begins_at_a_given_time_has_the_same_history_each_time(
     some: Recordings,
 ) -> None:

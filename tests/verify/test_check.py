@@ -69,6 +69,7 @@ def test_other_code_fails_with_exit_status_1(recording: Recording, tmp_path: Pat
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.prove
 def test_the_order_of_exported_events_does_not_matter(recording: Recording, tmp_path: Path) -> None:
     file = export(recording, tmp_path / "history.json")
     content = json.loads(file.read_text())
@@ -98,6 +99,7 @@ def test_a_running_execution_is_replayed_up_to_its_last_event(
     assert check_log(change.new, files.load(file)).proved or length == 1
 
 
+@pytest.mark.prove
 def test_a_safe_change_passes_and_a_breaking_change_fails(recording: Recording) -> None:
     log = Log.of(recording)
     assert check_log(SAFE["a step gets another body"].new, log).proved == []

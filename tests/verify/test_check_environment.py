@@ -167,6 +167,7 @@ def project(tmp_path: Path) -> Path:
 CALL = ("check", "histories", "functions/parcels/app.py:handler")
 
 
+@pytest.mark.prove
 def test_a_variable_that_is_missing_at_import_is_one_line_with_its_place(project: Path) -> None:
     done = fresh_dacapo(*CALL, cwd=project)
     assert_usage_error(done, "KeyError: 'PARCELS_TABLE' (functions/parcels/app.py:6)")
@@ -187,6 +188,7 @@ def test_variables_come_from_a_file_or_a_template(project: Path, options: tuple[
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_what_only_a_deployment_knows_is_named_with_what_to_write(project: Path) -> None:
     done = fresh_dacapo(*CALL, "--template", "template.yaml", cwd=project)
     text = " ".join(done.stdout.split())
@@ -213,6 +215,7 @@ def test_a_template_in_json_needs_no_yaml(tmp_path: Path) -> None:
     assert of_template(file, "", "module:handler").values == {"A": "a-b"}
 
 
+@pytest.mark.prove
 def test_what_a_function_declares_never_takes_a_run_online(project: Path) -> None:
     (project / "variables.env").write_text("PARCELS_TABLE=x\nAWS_PROFILE=production\n")
     assert "AWS_PROFILE" not in of_template(project / "template.yaml", "Parcels", "").values

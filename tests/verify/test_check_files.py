@@ -164,6 +164,7 @@ def test_contexts_in_a_circle_are_refused(history: dict[str, Any], tmp_path: Pat
     assert "in a circle" in refused(tmp_path, circle)
 
 
+@pytest.mark.prove
 def test_contexts_too_deep_inside_each_other_are_refused(
     history: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -291,6 +292,7 @@ def damaged(content: Any, data: st.DataObject) -> Any:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
+@pytest.mark.prove
 def test_whatever_is_damaged_in_a_history_it_is_checked_or_refused(
     history: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_schema_allows_no_member_that_it_does_not_describe(files: list[str])
         jsonschema.validate(printed, SCHEMA)
 
 
+@pytest.mark.prove
 def test_github_annotates_a_cause_of_three_executions_once(files: list[str]) -> None:
     result = dacapo("check", *files, OTHER, "--format", "github")
     assert result.returncode == 1
@@ -67,6 +68,7 @@ def test_github_annotates_a_cause_of_three_executions_once(files: list[str]) -> 
     assert last == "::notice title=dacapo check::0 of 3 executions survive"
 
 
+@pytest.mark.prove
 def test_junit_has_a_failure_for_each_execution(files: list[str]) -> None:
     result = dacapo("check", *files, OTHER, "--format", "junit")
     assert result.returncode == 1
@@ -75,6 +77,7 @@ def test_junit_has_a_failure_for_each_execution(files: list[str]) -> None:
     assert not any(Path(case.attrib["name"]).is_absolute() for case in suite)
 
 
+@pytest.mark.prove
 def test_sarif_says_the_exit_status_of_the_command(files: list[str]) -> None:
     for target, status in ((BASE, 0), (OTHER, 1)):
         result = dacapo("check", files[0], target, "--format", "sarif")

@@ -50,6 +50,7 @@ def test_the_histories_of_a_hundred_executions_are_checked_in_seconds(hundred: P
     assert {one["running"] for one in checked["recordings"]} == {True}
 
 
+@pytest.mark.prove
 def test_a_step_that_is_renamed_is_one_finding_with_a_count(hundred: Path) -> None:
     checked = as_json(str(hundred), RENAMED)
     (group,) = checked["groups"]
@@ -62,6 +63,7 @@ def test_a_step_that_is_renamed_is_one_finding_with_a_count(hundred: Path) -> No
     assert checked["exit_status"] == 1
 
 
+@pytest.mark.prove
 def test_what_is_printed_of_a_hundred_histories_fits_on_a_screen(hundred: Path) -> None:
     done = dacapo("check", str(hundred), RENAMED)
     assert done.returncode == 1
@@ -166,6 +168,7 @@ def dies_of_all(event: Any, context: DurableContext) -> None:
     end_the_process()
 
 
+@pytest.mark.prove
 def test_a_history_that_ends_the_process_is_the_only_one_to_break(tmp_path: Path) -> None:
     results = check(dies_of_some, fleet.write(tmp_path / "histories", 5))
     died = [[finding.code for finding in result.findings] for result in results]
@@ -291,6 +294,7 @@ def test_two_functions_with_modules_of_one_name_are_checked_at_once(
     ]
 
 
+@pytest.mark.prove
 def test_a_break_in_one_function_names_it_and_leaves_the_other(monorepo: Path) -> None:
     (monorepo / "functions/invoice/helpers.py").write_text('STEP = "mail the invoice"\n')
     done = fresh_dacapo("check", cwd=monorepo)
@@ -300,6 +304,7 @@ def test_a_break_in_one_function_names_it_and_leaves_the_other(monorepo: Path) -
     assert "functions/invoice/app.py:" in done.stdout
 
 
+@pytest.mark.prove
 def test_one_function_is_checked_by_its_name(monorepo: Path) -> None:
     done = fresh_dacapo("check", "invoice", "--format", "json", cwd=monorepo)
     assert json.loads(done.stdout)["target"] == "invoice"
@@ -322,6 +327,7 @@ Resources:
 """
 
 
+@pytest.mark.prove
 def test_a_template_is_enough_to_check_all_of_its_functions(monorepo: Path) -> None:
     (monorepo / "pyproject.toml").unlink()
     (monorepo / "template.yaml").write_text(TEMPLATE)
@@ -334,6 +340,7 @@ def test_a_template_is_enough_to_check_all_of_its_functions(monorepo: Path) -> N
     assert json.loads(done.stdout)["targets"] == ["order", "Invoice"]
 
 
+@pytest.mark.prove
 def test_a_history_that_belongs_to_no_function_is_named(monorepo: Path) -> None:
     (monorepo / "other").mkdir()
     (monorepo / "histories/order/1.json").rename(monorepo / "other/1.json")
@@ -341,6 +348,7 @@ def test_a_history_that_belongs_to_no_function_is_named(monorepo: Path) -> None:
     assert_usage_error(done, "other/1.json belongs to none of the functions (order, invoice)")
 
 
+@pytest.mark.prove
 def test_the_file_says_whose_history_it_is_rather_than_its_folder(monorepo: Path) -> None:
     wrong = monorepo / "histories/invoice/1.json"
     content = json.loads((monorepo / "histories/order/1.json").read_text())

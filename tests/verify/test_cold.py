@@ -58,12 +58,14 @@ def assert_found(report: Report, name: str) -> None:
     assert first.place.line in causes(name), first.message
 
 
-@pytest.mark.parametrize("name", every(11, KINDS))
+@pytest.mark.prove
+@pytest.mark.parametrize("name", every(len(KINDS), KINDS))
 def test_state_in_a_process_is_proved_at_the_line_that_uses_it(name: str) -> None:
     scenario = Scenario(handler=KINDS[name], name=name, world=process_state.forgotten)
     assert_found(in_cold(scenario), name)
 
 
+@pytest.mark.prove
 def test_a_handler_that_only_this_process_has_is_verified_in_forks_of_it() -> None:
     handler = process_state.handlers_by_name["closure"]
     scenario = Scenario(handler=handler, world=process_state.forgotten)
@@ -314,6 +316,7 @@ def exits(_: Any, context: DurableContext) -> None:
     os._exit(3)
 
 
+@pytest.mark.prove
 def test_an_execution_whose_sandboxes_end_is_not_compared_in_other_processes() -> None:
     report = verify(Scenario(handler=exits), only=[ExperimentName.COLD])
     cold = report.experiments[ExperimentName.COLD]

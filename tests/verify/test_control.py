@@ -97,6 +97,7 @@ def reset() -> Iterator[None]:
     yield
 
 
+@pytest.mark.prove
 def test_a_counter_that_only_shows_in_results_is_not_blamed() -> None:
     report = verify(Scenario(handler=numbers_orders), only=QUICK)
     assert report.experiments[ExperimentName.CRASHED].runs
@@ -140,6 +141,7 @@ def test_a_world_that_keeps_a_file_is_said_to_and_the_handler_is_not_blamed(tmp_
     assert "the world keeps something outside the process" in report.control[0]
 
 
+@pytest.mark.prove
 def test_a_handler_that_is_random_differs_in_its_control() -> None:
     @durable_execution
     def draws_from_the_system(_: Any, context: DurableContext) -> str:

@@ -54,6 +54,7 @@ def codes_of(handler: Any) -> list[tuple[Code, str]]:
     return [(finding.code, finding.certainty) for finding in report.findings]
 
 
+@pytest.mark.prove
 def test_an_effect_outside_a_step_is_proved() -> None:
     assert codes_of(outside) == [(Code.EFFECT_OUTSIDE_STEP, Certainty.PROVED)]
 

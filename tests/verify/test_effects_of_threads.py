@@ -77,7 +77,7 @@ WAYS = [
     *(in_a_pool, in_a_pool_without_a_frame_of_ours, in_threads, in_a_thread_of_a_thread),
     *(in_to_thread, in_an_executor, in_a_thread_pool_of_multiprocessing),
 ]
-EACH_WAY = pytest.mark.parametrize("way", every(3, WAYS), ids=lambda way: way.__name__)
+EACH_WAY = pytest.mark.parametrize("way", every(9, WAYS), ids=lambda way: way.__name__)
 
 
 @contextmanager

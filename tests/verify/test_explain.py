@@ -225,7 +225,7 @@ HARNESSES = {
     Code.QUERY_OUTSIDE_STEP: Harness(ExperimentName.REPLAYED, scenario=SHOP),
     Code.OUTAGE_NOT_SURVIVED: Harness(ExperimentName.OUTAGES, scenario=SHOP),
 }
-SOME_CODES = pytest.mark.parametrize("code", every(12, Code), ids=str)
+SOME_CODES = pytest.mark.parametrize("code", every(36, Code), ids=str)
 EVERY_CODE = pytest.mark.parametrize("code", Code, ids=str)
 EVERY_EXAMPLE = pytest.mark.parametrize(
     ("code", "side"), [(code, side) for code in Code for side in ("broken", "fixed")]

@@ -118,6 +118,7 @@ def test_what_is_random_differs_by_seed(name: str) -> None:
     assert len({DIFFERS[name](run(ALL[name], seed=seed)) for seed in SEEDS}) > 2
 
 
+@pytest.mark.prove
 def test_handlers_with_branches_are_interleaved() -> None:
     for name in (*suspicious_contexts.BRANCHES, "branches_that_write"):
         report = verify(ALL[name], interleavings=1, only=[ExperimentName.INTERLEAVINGS])

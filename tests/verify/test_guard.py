@@ -50,6 +50,7 @@ def verified(action: Callable[[], None]) -> Report:
     return verify(Scenario(handler=handler), patience=PATIENCE, only=QUICK)
 
 
+@pytest.mark.prove
 def test_a_handler_that_hangs_is_stopped_and_its_line_named() -> None:
     first = loop_forever.__code__.co_firstlineno
     with pytest.raises(HandlerStuck, match="nothing happens for 4 s") as stuck:
@@ -94,6 +95,7 @@ def test_a_handler_that_ends_its_sandbox_is_reported_by_that_experiment() -> Non
     assert report.verdict == "not verified"
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("processes", every(2, [2, 1]))
 def test_the_number_of_processes_does_not_change_the_findings(processes: int) -> None:
     report = verify(branch_on_chance.breaks, processes=processes)

@@ -69,28 +69,28 @@ def test_the_order_suspends_in_every_kind_of_operation() -> None:
     assert suspended_in == {o.kind for o in recording.operations}
 
 
-@pytest.mark.parametrize("name", every(6, [*BREAKING, *UNDETECTED]))
+@pytest.mark.parametrize("name", every(12, [*BREAKING, *UNDETECTED]))
 def test_an_in_flight_execution_breaks_if(name: str) -> None:
     assert any(trial({**BREAKING, **UNDETECTED}[name]).while_suspended())
 
 
-@pytest.mark.parametrize("name", every(6, SURVIVED))
+@pytest.mark.parametrize("name", every(12, SURVIVED))
 def test_an_in_flight_execution_survives_wherever_it_is_suspended_if(name: str) -> None:
     assert [problems for problems in trial(SURVIVED[name]).while_suspended() if problems] == []
 
 
-@pytest.mark.parametrize("name", every(6, BREAKING_AFTER_CRASH))
+@pytest.mark.parametrize("name", every(12, BREAKING_AFTER_CRASH))
 def test_an_in_flight_execution_breaks_only_after_a_crash_if(name: str) -> None:
     assert not any(trial(BREAKING_AFTER_CRASH[name]).while_suspended())
     assert any(trial(BREAKING_AFTER_CRASH[name]).after_crashes())
 
 
-@pytest.mark.parametrize("name", every(6, [*BREAKING, *BREAKING_AFTER_CRASH]))
+@pytest.mark.parametrize("name", every(12, [*BREAKING, *BREAKING_AFTER_CRASH]))
 def test_the_deploy_check_fails_if(name: str) -> None:
     assert objections({**BREAKING, **BREAKING_AFTER_CRASH}[name])
 
 
-@pytest.mark.parametrize("name", every(6, SURVIVED))
+@pytest.mark.parametrize("name", every(12, SURVIVED))
 def test_the_deploy_check_passes_if(name: str) -> None:
     assert objections(SURVIVED[name]) == []
 
@@ -118,7 +118,7 @@ def in_flight(recording: Recording) -> Iterator[Log]:
         yield Log(recording.arn, events, None, is_complete=False)
 
 
-@pytest.mark.parametrize("name", every(6, [*BREAKING, *SURVIVED]))
+@pytest.mark.parametrize("name", every(12, [*BREAKING, *SURVIVED]))
 def test_the_check_of_an_execution_in_flight_says_whether_it_survives(name: str) -> None:
     change = {**BREAKING, **SURVIVED}[name]
     run = run_of(change.old)

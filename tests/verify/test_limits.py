@@ -231,6 +231,7 @@ def test_a_reference_run_that_times_out_is_suspected_at_its_line_and_nothing_is_
     assert finding.place.file == __file__
 
 
+@pytest.mark.prove
 def test_a_handler_that_times_out_unexpectedly_is_not_verified() -> None:
     target = ("verify", "gotchas/poll_inside_a_step.py:breaks")
     done = dacapo_command(*target, "--expect", "SUCCEEDED", columns=120)
@@ -239,6 +240,7 @@ def test_a_handler_that_times_out_unexpectedly_is_not_verified() -> None:
     assert "breaks is not verified: 0 proved, 1 suspected, 0 lints" in done.stdout
 
 
+@pytest.mark.prove
 def test_a_handler_that_times_out_although_its_scenario_expects_that_is_proved() -> None:
     done = dacapo_command("verify", "gotchas/poll_inside_a_step.py:breaks", columns=120)
     assert done.returncode == 1
@@ -265,6 +267,7 @@ def test_steps_that_stay_below_the_timeout_have_no_finding() -> None:
     assert findings_of(durable_execution(sleeps), 60 * 7) == []
 
 
+@pytest.mark.prove
 def test_a_process_that_a_step_ends_is_proved_at_the_line_of_the_step() -> None:
     @durable_execution
     def exits(event: Any, context: DurableContext) -> None:

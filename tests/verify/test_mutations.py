@@ -146,6 +146,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.usefixtures("thorough")
+@pytest.mark.prove
 def test_a_mutant_is_detected(
     mutant: Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +172,7 @@ def test_nearly_all_mutants_are_detected_and_the_others_are_listed() -> None:
     assert len(SURVIVORS) <= (1 - SHARE) * len(every)
 
 
+@pytest.mark.prove
 def test_every_operator_applies_somewhere_and_no_two_mutants_are_equal() -> None:
     every = every_mutant()
     assert {m.operator for m in every} == {operator.__name__ for operator in mutations.OPERATORS}

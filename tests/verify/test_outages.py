@@ -55,6 +55,7 @@ def impatient() -> Report:
     return of(frail.impatient)
 
 
+@pytest.mark.prove
 def test_a_step_that_gives_up_after_a_minute_is_found_with_its_line(impatient: Report) -> None:
     finding = only_finding(impatient)
     assert finding.place is not None
@@ -83,6 +84,7 @@ def test_the_finding_can_be_repeated_by_the_event_that_it_names(impatient: Repor
     assert len(recording.failed_calls) >= 2
 
 
+@pytest.mark.prove
 def test_one_line_that_ends_in_one_way_is_one_finding_however_many_runs_show_it(
     impatient: Report,
 ) -> None:
@@ -134,6 +136,7 @@ def test_every_way_to_fail_has_its_turn(impatient: Report) -> None:
     assert set(kinds) == set(OutageKind)
 
 
+@pytest.mark.prove
 def test_a_handler_that_retries_for_hours_survives_five_hours_in_no_real_time() -> None:
     began = time.perf_counter()
     report = of(frail.patient, [MINUTE, HALF_AN_HOUR, 5 * HOUR])
@@ -145,12 +148,14 @@ def test_a_handler_that_retries_for_hours_survives_five_hours_in_no_real_time() 
     assert time.perf_counter() - began < 60
 
 
+@pytest.mark.prove
 def test_an_ending_that_the_scenario_allows_is_not_a_finding() -> None:
     report = of(frail.scenario(frail.gives_up, outage_endings=["StepError"]))
     assert report.proved == []
     assert Counter(results(report).values())[OutageResult.ALLOWED] == 1
 
 
+@pytest.mark.prove
 def test_another_result_is_found_at_the_step_that_fails_unless_it_is_allowed() -> None:
     finding = only_finding(of(frail.scenario(frail.compensates), [HALF_AN_HOUR]))
     assert finding.place is not None
@@ -181,6 +186,7 @@ def test_what_the_outside_reads_and_the_invariant_are_not_out() -> None:
     assert any(one.failed for one in outcomes(report))
 
 
+@pytest.mark.prove
 def test_an_external_event_that_fails_leaves_the_experiment_out_and_accuses_nobody() -> None:
     def needs_the_order(shop: frail.Shop) -> None:
         assert "order" in shop.rows, "nothing was ordered"
@@ -198,6 +204,7 @@ def test_an_external_event_that_fails_leaves_the_experiment_out_and_accuses_nobo
 # -- when it is made ----------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 def test_it_is_off_unless_it_is_asked_for_and_then_leaves_no_doubt() -> None:
     report = verify(frail.impatient, only=["single invocation"])
     assert report.experiments["outages"].state is ExperimentState.OFF
@@ -214,6 +221,7 @@ def test_it_does_not_apply_to_a_handler_that_calls_nothing() -> None:
     assert result.state is ExperimentState.NOT_APPLICABLE
 
 
+@pytest.mark.prove
 def test_two_verifications_give_the_same_report_however_many_runs_are_made_at_a_time(
     impatient: Report,
 ) -> None:

@@ -112,7 +112,7 @@ ACTIONS: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "a spawned process": (spawn, ("os.posix_spawn",)),
     "a database": (insert_a_row, ("sqlite3:CREATE", "sqlite3:INSERT")),
 }
-EACH = pytest.mark.parametrize("name", every(3, ACTIONS))
+EACH = pytest.mark.parametrize("name", every(9, ACTIONS))
 
 
 def scenario_of(action: Callable[[], object], *, in_step: bool) -> Scenario:
@@ -170,6 +170,7 @@ def test_telemetry_is_no_finding(port: int) -> None:
     assert codes_of(lambda: datagram(port)) == set()
 
 
+@pytest.mark.prove
 def test_a_datagram_to_something_else_is_proved() -> None:
     assert codes_of(lambda: datagram(9)) == {PROVED}
 
@@ -186,14 +187,17 @@ def codes_of_crashes(action: Callable[[], object]) -> list[tuple[Code, Certainty
     return [(finding.code, finding.certainty) for finding in report.findings]
 
 
+@pytest.mark.prove
 def test_a_request_in_a_step_that_a_crash_may_repeat_is_a_lint() -> None:
     assert codes_of_crashes(post) == [(Code.EFFECT_MAY_REPEAT, Certainty.LINT)]
 
 
+@pytest.mark.prove
 def test_a_request_in_a_step_with_an_idempotency_key_is_no_finding() -> None:
     assert codes_of_crashes(lambda: post(**{"Idempotency-Key": "17"})) == []
 
 
+@pytest.mark.prove
 def test_a_request_in_a_step_that_is_another_one_after_a_crash_is_proved() -> None:
     codes = codes_of_crashes(post_something_else_each_time)
     assert (Code.EFFECT_REPEATED, Certainty.PROVED) in codes

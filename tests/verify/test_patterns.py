@@ -17,10 +17,10 @@ from tests.all_scenarios import SCENARIOS
 from tests.depth import every
 
 FEW_CRASHES, FEW_POINTS = 2, 30
-FEW = [*SCENARIOS][::24]
+FEW = [*SCENARIOS][::48]
 
 
-@pytest.mark.parametrize("name", every(24, SCENARIOS))
+@pytest.mark.parametrize("name", every(48, SCENARIOS))
 def test_a_scenario_of_a_pattern_survives_replay(
     durable: Durable, name: str, thorough: bool
 ) -> None:

@@ -106,6 +106,7 @@ def test_what_a_work_changes_is_not_seen_by_another_one() -> None:
     assert (seen, "DACAPO_TEST_OF_WORKS" in os.environ) == ([], False)
 
 
+@pytest.mark.prove
 def test_a_work_that_is_silent_is_stopped_and_its_line_named() -> None:
     def spin(_: Beat) -> None:
         while True:
@@ -122,6 +123,7 @@ def test_a_work_that_is_silent_is_stopped_and_its_line_named() -> None:
     assert stopped.place.line - spin.__code__.co_firstlineno in {1, 2}
 
 
+@pytest.mark.prove
 def test_a_work_that_makes_progress_is_not_stopped() -> None:
     def work(beat: Beat) -> str:
         for _ in range(8):

@@ -170,7 +170,7 @@ def test_a_verdict_is_the_same_under_conditions_that_differ_in_everything(
     assert_same(handler, TWO, tmp_path)
 
 
-@pytest.mark.prove
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("handler", VERDICTS)
 def test_a_verdict_is_the_same_ten_times(handler: str, tmp_path: Path) -> None:
     assert len(TEN) == 10

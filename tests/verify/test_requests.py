@@ -139,18 +139,18 @@ def codes_of(
     return [(finding.code, finding.certainty) for finding in report.findings]
 
 
-@pytest.mark.parametrize("name", every(3, INCREMENTS))
+@pytest.mark.parametrize("name", every(9, INCREMENTS))
 def test_an_increment_that_a_crash_repeats_is_proved(name: str) -> None:
     codes = codes_of(INCREMENTS[name], ExperimentName.CRASHED)
     assert codes == [(Code.EFFECT_REPEATED, Certainty.PROVED)]
 
 
-@pytest.mark.parametrize("name", every(3, IDEMPOTENT))
+@pytest.mark.parametrize("name", every(9, IDEMPOTENT))
 def test_a_request_that_changes_nothing_more_when_it_is_repeated_is_no_finding(name: str) -> None:
     assert codes_of(IDEMPOTENT[name], ExperimentName.CRASHED) == []
 
 
-@pytest.mark.parametrize("name", every(3, SENDS))
+@pytest.mark.parametrize("name", every(9, SENDS))
 def test_a_send_that_a_crash_may_repeat_is_a_lint(name: str) -> None:
     codes = codes_of(SENDS[name], ExperimentName.REFERENCE_RUN)
     assert codes == [(Code.EFFECT_MAY_REPEAT, Certainty.LINT)]

@@ -113,6 +113,7 @@ def test_a_serializer_that_gives_the_same_is_no_finding(name: str) -> None:
     assert report.findings == []
 
 
+@pytest.mark.prove
 def test_a_serializer_that_gives_something_else_each_time_is_proved() -> None:
     @durable_execution
     def handler(_: Any, context: DurableContext) -> Any:
@@ -134,6 +135,7 @@ def lossy(_: Any, context: DurableContext) -> int:
     return len(prices)
 
 
+@pytest.mark.prove
 def test_a_lossy_serializer_is_a_lint() -> None:
     findings = verify(Scenario(handler=lossy), only=ONLY).findings
     assert [(f.code, f.certainty) for f in findings] == [(Code.CHANGED_BY_SERDES, Certainty.LINT)]
@@ -164,6 +166,7 @@ def test_other_values_are_not_equal(one: object, other: object) -> None:
     assert not are_equal(one, other)
 
 
+@pytest.mark.prove
 def test_a_step_that_returns_not_a_number_is_no_finding() -> None:
     @durable_execution
     def handler(_: Any, context: DurableContext) -> int:

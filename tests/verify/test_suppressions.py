@@ -83,6 +83,7 @@ def test_a_suppression_holds_for_a_deploy_check_as_well(tmp_path: Path) -> None:
     assert SUPPRESSED not in codes(checked["findings"])
 
 
+@pytest.mark.prove
 def test_what_follows_from_a_suppressed_finding_is_not_suppressed(tmp_path: Path) -> None:
     _, alone = verified(tmp_path)
     (finding,) = alone["findings"]
@@ -125,6 +126,7 @@ def other(event, context):
 """
 
 
+@pytest.mark.prove
 def test_a_suppression_of_the_handler_that_suppresses_nothing_any_more_is_reported(
     tmp_path: Path,
 ) -> None:

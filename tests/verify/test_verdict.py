@@ -234,6 +234,7 @@ def test_an_experiment_that_is_left_out_is_not_verified_unless_it_is_waived(fold
     assert waived.experiments["replayed"].state is ExperimentState.WAIVED
 
 
+@pytest.mark.prove
 def test_everything_that_applies_ran_if_a_handler_survives() -> None:
     report = verify(Scenario(handler=handlers.steps, event=2))
     assert report.verdict == "survives"
@@ -340,6 +341,7 @@ def at_most_one(_: Recording, seats: list[str]) -> None:
     assert len(seats) <= 1, f"{len(seats)} seats are booked"
 
 
+@pytest.mark.prove
 def test_an_invariant_is_asked_after_every_run_of_every_experiment() -> None:
     scenario = Scenario(handler=books_twice_if_it_crashes, world=theater, invariant=at_most_one)
     assert run(scenario).broken_invariant is None
@@ -454,6 +456,7 @@ def test_an_experiment_that_is_off_does_not_count() -> None:
     assert Report("a", {"cold": off}).verdict == "survives"
 
 
+@pytest.mark.prove
 def test_the_fixture_fails_a_test_whose_handler_fails_unexpectedly(durable: Durable) -> None:
     with pytest.raises(pytest.fail.Exception, match="the run ended with FAILED, RuntimeError"):
         durable.verify(Scenario(handler=handlers.failing), only=[ExperimentName.REFERENCE_RUN])

@@ -19,6 +19,7 @@ from tests.verify.quick import QUICK
 BROKEN = "gotchas/branch_on_chance.py:breaks"
 
 
+@pytest.mark.prove
 def test_a_handler_that_does_not_survive_exits_with_1_and_prints_place_and_advice() -> None:
     result = dacapo("verify", BROKEN, "--skip", "cold")
     assert result.returncode == 1
@@ -32,6 +33,7 @@ def test_a_handler_that_does_not_survive_exits_with_1_and_prints_place_and_advic
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.prove
 def test_a_handler_that_survives_exits_with_0() -> None:
     result = dacapo("verify", "gotchas/branch_on_chance.py:holds", "--format", "json")
     assert result.returncode == 0, result.stdout
@@ -44,6 +46,7 @@ def test_a_handler_that_survives_exits_with_0() -> None:
     assert (replayed["state"], replayed["reason"]) == ("made", None)
 
 
+@pytest.mark.prove
 def test_findings_are_printed_as_json_with_their_place() -> None:
     result = dacapo("verify", BROKEN, "--format", "json", "--only", ExperimentName.REPLAYED)
     (randomness,) = (
@@ -75,6 +78,7 @@ def test_the_report_gives_the_reason_for_each_experiment_that_did_not_run() -> N
     assert left[ExperimentName.SUSPENDED] == (ExperimentState.RAN, "")
 
 
+@pytest.mark.prove
 def test_the_pytest_fixture_fails_a_test_with_the_finding(durable: Durable) -> None:
     with pytest.raises(pytest.fail.Exception, match="randomness-outside-step at gotchas"):
         durable.verify(branch_on_chance.breaks, only=QUICK)

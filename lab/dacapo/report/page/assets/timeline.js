@@ -113,7 +113,7 @@ function isInCollapsed(pair) {
 
 function drawAxis() {
   const track = make("div", { class: "track", role: "columnheader" }, make("span", { class: "hidden" }, "Virtual time"));
-  $(".row.axis").replaceChildren(make("div", { class: "name", role: "columnheader" }, isPair ? `${executions[0].label} above, ${executions[1].label} below` : executions[0].origin === "export" ? "Time" : "Virtual time"), track, make("div", { class: "outcome", role: "columnheader" }, "Outcome"));
+  $(".row.axis").replaceChildren(make("div", { class: "name", role: "columnheader" }, isPair ? `${executions[0].label} above ${executions[1].label}` : executions[0].origin === "export" ? "Time" : "Virtual time"), track, make("div", { class: "outcome", role: "columnheader" }, "Outcome"));
   for (const label of timeline.scale.labels(track.clientWidth)) {
     if (label.fold) {
       track.append(make("div", { class: "fold", "aria-hidden": "true", style: { left: `${label.from * 100}%`, width: `${(label.to - label.from) * 100}%` } }, make("span", {}, label.text)));

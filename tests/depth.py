@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-PROVED = 10
-"""Of the parameters that `every` leaves out of `make test`, `make prove` runs every tenth."""
+PROVED = 20
+"""Of the parameters that `every` leaves out of `make test`, `make prove` runs every 20th."""
 MANY = 8
 SHARE = 4
 """Of the parameters of a test with at least `MANY`, `make test` runs every fourth."""
-SHARE_PROVED = 4
-"""Of those that it leaves out, `make prove` runs every fourth."""
+SHARE_PROVED = 8
+"""Of those that it leaves out, `make prove` runs every eighth."""
 VERIFYING = ("tests/verify/", "tests/testing/")
 """Tests that run a handler hundreds of times: of those, `make test` runs the first parameter."""
 

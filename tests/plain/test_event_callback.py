@@ -104,7 +104,6 @@ def test_a_failed_callback_fails_the_execution_and_closes_the_row(
     assert row().state == "CLOSED"
 
 
-@pytest.mark.prove
 def test_a_timeout_triggers_a_check_and_another_wait(
     runner: DurableFunctionTestRunner,
     bodies: list[int],

@@ -88,7 +88,6 @@ def test_an_order_that_is_declined_releases_the_goods(
     assert len(bodies) == 1, "a refusal was retried"
 
 
-@pytest.mark.prove
 def test_a_parcel_that_is_never_picked_up_is_withdrawn_and_everything_compensated(
     runner: DurableFunctionTestRunner, bodies: list[int]
 ) -> None:

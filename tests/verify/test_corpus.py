@@ -94,7 +94,7 @@ def described(report: Report) -> list[str]:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("case", every(len(BAD), BAD, proved=6), ids=str)
+@pytest.mark.parametrize("case", every(len(BAD), BAD, proved=12), ids=str)
 def test_the_first_finding_of_a_bad_handler_names_the_mistake_and_its_line(case: Case) -> None:
     report = verify(case.scenario, processes=1)
     assert report.findings, "the mistake was not found"
@@ -107,7 +107,7 @@ def test_the_first_finding_of_a_bad_handler_names_the_mistake_and_its_line(case:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("case", every(len(CORRECT), CORRECT, proved=6), ids=str)
+@pytest.mark.parametrize("case", every(len(CORRECT), CORRECT, proved=12), ids=str)
 def test_nothing_is_proved_against_a_correct_handler(case: Case) -> None:
     report = verify(case.scenario, processes=1)
     assert report.proved == [], described(report)

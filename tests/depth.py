@@ -28,7 +28,7 @@ def every(nth: int, values: Iterable[Any], *, proved: int = PROVED) -> list[Any]
     """Return parameters: `make test` runs every `nth`, `make prove` a share of the others.
 
     Parameters:
-        nth: 1 for all.
+        nth: 1 for all; 0 for none.
         values: the parameters.
         proved: of those that `make test` leaves out, `make prove` runs one of so many.
     """
@@ -37,9 +37,9 @@ def every(nth: int, values: Iterable[Any], *, proved: int = PROVED) -> list[Any]
 
 
 def _marks(number: int, nth: int, proved: int) -> tuple[pytest.MarkDecorator, ...]:
-    if number % nth == 0:
+    if nth and number % nth == 0:
         return ()
-    left_out = number - number // nth - 1
+    left_out = number - number // nth - 1 if nth else number
     return (pytest.mark.prove,) if left_out % proved == 0 else (pytest.mark.exhaustive,)
 
 

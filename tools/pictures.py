@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import logging
-import re
 import shutil
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from dacapo.history import reading
 from dacapo.history.events import to_json
 from dacapo.report.page.build import execution_of, page_from
 from dacapo.report.page.html import html_of
+from dacapo.report.page.model import Page
 from dacapo.report.page.passes import replayed
 from gotchas.viewer import site
 from scenarios.webhook_callback import answered_soon
@@ -35,7 +35,6 @@ FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 SCHEMES = ("light", "dark")
 DIGEST = "model"
 """Key of the text in a picture that says what it shows."""
-_MODEL = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 _WIDTH = 1060
 _COLORS = 256
 
@@ -46,12 +45,12 @@ class Picture:
 
     Parameters:
         name: of its files, one for each of `SCHEMES`.
-        page: runs something, and returns its page.
+        page: runs something, and returns the model of its page.
         first, last: the elements that it reaches from and to, as CSS selectors.
     """
 
     name: str
-    page: Callable[[], str]
+    page: Callable[[], Page]
     first: str
     last: str
 
@@ -60,7 +59,7 @@ class Picture:
         return FOLDER / f"{self.name}-{scheme}.png"
 
 
-def _stuck() -> str:
+def _stuck() -> Page:
     """Return the page of a history that ends while the vendor has not answered."""
     recording = dacapo.run(answered_soon)
     events = recording.events[: recording.invocations[0].events_after]
@@ -68,22 +67,21 @@ def _stuck() -> str:
         file = Path(folder) / "history.json"
         file.write_text(json.dumps({"Events": to_json(events)}), encoding="utf-8")
         read = reading.read(file)
-    return html_of(page_from([execution_of(replayed(read.recording, answered_soon), read.origin)]))
+    return page_from([execution_of(replayed(read.recording, answered_soon), read.origin)])
 
 
 PICTURES = (
-    Picture("theatre", lambda: site.page("effect_before_a_result"), "#theatre", "#theatre"),
+    Picture("theatre", lambda: site.model("effect_before_a_result"), "#theatre", "#theatre"),
     Picture("stuck", _stuck, "header", "#theatre"),
 )
 
 
-def digest_of(page: str) -> str:
+def digest_of(page: Page) -> str:
     """Return a digest of what a page shows of its executions.
 
     The lines that ran are left out: versions of Python differ in which they report.
     """
-    model = _MODEL.search(page)
-    executions: list[dict[str, Any]] = json.loads(model[1])["executions"] if model else []
+    executions = page.to_json()["executions"]
     for execution in executions:
         for each in execution["passes"]:
             del each["lines"]
@@ -107,7 +105,7 @@ def main() -> None:
         for picture in PICTURES:
             page = picture.page()
             for scheme in SCHEMES:
-                with _opened(browser, page, scheme) as opened:
+                with _opened(browser, html_of(page), scheme) as opened:
                     _save(_taken(opened, picture), digest_of(page), picture.file(scheme))
         browser.close()
 

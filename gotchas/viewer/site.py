@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from dacapo.report.page.build import execution_of, page_from
 from dacapo.report.page.html import NO_LINKS, html_of, stylesheet
-from dacapo.report.page.model import Execution, Remark
+from dacapo.report.page.model import Execution, Page, Remark
 from dacapo.report.page.passes import watch
 from gotchas import GOTCHAS, GROUPS
 from gotchas.viewer.lesson import heading, module_of
@@ -29,11 +29,16 @@ def page(name: str, links: Mapping[str, str] = NO_LINKS) -> str:
         name: one of `GOTCHAS`.
         links: pages that belong to it; see `html_of`.
     """
-    module, (title, rule) = module_of(name), map(_plain, heading(name))
+    return html_of(model(name), intro=_plain(heading(name)[1]), links=links)
+
+
+def model(name: str) -> Page:
+    """Run both handlers of a gotcha, and return the model of its page."""
+    module = module_of(name)
     sides = {"broken": module.breaks, "fixed": module.holds}
     broken, fixed = (execution_of(watch(one), label=side) for side, one in sides.items())
     harmed = replace(broken, findings=[_harm(broken, module)])
-    return html_of(page_from([harmed, fixed], title), intro=rule, links=links)
+    return page_from([harmed, fixed], _plain(heading(name)[0]))
 
 
 def _harm(execution: Execution, module: ModuleType) -> Remark:

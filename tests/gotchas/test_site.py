@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from gotchas.__main__ import main
 from gotchas.viewer import site
 from gotchas.viewer.lesson import heading, module_of
 from tests.depth import every
-
-MODEL = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 
 
 def test_the_index_leads_to_every_lesson_in_teaching_order() -> None:
@@ -37,19 +34,18 @@ def test_a_lesson_shows_both_handlers_and_what_the_broken_one_does(
 
 @pytest.mark.parametrize("name", every(15, GOTCHAS))
 def test_a_lesson_opens_where_the_harm_shows_and_says_so_below_that_line(name: str) -> None:
-    model = MODEL.search(site.page(name))
-    assert model is not None
-    broken, fixed = json.loads(model[1])["executions"]
-    (remark,) = broken["findings"]
+    broken, fixed = site.model(name).executions
+    (remark,) = broken.findings
+    assert broken.source is not None
     lines = [
         (number, text)
-        for block in broken["source"]["blocks"]
-        for number, text in enumerate(block["lines"], block["first"])
+        for block in broken.source.blocks
+        for number, text in enumerate(block.lines, block.first)
     ]
     shows_at = module_of(name).SHOWS_AT
-    assert [number for number, text in lines if shows_at in text] == [remark["line"]]
-    assert 1 <= remark["run"] <= len(broken["passes"])
-    assert fixed["findings"] == []
+    assert [number for number, text in lines if shows_at in text] == [remark.line]
+    assert remark.run in range(1, len(broken.passes) + 1)
+    assert fixed.findings == ()
 
 
 @pytest.mark.prove

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import ExternalEvent, Recording, Scenario, fail, run, succeed
 from dacapo.errors import OperationNotFound
@@ -126,3 +130,21 @@ def test_deliveries_name_the_sender() -> None:
         ("failure", "the scenario", None),
         ("success", "the scenario", "CallbackTimeoutException"),
     ]
+
+
+def too_big(event: Any, context: DurableContext) -> None:
+    """Return more from a step than the service stores."""
+    context.wait(Duration.from_seconds(event), name="pause")
+    context.step(lambda _: "x" * 300_000, name="collect")
+
+
+def test_a_checkpoint_that_is_refused_fails_at_the_line_that_waited_for_it() -> None:
+    """A thread of the SDK's own makes the call, which has no line of the handler's."""
+    recording = run(Scenario(handler=durable_execution(too_big), event=1))
+    assert recording.error is not None
+    assert (recording.error.type or "").endswith("CheckpointError")
+    assert len(recording.invocations) == 2, "the body ran more than once"
+    lines, first = inspect.getsourcelines(too_big)
+    (line,) = [number for number, text in enumerate(lines, first) if '"collect"' in text]
+    assert recording.failed_at is not None
+    assert recording.failed_at.line == line

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,8 +12,8 @@ from dacapo.history.events import to_json
 from tests.command_line import assert_usage_error, dacapo
 from tests.page import handlers
 from tests.page.handlers import SECRET
+from tests.page.written import model_in
 
-MODEL = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 CODE = """
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
@@ -44,13 +42,6 @@ def code_of(folder: Path, old: str = "", new: str = "") -> Path:
     return file
 
 
-def model_of(page: Path) -> dict[str, Any]:
-    text = MODEL.search(page.read_text("utf-8"))
-    assert text is not None
-    model: dict[str, Any] = json.loads(text[1])
-    return model
-
-
 def test_the_finding_is_at_the_line_of_todays_handler_with_what_helps_those_in_flight(
     saved: Path, tmp_path: Path
 ) -> None:
@@ -58,7 +49,7 @@ def test_the_finding_is_at_the_line_of_todays_handler_with_what_helps_those_in_f
     result = dacapo("check", str(saved), f"{code}:asks", "--html", str(page))
     assert result.returncode == 1
     assert "asks breaks 1 of 1 history. This page shows" in page.read_text("utf-8")
-    (execution,) = model_of(page)["executions"]
+    (execution,) = model_in(page.read_text("utf-8"))["executions"]
     (finding,) = execution["findings"]
     assert finding["code"] == "different-operation"
     block = next(one for one in execution["source"]["blocks"] if one["is_handler"])
@@ -80,7 +71,7 @@ def test_code_that_survives_has_a_page_without_findings(saved: Path, tmp_path: P
     page = tmp_path / "check.html"
     result = dacapo("check", str(saved), f"{code_of(tmp_path)}:asks", "--html", str(page))
     assert result.returncode == 0
-    (execution,) = model_of(page)["executions"]
+    (execution,) = model_in(page.read_text("utf-8"))["executions"]
     assert execution["findings"] == []
     assert execution["source"]["origin"] == "replay"
     assert all(one["lines"] for one in execution["passes"])
@@ -100,7 +91,7 @@ def test_a_handler_that_ends_its_process_has_the_page_of_its_history(
     page = tmp_path / "check.html"
     result = dacapo("check", str(saved), f"{code}:handler", "--html", str(page))
     assert (result.returncode, "Traceback" in result.stderr) == (1, False)
-    (execution,) = model_of(page)["executions"]
+    (execution,) = model_in(page.read_text("utf-8"))["executions"]
     assert execution["findings"][0]["code"] == "died"
     assert len(execution["passes"]) == 2
 
@@ -112,7 +103,7 @@ def test_a_handler_that_reaches_for_the_network_has_the_page_of_its_history(
     code, page = code_of(tmp_path, "(event, context):", outside), tmp_path / "check.html"
     result = dacapo("check", str(saved), f"{code}:asks", "--html", str(page))
     assert (result.returncode, "is not verified" in result.stdout) == (3, True)
-    (execution,) = model_of(page)["executions"]
+    (execution,) = model_in(page.read_text("utf-8"))["executions"]
     assert execution["source"] is None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -20,24 +19,10 @@ from dacapo.report.text import visible
 from dacapo.service.execution import ExecutionStatus
 from tests.page import handlers
 from tests.page.handlers import HOSTILE, SECRET, line_of
+from tests.page.written import Tags, model_in
 
-MODEL = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 MOST_BYTES = 200_000
 """A page without data; the issue of a page is its data, not what draws it."""
-
-
-class Tags(HTMLParser):
-    """Collects the elements of a page, and the addresses in them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.addresses: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +46,7 @@ def test_a_page_is_one_file_that_loads_nothing(asked: Page) -> None:
 
 
 def test_the_model_in_a_page_is_the_model(asked: Page) -> None:
-    match = MODEL.search(html_of(asked))
-    assert match is not None
-    assert json.loads(match[1]) == json.loads(json.dumps(asked.to_json()))
+    assert model_in(html_of(asked)) == json.loads(json.dumps(asked.to_json()))
 
 
 def test_a_payload_cannot_become_an_element(page: Page) -> None:
@@ -72,9 +55,7 @@ def test_a_payload_cannot_become_an_element(page: Page) -> None:
     assert Tags(text).names.count("script") == Tags(harmless).names.count("script") == 2
     assert "alert(1)</script>" not in text
     assert "<!-- " not in text
-    match = MODEL.search(text)
-    assert match is not None
-    (execution,) = json.loads(match[1])["executions"]
+    (execution,) = model_in(text)["executions"]
     assert json.loads(execution["input"]) == HOSTILE, "the model holds it as it is"
     assert HOSTILE in [one["result"] for one in execution["operations"]]
 

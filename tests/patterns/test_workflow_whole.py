@@ -23,8 +23,7 @@ COMPENSATIONS = {
 WRITES = st.frozensets(st.sampled_from([*DONE, *COMPENSATED]))
 
 
-@pytest.mark.prove
-@pytest.mark.parametrize("_", every(4, range(4)), ids=lambda part: f"part {part}")
+@pytest.mark.parametrize("_", every(0, range(4)), ids=lambda part: f"part {part}")
 @settings(max_examples=5, deadline=None, database=None)
 @given(forbidden=WRITES, unanswered=WRITES, is_picked_up=st.booleans())
 def test_everything_still_held_is_sold_or_named_in_the_error(

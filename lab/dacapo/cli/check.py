@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,19 @@ from dacapo.cli.options import (
     log_to_stderr,
     progress_bar,
     takes_output,
+    takes_page,
 )
+from dacapo.cli.pages import write_page_of_check
 from dacapo.cli.run import error_as_json
-from dacapo.cli.show import bare, check_folder
 from dacapo.cli.verify import finding_as_json, suppressed_as_json
-from dacapo.errors import NetworkRefused
-from dacapo.history import reading
 from dacapo.history.points import DEFAULT_POINTS
 from dacapo.report import checks
 from dacapo.report.outcome import of_checks
-from dacapo.report.page.build import execution_of, page_from, with_findings
-from dacapo.report.page.html import html_of
-from dacapo.report.page.model import Execution, Page
-from dacapo.report.page.passes import Watched, replayed
 from dacapo.sdk.installed import VERSION
 from dacapo.verify.configuration import load
 from dacapo.verify.deploy_check.advice import advice
-from dacapo.verify.deploy_check.checker import Job, check_jobs
+from dacapo.verify.deploy_check.checker import check_jobs
 from dacapo.verify.deploy_check.results import CheckResult, Group, grouped, summed, worst
-from dacapo.verify.workers.pool import Beat, Stopped, run_each
 
 
 @click.command(epilog=exit_status.TABLE)
@@ -62,15 +55,10 @@ from dacapo.verify.workers.pool import Beat, Stopped, run_each
     help="Replay from every point, however many there are; also executions in flight, which "
     "otherwise are replayed from where they are.",
 )
+@takes_page("Write the page of `dacapo show` for the first history that breaks, or the first one.")
 @click.option(
-    "--html",
-    "page_file",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write the page of `dacapo show`, with findings, of the first history that breaks, or of "
-    "the first one.",
+    "--without-payloads", "is_bare", is_flag=True, help="Leave every payload out of that page."
 )
-@click.option("--without-payloads", is_flag=True, help="Leave every payload out of that page.")
 @fails_on
 @takes_output
 def check(  # noqa: PLR0917 - click gives them by name
@@ -79,7 +67,7 @@ def check(  # noqa: PLR0917 - click gives them by name
     template: str,
     full: bool,
     page_file: Path | None,
-    without_payloads: bool,
+    is_bare: bool,
     fails_on_lint: bool,
     form: output.Forms,
     verbose: bool,
@@ -94,7 +82,6 @@ def check(  # noqa: PLR0917 - click gives them by name
     belongs to, there or in the template; without histories, each function has its own in
     histories/NAME.
     """
-    check_folder(page_file)
     result = output.reserve()
     log_to_stderr(verbose=verbose)
     configuration = carefully(lambda: load(Path.cwd()))
@@ -105,11 +92,7 @@ def check(  # noqa: PLR0917 - click gives them by name
     if all(one.damage for one in results):
         raise Mistake(results[0].damage + _others(len(results) - 1))
     if page_file is not None:
-        page = carefully(lambda: page_of(jobs.jobs, results))
-        intro = page_intro(results)
-        page_file.write_text(
-            html_of(bare(page) if without_payloads else page, intro=intro), "utf-8"
-        )
+        carefully(lambda: write_page_of_check(jobs.jobs, results, page_file, is_bare=is_bare))
     handlers = {name: one.target for name, one in configuration.functions.items()}
     status = exit_status.of_checks(results, fails_on_lint=fails_on_lint)
     output.write(
@@ -120,50 +103,6 @@ def check(  # noqa: PLR0917 - click gives them by name
         lambda: of_checks(results, status, handlers),
     )
     sys.exit(status)
-
-
-def page_of(jobs: Sequence[Job], results: Sequence[CheckResult]) -> Page:
-    """Return the page of the history that matters most, replayed in the handler of its job.
-
-    Parameters:
-        jobs: what was checked.
-        results: what that showed, in the same order.
-    """
-    shown = _shown(results)
-    sources = [(job, source) for job in jobs for source in job.sources]
-    job, source = sources[results.index(shown)]
-    path = Path(source.name)
-    [outcome] = run_each([partial(_replayed, job, path)])
-    execution = _only_read(path) if isinstance(outcome, Stopped) else outcome
-    ways = {one.finding.code: advice(one) for one in grouped([shown]) if one.finding}
-    marked = with_findings(execution, shown.findings, ways)
-    return page_from([marked], f"{path.name} in {job.target}")
-
-
-def _replayed(job: Job, path: Path, beat: Beat) -> Execution:
-    scenario, read = job.prepared(), reading.read(path)
-    beat()
-    try:
-        return execution_of(replayed(read.recording, scenario), read.origin)
-    except NetworkRefused:  # the check has said so
-        return _only_read(path)
-
-
-def _only_read(path: Path) -> Execution:
-    read = reading.read(path)
-    return execution_of(Watched(read.recording), read.origin)
-
-
-def _shown(results: Sequence[CheckResult]) -> CheckResult:
-    readable = [one for one in results if not one.damage]
-    return next(one for one in readable if one.verdict is worst(readable))
-
-
-def page_intro(results: Sequence[CheckResult]) -> str:
-    """Return which of the histories the page shows, and what all of them together show."""
-    shown = _shown(results)
-    of_target = [one for one in results if one.target == shown.target]
-    return f"{checks.conclusion(shown.target, of_target)}. This page shows {shown.name}."
 
 
 def machine() -> dict[str, str]:

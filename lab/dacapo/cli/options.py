@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -83,6 +84,40 @@ _SCENARIO_OPTIONS = (
         help="One seed, one history.",
     ),
 )
+
+
+class _FileToWrite(click.Path):
+    """A file to write, whose directory has to exist before anything runs."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the path; a directory that does not exist is a mistake."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.absolute().parent.is_dir():
+            option = param.opts[0] if param else "a file"
+            raise Mistake(f"{option}: there is no directory {path.parent}")
+        return path
+
+
+TO_WRITE = _FileToWrite()
+"""The type of an option that names a file to write."""
+
+
+def takes_page(text: str) -> Callable[[_Command], _Command]:
+    """Return what gives a command the option `--html FILE`, as `page_file`.
+
+    Parameters:
+        text: its help.
+    """
+    return click.option("--html", "page_file", type=TO_WRITE, metavar="FILE", help=text)
+
 
 fails_on = click.option(
     "--fail-on",

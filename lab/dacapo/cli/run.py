@@ -12,8 +12,8 @@ from rich.text import Text
 
 import dacapo
 from dacapo.cli import exit_status, output
-from dacapo.cli.options import Mistake, Stuck, carefully, takes_scenario
-from dacapo.cli.show import check_folder, write_page
+from dacapo.cli.options import TO_WRITE, Stuck, carefully, takes_page, takes_scenario
+from dacapo.cli.pages import write_page
 from dacapo.history import endings
 from dacapo.history.recording import Recording
 from dacapo.report import terminal
@@ -27,17 +27,11 @@ from dacapo.verify.findings import Ending
 @takes_scenario
 @click.option(
     "--save",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=TO_WRITE,
     metavar="FILE",
     help="Save the recording: history, operations and meta, as JSON.",
 )
-@click.option(
-    "--html",
-    "page_file",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write the page of `dacapo show`. It runs TARGET again, to watch its lines.",
-)
+@takes_page("Write the page of `dacapo show`. It runs TARGET again, to watch its lines.")
 @click.option(
     "--no-replay", is_flag=True, help="Continue the handler instead of replaying it: faster."
 )
@@ -52,9 +46,6 @@ def run(
     no_replay: bool,
 ) -> None:
     """Run TARGET: scenarios/FILE.py:NAME, MODULE:SCENARIO or MODULE:HANDLER."""
-    if save is not None and not save.absolute().parent.is_dir():
-        raise Mistake(f"--save: there is no directory {save.parent}")
-    check_folder(page_file)
     if page_file is not None:
         carefully(lambda: write_page(scenario, seed, page_file))
     try:

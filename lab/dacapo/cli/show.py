@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from dacapo.cli import exit_status, output
-from dacapo.cli.options import Mistake, carefully, log_to_stderr, takes_output
+from dacapo.cli.options import Mistake, carefully, log_to_stderr, takes_output, takes_page
 from dacapo.history import reading
 from dacapo.report import terminal
-from dacapo.report.page.build import execution_of, page_from, with_findings
+from dacapo.report.page.build import execution_of, page_from
 from dacapo.report.page.html import html_of
 from dacapo.report.page.model import Page, without_payloads
 from dacapo.report.page.passes import Watched, replayed, watch
@@ -24,7 +24,6 @@ from dacapo.report.text import NOTICE
 from dacapo.scenario import Scenario
 from dacapo.scenario.target import load
 from dacapo.simulation.runner import DEFAULT_SEED
-from dacapo.verify.findings import Finding
 
 _RUN = "run"
 
@@ -52,15 +51,10 @@ class _Shown:
     help="The handler, or a scenario of it, whose lines are shown for a file. It replays the "
     "history, and runs no step.",
 )
-@click.option(
-    "--html",
-    "page_file",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write a page: one file that needs no network.",
-)
+@takes_page("Write a page: one file that needs no network.")
 @click.option(
     "--without-payloads",
+    "is_bare",
     is_flag=True,
     help="Leave out every payload: inputs, results, messages of errors, and what the world saw.",
 )
@@ -71,7 +65,7 @@ def show(
     beside: str | None,
     handler: str | None,
     page_file: Path | None,
-    without_payloads: bool,
+    is_bare: bool,
     seed: int,
     form: output.Forms,
     verbose: bool,
@@ -82,15 +76,14 @@ def show(
     get-durable-execution-history: one page, or all of them one after the other. `--format json`
     prints the model of the page.
     """
-    check_folder(page_file)
     result = output.reserve()
     log_to_stderr(verbose=verbose)
     scenario = carefully(lambda: load(handler)) if handler else None
     names = [source, *([beside] if beside else [])]
     shown = [_shown(name, scenario, seed) for name in names]
     page = page_of(shown)
-    if without_payloads:
-        page = bare(page)
+    if is_bare:
+        page = without_payloads(page)
     if page_file is not None:
         page_file.write_text(html_of(page), encoding="utf-8")
     output.write(
@@ -100,28 +93,6 @@ def show(
         lambda console: _print(shown, page, page_file, console),
     )
     sys.exit(exit_status.ExitStatus.AS_IT_SHOULD_BE)
-
-
-bare = without_payloads
-"""The function; the command has an option of its name."""
-
-
-def check_folder(page_file: Path | None) -> None:
-    """Refuse a file in a directory that does not exist, before anything runs."""
-    if page_file is not None and not page_file.absolute().parent.is_dir():
-        raise Mistake(f"--html: there is no directory {page_file.parent}")
-
-
-def write_page(
-    scenario: Scenario, seed: int, page_file: Path, findings: Sequence[Finding] = ()
-) -> None:
-    """Run a scenario, and write its page.
-
-    Parameters:
-        findings: what to show at the lines of its handler.
-    """
-    page = page_from([with_findings(execution_of(watch(scenario, seed=seed)), findings)])
-    page_file.write_text(html_of(page), encoding="utf-8")
 
 
 def _shown(name: str, handler: Scenario | None, seed: int) -> _Shown:

@@ -17,10 +17,11 @@ from dacapo.cli.options import (
     fails_on,
     parse_length,
     progress_bar,
+    takes_page,
     takes_scenario,
 )
+from dacapo.cli.pages import write_page
 from dacapo.cli.run import error_as_json
-from dacapo.cli.show import check_folder, write_page
 from dacapo.errors import HandlerStuck
 from dacapo.history import endings
 from dacapo.history.points import DEFAULT_POINTS
@@ -73,13 +74,7 @@ from dacapo.verify.rules import explain_command, rules
     multiple=True,
     help="Let services be out for this long (90s, 30m, 5h), instead; implies --outages.",
 )
-@click.option(
-    "--html",
-    "page_file",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write the page of `dacapo show`, with each finding at its line.",
-)
+@takes_page("Write the page of `dacapo show`, with each finding at its line.")
 @click.option(
     "--full", is_flag=True, help="Crash, replay and begin outages at every point, not at a sample."
 )
@@ -100,7 +95,6 @@ def verify(  # noqa: PLR0917 - click gives them by name
     full: bool,
 ) -> None:
     """Prove that TARGET survives replay, or show where it does not."""
-    check_folder(page_file)
     chosen = _chosen(only, skip)
     lasts = [parse_length(length, "--outage-lasts") for length in lengths]
     options = {

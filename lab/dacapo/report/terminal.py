@@ -19,7 +19,7 @@ from dacapo.history.recording import Recording
 from dacapo.process.source_lines import Place
 from dacapo.report.chart import GOOD_STATUSES, chart, label
 from dacapo.report.durations import spell
-from dacapo.report.text import BAD, GOOD, QUIET, visible
+from dacapo.report.text import BAD, GOOD, QUIET, title_of, visible
 from dacapo.service.execution import Invocation, InvocationStatus
 
 FIRST_INVOCATIONS, LAST_INVOCATIONS = 3, 2
@@ -66,8 +66,7 @@ def timeline(recording: Recording, width: int, *, with_payloads: bool = True) ->
 
 
 def _title(recording: Recording, *, with_payloads: bool) -> Text:
-    names = filter(None, (recording.function, recording.scenario))
-    name = visible(" · ".join(names)) or "An execution"
+    name = visible(title_of(recording.function, recording.scenario))
     length = spell(timedelta(seconds=recording.virtual_seconds))
     title = Text.assemble((name, "bold"), "  ", _status(recording.status), f"  after {length}")
     if recording.error is not None:

@@ -35,6 +35,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(_picture, text)
 
 
+def title_of(function: str, scenario: str) -> str:
+    """Return what to call an execution; a history need not say whose it is."""
+    return " · ".join(filter(None, (function, scenario))) or "An execution"
+
+
 def _picture(match: re.Match[str]) -> str:
     code = ord(match[0])
     return chr(_PICTURES + code) if code < _SPACE else f"‹U+{code:04X}›"

@@ -84,10 +84,13 @@ def failures() -> Iterator[list[Failure]]:
 
     def converting(cls: type[ErrorObject], exception: BaseException) -> ErrorObject:
         error: ErrorObject = convert(cls, exception)
+        # An error of the SDK's own threads came through no line of the handler; what the handler
+        # got in its place did.
+        raised = (one for one in (exception, sys.exception()) if one is not None)
         failure = Failure(
             error.message or "",
             type(exception).__name__,
-            source_lines.raised_at(exception),
+            next(filter(None, map(source_lines.raised_at, raised)), None),
             _is_of_machine(exception),
             isinstance(exception, DurableOperationError),
         )

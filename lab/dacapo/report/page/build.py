@@ -34,6 +34,7 @@ from dacapo.report.page.model import (
 )
 from dacapo.report.page.passes import Watched
 from dacapo.report.page.wakes import Wakes
+from dacapo.report.text import title_of
 from dacapo.service.callbacks import Delivery as Call
 from dacapo.service.events import Event
 from dacapo.service.execution import Invocation, InvocationStatus
@@ -52,7 +53,7 @@ _ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{54,56}\b")
 def page_from(executions: Sequence[Execution], title: str = "") -> Page:
     """Return the page of one execution, or of two beside each other."""
     first = executions[0]
-    default = " · ".join(filter(None, (first.function, first.scenario))) or "An execution"
+    default = title_of(first.function, first.scenario)
     if len(executions) == 1:
         return Page(title or default, executions)
     other = executions[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from types import CodeType
 
 from aws_durable_execution_sdk_python.lambda_service import Operation, OperationType
 
@@ -73,33 +72,15 @@ def watch(scenario: Scenario, *, seed: int = runner.DEFAULT_SEED) -> Watched:
     with effects.collecting(), tracer.tracing():
         recording = _run(scenario, seed, Probes(tracer, position, effects))
     traced = tracer.invocations.get(recording.arn, [])
-    places = {key: line for (arn, key), line in tracer.places.items() if arn == recording.arn}
+    failed_at = recording.failed_at
     return Watched(
         recording,
         _matched(recording, traced),
-        places,
+        {key: line for (arn, key), line in tracer.places.items() if arn == recording.arn},
         effects.sightings,
         source_of(tracer, traced, "run"),
-        _failed_at(recording, tracer, [*places.values()]),
+        failed_at.line if failed_at and failed_at.file == tracer.map.file else None,
     )
-
-
-def _failed_at(recording: Recording, tracer: LineTracer, places: Sequence[int]) -> int | None:
-    """Return the line that failed, if it is in the source.
-
-    Where the SDK fails, only the handler itself is known: then it is the line that was waiting for
-    the operation begun last.
-    """
-    at = recording.failed_at
-    if at is None or at.file != tracer.map.file:
-        return None
-    is_body = at.line < _first_line_in(tracer.body)
-    return places[-1] if is_body and places else at.line
-
-
-def _first_line_in(body: CodeType) -> int:
-    lines = (line for *_, line in body.co_lines() if line is not None)
-    return min((line for line in lines if line > body.co_firstlineno), default=0)
 
 
 def chosen(count: int) -> set[int]:

@@ -103,6 +103,8 @@ class Observation:
         subject: what it is about, if one line can have several of its kind.
         old_name: the recorded name of an operation of the same kind in this place; "" if it has
             none, or that is not what it is about.
+        only_in_replays: whether only a replay comes to this line's operation as it did, so that
+            another line of the kind says more.
     """
 
     code: Code
@@ -114,6 +116,7 @@ class Observation:
     replayed: tuple[str, ...] = field(default=(), compare=False)
     subject: str = ""
     old_name: str = field(default="", compare=False)
+    only_in_replays: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

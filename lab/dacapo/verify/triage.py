@@ -65,6 +65,7 @@ _EXPLAINS: dict[Code, tuple[Code, ...]] = {
     Code.DIVERGENCE_SWALLOWED: (*_READS, *_FOLLOWS),
     Code.UNNAMED_OPERATION: (*_READS, *_FOLLOWS),
     **{code: (code, *_FOLLOWS) for code in _CHANGING_READS},
+    Code.RAN_TWICE: (Code.EFFECT_REPEATED,),
     Code.PAYLOAD_TOO_LARGE: _FOLLOWS,
     Code.CHANGED_BY_SERDES: _FOLLOWS,
     **{code: (*_FOLLOWS[number:], *_READS) for number, code in enumerate(_FOLLOWS)},
@@ -126,7 +127,7 @@ def _distinct(observations: Sequence[Observation]) -> Iterator[Observation]:
     # Of one kind, those that name a line, each line and subject once; if none does, the first one.
     for code in dict.fromkeys(observation.code for observation in observations):
         alike = [observation for observation in observations if observation.code is code]
-        alike.sort(key=lambda observation: _ORDER.index(_CERTAINTY[observation.evidence]))
+        alike.sort(key=lambda one: (_ORDER.index(_CERTAINTY[one.evidence]), one.only_in_replays))
         by_line: dict[tuple[Place, str], Observation] = {}
         for one in alike:
             if one.place is not None:

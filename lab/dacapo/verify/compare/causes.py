@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dacapo.process.source_lines import Place, tree_of
 from dacapo.sdk.operation_hooks import Divergence
@@ -13,6 +13,9 @@ from dacapo.verify.observe.run import Observed
 
 _RECORDED = re.compile(r"id='([0-9a-f]{8})")
 """In the SDK's message: the beginning of the ID of the operation that is recorded."""
+_SUSPENSIONS = ("BaseException", "SuspendExecution")
+"""How the names of classes end that catch what the SDK raises to suspend a handler."""
+_Nodes = Sequence[ast.expr | ast.stmt | ast.excepthandler]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -96,6 +99,31 @@ def _condition(place: Place | None) -> Place | None:
     return Place(place.file, lines[-1]) if place and lines else place
 
 
+def of_swallowing(late: Place | None) -> Place | None:
+    """Return the line that keeps a suspension from leaving the handler.
+
+    A line in an `except` or a `finally` says so itself. One after it runs because of it: the
+    `except` or the `suppress()` before it is named, or in a loop the last one.
+
+    Parameters:
+        late: the line that starts an operation while the handler is being suspended.
+    """
+    function = max(_functions_around(late), key=_begins, default=None) if late else None
+    if late is None or function is None:
+        return late
+    nodes = list(_own(function))
+    excepts = [n for n in nodes if isinstance(n, ast.ExceptHandler) and _takes_suspensions(n.type)]
+    tries = [n for n in nodes if isinstance(n, ast.Try) and n.finalbody]
+    bodies: list[_Nodes] = [*([one] for one in excepts), *(one.finalbody for one in tries)]
+    if any(_has(body, late) for body in bodies):
+        return late
+    swallowing = [n.lineno for n in excepts if not isinstance(n.body[-1], ast.Raise)]
+    swallowing += [n.lineno for n in nodes if isinstance(n, ast.Call) and _suppresses(n)]
+    lines = sorted(swallowing)
+    before = [line for line in lines if line < late.line] or lines
+    return Place(late.file, before[-1]) if before else late
+
+
 def of_end(run: Observed) -> Place | None:
     """Return the line at which the handler of a run returns, if there is only one.
 
@@ -150,9 +178,26 @@ def _conditions(place: Place) -> Iterator[int]:
         if isinstance(node, ast.If | ast.While | ast.IfExp):
             bodies = node.body, node.orelse
             for body in bodies:
-                inner = body if isinstance(body, list) else [body]
-                if inner and inner[0].lineno <= place.line <= (inner[-1].end_lineno or 0):
+                if _has(body if isinstance(body, list) else [body], place):
                     yield node.test.lineno
+
+
+def _takes_suspensions(caught: ast.expr | None) -> bool:
+    """Return whether an `except` of this takes what the SDK suspends with."""
+    return caught is None or any(name.endswith(_SUSPENSIONS) for name in _names(caught))
+
+
+def _suppresses(call: ast.Call) -> bool:
+    return "suppress" in _names(call.func) and any(map(_takes_suspensions, call.args))
+
+
+def _names(expression: ast.expr) -> set[str]:
+    nodes = ast.walk(expression)
+    return {getattr(node, "id", getattr(node, "attr", "")) for node in nodes}
+
+
+def _has(nodes: _Nodes, place: Place) -> bool:
+    return bool(nodes) and nodes[0].lineno <= place.line <= (nodes[-1].end_lineno or 0)
 
 
 def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:

@@ -26,6 +26,7 @@ from dacapo.process.active_run import ACTIVE
 from dacapo.sdk.replayer import Attempt, ReplayTimeout, Trace
 from dacapo.service.functions import Handler
 from dacapo.verify.compare import operations
+from dacapo.verify.compare.causes import of_swallowing
 from dacapo.verify.compare.operations import ended_early_in, is_inside, named
 from dacapo.verify.findings import (
     Code,
@@ -107,7 +108,7 @@ class _Point:
             return
         for attempt in trace.late:
             message = f"it goes on to {named(attempt.update)!r} while it is being suspended"
-            yield self.observed(Code.SUSPENSION_SWALLOWED, message, attempt.place)
+            yield self.observed(Code.SUSPENSION_SWALLOWED, message, of_swallowing(attempt.place))
         for attempt in trace.attempts:
             yield from self.compare(attempt)
         for operation_id, place in trace.bodies.items():
@@ -198,11 +199,21 @@ class _Point:
             yield from self.compare_failure(output.get("Error") or {}, later)
         elif later and self.log.is_complete:
             message = f"it ends before {label_of(later[0])!r}, which the history has"
-            yield self.observed(Code.ENDED_EARLY, message)
+            seen = self.observed(Code.ENDED_EARLY, message)
+            yield replace(seen, only_in_replays=self.is_suspended_at_a_step())
         elif self.log.is_complete and not operations.same(output.get("Result"), self.log.output):
             now, then = contrast(output.get("Result"), self.log.output)
             message = f"it returns {now}, not {then}"
             yield self.observed(Code.DIFFERENT_RESULT, message)
+
+    def is_suspended_at_a_step(self) -> bool:
+        """Return whether the last attempt is at a step that the execution went through at once."""
+        last = self.trace.attempts[-1].update if self.trace.attempts else None
+        if last is None or last.operation_type is not OperationType.STEP:
+            return False
+        recorded = self.log.final.get(last.operation_id)
+        is_retried = any(identifier == last.operation_id for identifier, _ in self.log.delays)
+        return recorded is not None and not has_failed(recorded) and not is_retried
 
     def compare_failure(
         self, error: Mapping[str, Any], later: Sequence[Operation]

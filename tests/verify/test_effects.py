@@ -5,13 +5,17 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import boto3
 import pytest
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
+from moto import mock_aws
 
 import dacapo
 from dacapo import Scenario
+from dacapo.process import effect_listeners
 from dacapo.verify.findings import Certainty, Code, ExperimentName
+from dacapo.verify.observe.run import observe
 from dacapo.verify.verifier import verify
 
 A_DAY = Duration.from_days(1)
@@ -67,3 +71,21 @@ def test_a_repeated_effect_in_a_step_is_no_finding_if_it_is_identical() -> None:
 @pytest.mark.prove
 def test_a_repeated_effect_in_a_step_is_proved_if_it_differs() -> None:
     assert (Code.EFFECT_REPEATED, Certainty.PROVED) in codes_of(changing)
+
+
+def test_an_effect_is_not_taken_for_a_throttled_call_that_has_its_place_in_memory() -> None:
+    queues = boto3.client("sqs")
+
+    def create(_: Any) -> None:
+        queues.create_queue(QueueName="orders")
+        # Contexts of calls that are throttled: some are where the first one's has been.
+        throttled: list[dict[str, Any]] = [{} for _ in range(10_000)]
+        for context in throttled:
+            effect_listeners.report_undone(context)
+
+    @durable_execution
+    def handler(_: Any, context: DurableContext) -> None:
+        context.step(create, name="create")
+
+    observed = observe(Scenario(handler=handler, world=mock_aws), 0)
+    assert [effect.what for effect in observed.effects] == ["sqs:CreateQueue"]

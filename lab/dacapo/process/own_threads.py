@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.thread import _worker
@@ -94,7 +95,8 @@ def following(
         here = origin_here()
         if here is not None:
             if order is not None:
-                turn = order.started(id(self), self._max_workers)
+                # Not its ID, which another pool may get once this one is gone.
+                turn = order.started(weakref.ref(self), self._max_workers)
                 function = _in_order(order, turn, function)
             function = _within(here, function)
         return submit(self, function, *arguments, **named)

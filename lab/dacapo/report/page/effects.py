@@ -74,11 +74,9 @@ class Sightings(Effects):
         finally:
             self._content = ""
 
-    def forget(self, context: object) -> None:
-        """Forget a call that had no effect."""
-        undone = self._by_context.get(id(context))
-        super().forget(context)
-        for entry in [one for one in self._entries if one[0] is undone]:
+    def _drop(self, occurrence: Occurrence) -> None:
+        super()._drop(occurrence)
+        for entry in [one for one in self._entries if one[0] is occurrence]:
             self._entries.remove(entry)
             self._seen[_key_of(entry[0].effect)] -= 1
 

@@ -86,10 +86,11 @@ class Effects(Probe):
     def __init__(self, position: Position, first: str = "") -> None:
         self.position = position
         self._first = first
-        self._by_context: dict[int, Occurrence] = {}
+        # With the context itself: another one may get the ID of one that is gone.
+        self._by_context: dict[int, tuple[object, Occurrence]] = {}
         self.done: list[Occurrence] = []
         self.bodies: Counter[str] = Counter()
-        self._requests: dict[int, int] = {}
+        self._requests: dict[int, Occurrence] = {}
         self._files = OwnFiles(self._executed)
 
     @contextmanager
@@ -132,7 +133,8 @@ class Effects(Probe):
             is_increment=not is_conditional and requests.is_increment(service, operation, request),
             is_send=not is_conditional and requests.may_repeat(service, operation, request),
         )
-        self._by_context[id(request.get("context"))] = occurrence
+        context = request.get("context")
+        self._by_context[id(context)] = context, occurrence
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Record a file that is written, a process or a statement, in a step; an audit listener."""
@@ -154,20 +156,23 @@ class Effects(Probe):
         request = requests.http_request(connection, data)
         if request is None:
             self._continued(connection, data)
-        elif not request.is_query and connection.port not in requests.TELEMETRY:
+            return
+        # It may be that of a connection that is gone, and had this one's place in memory.
+        self._requests.pop(id(connection), None)
+        if not request.is_query and connection.port not in requests.TELEMETRY:
             # Another world may listen at another port.
             _, _, path = request.target.partition("/")
             text = repr((request.method, path, request.keys))
-            self._record(f"http:{request.method}", text, is_send=request.is_send)
-            self._requests[id(connection)] = len(self.done) - 1
+            done = self._record(f"http:{request.method}", text, is_send=request.is_send)
+            self._requests[id(connection)] = done
 
     def _continued(self, connection: Any, data: Any) -> None:
-        number = self._requests.get(id(connection))
-        if number is not None and isinstance(data, bytes | bytearray):
-            done = self.done[number]
+        done = self._requests.get(id(connection))
+        if done is not None and isinstance(data, bytes | bytearray):
             digest = _digest(done.effect.digest + _digest(repr(bytes(data))))
             effect = replace(done.effect, digest=digest, key=digest)
-            self.done[number] = replace(done, effect=effect)
+            longer = self._requests[id(connection)] = replace(done, effect=effect)
+            self.done = [longer if one is done else one for one in self.done]
 
     def _executed(self, statement: str) -> None:
         """Record a statement that changes a database of the process's own."""
@@ -231,9 +236,12 @@ class Effects(Probe):
 
     def forget(self, context: object) -> None:
         """Forget a call that had no effect, as AWS throttled it or was out."""
-        occurrence = self._by_context.pop(id(context), None)
+        _, occurrence = self._by_context.pop(id(context), (None, None))
         if occurrence is not None:
-            self.done = [done for done in self.done if done is not occurrence]
+            self._drop(occurrence)
+
+    def _drop(self, occurrence: Occurrence) -> None:
+        self.done = [done for done in self.done if done is not occurrence]
 
     def _key(self, operation_id: str) -> str:
         # Ids are places: what an execution starts, a successor of itself say, has the same ones.

@@ -39,7 +39,13 @@ def as_text(recording: Recording) -> str:
     return json.dumps(recording.to_json(), sort_keys=True)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.prove] * (name == "a thousand operations"))
+        for name in SCENARIOS
+    ],
+)
 def test_the_same_seed_reproduces_the_same_history(name: str) -> None:
     first, *others = [run(SCENARIOS[name], seed=7) for _ in range(5)]
     assert_valid(first)

@@ -281,7 +281,11 @@ def test_the_maximum_of_subscribers_is_notified(durable: Durable) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["one_address_is_refused", "seller_is_refused", "mail_is_down_for_a_day"]
+    "name",
+    [
+        *("one_address_is_refused", "seller_is_refused"),
+        pytest.param("mail_is_down_for_a_day", marks=pytest.mark.prove),
+    ],
 )
 def test_no_recording_of_an_execution_contains_an_address(durable: Durable, name: str) -> None:
     only_in_virtual_time(durable, "has no history")

@@ -298,6 +298,14 @@ def test_nothing_is_wider_than_the_screen(
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_heads_of_the_timeline_are_not_cut(viewport: dict[str, int], open_page: Any) -> None:
+    heads = open_page("pair", viewport=viewport).page.locator(".row.axis > *, .row.bands > *")
+    assert heads.count() > 1
+    sizes = heads.evaluate_all("all => all.map((one) => [one.scrollHeight, one.clientHeight])")
+    assert [needed for needed, there in sizes if needed > there] == []
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="there is no axe-core: make browser")
 @pytest.mark.parametrize(
     "shown", every(3, ["pair dark", "pair light", "asked light", "fanned dark"])

@@ -24,9 +24,10 @@ EXAMPLES = {
     "FunctionArn": f"arn:aws:lambda:{REGION}:123456789012:function:orders",
 }
 """Values for parameters without a default."""
-# It measures itself for a service that isn't there, and warns that nobody reads the figures.
-logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 _ON_S3 = "s3://bucket/key"
+
+# The transform measures itself, and warns that nobody reads the figures.
+logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 
 
 class ManagedPolicies:

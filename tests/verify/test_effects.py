@@ -1,4 +1,4 @@
-"""A fake reports side effects that only it can see to the verifier, through `dacapo.effect`."""
+"""An effect is what a fake reports through `dacapo.effect`, and a call that AWS didn't throttle."""
 
 from __future__ import annotations
 

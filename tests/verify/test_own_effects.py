@@ -12,17 +12,19 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from dacapo import Scenario
 from dacapo.verify.findings import Certainty, Code, ExperimentName
+from dacapo.verify.observe.effects import Effect
 from dacapo.verify.observe.run import observe
 from dacapo.verify.verifier import verify
 from tests.depth import every
@@ -201,3 +203,26 @@ def test_a_request_in_a_step_with_an_idempotency_key_is_no_finding() -> None:
 def test_a_request_in_a_step_that_is_another_one_after_a_crash_is_proved() -> None:
     codes = codes_of_crashes(post_something_else_each_time)
     assert (Code.EFFECT_REPEATED, Certainty.PROVED) in codes
+
+
+def test_a_body_belongs_to_the_request_that_it_follows() -> None:
+    alone, followed = posted("POST"), posted("POST", "GET")
+    assert [effect.what for effect in followed] == ["http:POST"]
+    assert followed == alone
+
+
+def posted(*methods: str) -> list[Effect]:
+    """Return the effects of a step that sends these requests, with bodies, in one connection."""
+
+    def send(_: StepContext) -> None:
+        host = os.environ["EXTENSION"].removeprefix("http://")
+        with closing(HTTPConnection(host)) as connection:
+            for method in methods:
+                connection.request(method, "/search", body=method.encode())
+                connection.getresponse().read()
+
+    @durable_execution
+    def handler(_: Any, context: DurableContext) -> None:
+        context.step(send, name="send")
+
+    return list(observe(Scenario(handler=handler, world=extension), 0).effects)

@@ -15,7 +15,6 @@ _RECORDED = re.compile(r"id='([0-9a-f]{8})")
 """In the SDK's message: the beginning of the ID of the operation that is recorded."""
 _SUSPENSIONS = ("BaseException", "SuspendExecution")
 """How the names of classes end that catch what the SDK raises to suspend a handler."""
-_Nodes = Sequence[ast.expr | ast.stmt | ast.excepthandler]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -108,20 +107,18 @@ def of_swallowing(late: Place | None) -> Place | None:
     Parameters:
         late: the line that starts an operation while the handler is being suspended.
     """
-    function = max(_functions_around(late), key=_begins, default=None) if late else None
+    function = _function_at(late) if late else None
     if late is None or function is None:
         return late
     nodes = list(_own(function))
     excepts = [n for n in nodes if isinstance(n, ast.ExceptHandler) and _takes_suspensions(n.type)]
-    tries = [n for n in nodes if isinstance(n, ast.Try) and n.finalbody]
-    bodies: list[_Nodes] = [*([one] for one in excepts), *(one.finalbody for one in tries)]
-    if any(_has(body, late) for body in bodies):
+    finals = [n.finalbody for n in nodes if isinstance(n, ast.Try)]
+    if any(_has([one], late) for one in excepts) or any(_has(body, late) for body in finals):
         return late
-    swallowing = [n.lineno for n in excepts if not isinstance(n.body[-1], ast.Raise)]
-    swallowing += [n.lineno for n in nodes if isinstance(n, ast.Call) and _suppresses(n)]
-    lines = sorted(swallowing)
+    lines = [n.lineno for n in excepts if not isinstance(n.body[-1], ast.Raise)]
+    lines += [n.lineno for n in nodes if isinstance(n, ast.Call) and _suppresses(n)]
     before = [line for line in lines if line < late.line] or lines
-    return Place(late.file, before[-1]) if before else late
+    return Place(late.file, max(before)) if before else late
 
 
 def of_end(run: Observed) -> Place | None:
@@ -132,7 +129,7 @@ def of_end(run: Observed) -> Place | None:
     started = next((place for place in run.places.values() if place), None)
     if started is None:
         return None
-    handler = max(_functions_around(started), key=lambda node: node.lineno, default=None)
+    handler = _function_at(started)
     return _return_of(handler, started.file) if handler else None
 
 
@@ -196,7 +193,7 @@ def _names(expression: ast.expr) -> set[str]:
     return {getattr(node, "id", getattr(node, "attr", "")) for node in nodes}
 
 
-def _has(nodes: _Nodes, place: Place) -> bool:
+def _has(nodes: Sequence[ast.expr | ast.stmt | ast.excepthandler], place: Place) -> bool:
     return bool(nodes) and nodes[0].lineno <= place.line <= (nodes[-1].end_lineno or 0)
 
 
@@ -216,6 +213,11 @@ def _functions_around(place: Place) -> list[ast.FunctionDef]:
     return [one for one in functions if _begins(one) <= place.line <= (one.end_lineno or 0)]
 
 
+def _function_at(place: Place) -> ast.FunctionDef | None:
+    """Return the innermost function that has a line."""
+    return max(_functions_around(place), key=lambda node: node.lineno, default=None)
+
+
 def _begins(node: ast.FunctionDef) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
@@ -227,10 +229,9 @@ def flows(source: Place, sink: Place) -> bool:
     tainted: set[str] = set()
     for statement in _statements(source):
         uses = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-        covers_sink = statement.lineno <= sink.line <= (statement.end_lineno or 0)
-        if covers_sink and uses & tainted:
+        if _has([statement], sink) and uses & tainted:
             return True
-        if statement.lineno <= source.line <= (statement.end_lineno or 0) or uses & tainted:
+        if _has([statement], source) or uses & tainted:
             tainted |= _assigned(statement)
     return False
 

@@ -157,7 +157,7 @@ class Effects(Probe):
         if request is None:
             self._continued(connection, data)
             return
-        # It may be that of a connection that is gone, and had this one's place in memory.
+        # What follows belongs to this request, whether or not it is recorded.
         self._requests.pop(id(connection), None)
         if not request.is_query and connection.port not in requests.TELEMETRY:
             # Another world may listen at another port.
